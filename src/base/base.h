@@ -4,7 +4,8 @@
  *   span.h    views of bytes, bounded writers               status.h  the world failed: kl_status
  *   hash.h    kl_hash, kl_address                           rule.h    the input is bad: kl_rule
  *   u256.h    the 256-bit word                              log.h     events with typed pairs
- *   arena.h   memory for one unit of work                   rand.h    seeded numbers for tests
+ *   arena.h   memory for one unit of work                   buf.h     bytes that grow
+ *   rand.h    seeded numbers for tests
  *   map.h     objects by fixed-length key                   wipe.h    secrets
  *   sync.h    locks, reference counts                       test.h    the test harness
  *   ring.h    bounded queues between threads
@@ -13,6 +14,7 @@
 #define KL_BASE_BASE_H
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/env.h"
 #include "base/file.h"
 #include "base/hash.h"

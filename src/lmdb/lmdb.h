@@ -1,0 +1,26 @@
+/* lmdb: the kv interface on LMDB, with MDB_NOMETASYNC, MDB_NOTLS and MDB_NORDAHEAD.
+ *
+ * A commit is atomic and syncs its pages; the newest commit may be lost in a power cut, never a
+ * part of one, and never an older one.  The address range is reserved large at open; a map that is
+ * full counts as KL_FULL.  Readers of dead processes are cleared at open.  A snapshot older than
+ * read_limit_ns answers KL_TIMEOUT, so that no reader can keep old pages for ever. */
+#ifndef KL_LMDB_LMDB_H
+#define KL_LMDB_LMDB_H
+
+#include "base/env.h"
+#include "store/kv.h"
+
+typedef struct kl_lmdb_config {
+    const char *path;          /* a folder of the real file system, which exists */
+    const char *const *tables; /* names, in the order of kl_table */
+    usize table_count;
+    u64 map_bytes;     /* address space to reserve */
+    u64 read_limit_ns; /* 0: no limit */
+    usize reader_max;  /* snapshots at one time */
+    struct kl_clock *clock;
+} kl_lmdb_config;
+
+/* KL_CORRUPT when the files are no LMDB of ours: the caller removes and rebuilds them. */
+KL_MUST_USE kl_status kl_lmdb_open(struct kl_kv **out, const kl_lmdb_config *config);
+
+#endif

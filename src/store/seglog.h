@@ -1,0 +1,95 @@
+/* seglog: an append-only log of records in segment files, the form of the ledger and of the
+ * history.
+ *
+ * A segment is a file `<first sequence number, 16 hex digits>.seg` of a fixed size, written full of
+ * zeros and synced before its first record, so that appending never changes the file's metadata. It
+ * consists of 512-byte sectors, each with its own checksum, so that a sector that was never written
+ * (all zeros) and a sector that was damaged can always be told apart.  A batch of records handed to
+ * the file system together starts on a fresh sector: bytes that are durable are never written
+ * again. docs/formats/seglog.md draws every field.
+ *
+ * Torn is not corrupt.  A hole or an incomplete record with nothing durable behind it is a tear:
+ * what a power cut leaves of writes that nobody had been promised.  Opening cuts it off, keeps the
+ * cut bytes as `<segment>.torn` and reports it.  A damaged sector, a complete record with a bad
+ * checksum, or a hole before something that was durable (each record says up to which sequence
+ * number all was synced when it was written) is corruption: reported with file and offset, never
+ * cut, and opening fails with KL_CORRUPT.
+ *
+ * Opening writes again and syncs what lies behind the last position known to be durable, because a
+ * failed fsync of an earlier process may have left clean pages that never reached the disk.
+ *
+ * After a failed write or sync the log is broken: every later append, write and sync returns that
+ * status; reads go on.  Nothing is ever retried and believed.
+ *
+ * Thread: append, write, sync and drop from one thread at a time (sync may run on a second thread
+ * beside append and write); reads from any thread at any time. */
+#ifndef KL_STORE_SEGLOG_H
+#define KL_STORE_SEGLOG_H
+
+#include "base/arena.h"
+#include "base/file.h"
+#include "base/status.h"
+
+#define KL_SEGLOG_RECORD_MAX (64u << 20) /* bytes of one record's payload */
+
+struct kl_seglog;
+
+typedef struct kl_seglog_config {
+    const char *dir;     /* folder under the kl_fs, created if need be */
+    usize segment_bytes; /* of a new segment, a multiple of 1 MiB; a larger record gets a larger one
+                          */
+} kl_seglog_config;
+
+/* What opening found and did. */
+typedef struct kl_seglog_report {
+    char file[KL_PATH_MAX + 1]; /* of the tear or the damage; "" when there was neither */
+    u64 offset;                 /* in that file */
+    u64 cut_bytes;              /* > 0: a tear was cut off */
+    const char *damage;         /* what is damaged, static text; NULL when nothing is */
+} kl_seglog_report;
+
+/* A record in the log. */
+typedef struct kl_record {
+    u64 seq; /* 0, 1, 2, … over the log's whole life */
+    u8 kind; /* the user's, 1 to 255 */
+    kl_span payload;
+} kl_record;
+
+/* Opens or creates.  KL_CORRUPT with the report filled, KL_IO, KL_FULL, KL_NOMEM. */
+KL_MUST_USE kl_status kl_seglog_open(struct kl_seglog **out, struct kl_fs *fs,
+                                     const kl_seglog_config *config, kl_seglog_report *report);
+/* Does not sync. */
+void kl_seglog_close(struct kl_seglog *log);
+
+/* Sequence numbers: [first, end) are in the log, [first, synced) are durable. */
+u64 kl_seglog_first(const struct kl_seglog *log);
+u64 kl_seglog_end(const struct kl_seglog *log);
+u64 kl_seglog_synced(const struct kl_seglog *log);
+
+/* Adds a record made of parts, in memory; *seq is its number.  KL_LIMIT over KL_SEGLOG_RECORD_MAX.
+ */
+KL_MUST_USE kl_status kl_seglog_append(struct kl_seglog *log, u8 kind, const kl_span *parts,
+                                       usize part_count, u64 *seq);
+
+/* Hands everything appended to the file system: it survives the end of the process. */
+KL_MUST_USE kl_status kl_seglog_write(struct kl_seglog *log);
+
+/* Makes everything written durable: it survives a power cut. */
+KL_MUST_USE kl_status kl_seglog_sync(struct kl_seglog *log);
+
+/* Reads record seq, written or only appended, into the arena; every checksum on the way is checked.
+ * KL_NOTFOUND outside [first, end); KL_CORRUPT, with *damage (may be NULL) filled. */
+KL_MUST_USE kl_status kl_seglog_read(struct kl_seglog *log, u64 seq, struct kl_arena *arena,
+                                     kl_record *out, kl_seglog_report *damage);
+
+/* Removes whole segments that hold nothing at or above seq.  The newest segment stays. */
+KL_MUST_USE kl_status kl_seglog_drop(struct kl_seglog *log, u64 seq);
+
+/* Where record seq begins, for messages: the file's name and the offset in it. */
+KL_MUST_USE kl_status kl_seglog_place(struct kl_seglog *log, u64 seq, char file[KL_PATH_MAX + 1],
+                                      u64 *offset);
+
+/* Bytes of all segment files. */
+u64 kl_seglog_bytes(const struct kl_seglog *log);
+
+#endif

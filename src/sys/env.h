@@ -1,0 +1,18 @@
+/* env: the machine's clock, entropy and threads. */
+#ifndef KL_SYS_ENV_H
+#define KL_SYS_ENV_H
+
+#include "base/env.h"
+#include "base/status.h"
+
+struct kl_clock *kl_sys_clock(void);
+struct kl_entropy *kl_sys_entropy(void); /* getrandom(2); panics if the kernel has none */
+
+/* A pool of `threads` threads, the caller's own counted (1: no further threads). */
+KL_MUST_USE kl_status kl_sys_workers_new(struct kl_workers **out, usize threads);
+void kl_sys_workers_free(struct kl_workers *workers);
+
+/* How many processors this process may use. */
+usize kl_sys_cpu_count(void);
+
+#endif

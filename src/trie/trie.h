@@ -1,0 +1,89 @@
+/* trie: Ethereum's Merkle-Patricia trie [YP appendix D].
+ *
+ * A stored trie keeps its branch nodes only, each under its path; a leaf is the flat state's own
+ * entry, an extension is the gap between two branches.  Updating reads the nodes on the paths that
+ * change and nothing else, and hashes level by level, deepest first, so that the nodes of a level
+ * go through the multi-lane Keccak together.  docs/formats/trie-node.md draws a stored node.
+ *
+ *   trie.h   stored tries: update, prove, check proofs; roots of lists and of small maps
+ *
+ * Thread: any; the source and sink are called from the calling thread only. */
+#ifndef KL_TRIE_TRIE_H
+#define KL_TRIE_TRIE_H
+
+#include "base/arena.h"
+#include "base/env.h"
+#include "base/hash.h"
+#include "base/rule.h"
+#include "base/status.h"
+
+/* Which trie: that of accounts (owner NULL), or the storage of the account whose keccak(address) is
+ * owner. */
+
+/* Where stored nodes and leaves come from.  Spans handed out must live until the call that asked
+ * for them returns to its caller. */
+struct kl_trie_source {
+    /* The stored node at path (one nibble a byte, 0 to 64 of them); KL_NOTFOUND. */
+    kl_status (*node)(struct kl_trie_source *source, const kl_hash *owner, kl_span path,
+                      kl_span *out);
+    /* The value of the leaf at key, as it stands in the trie (RLP); KL_NOTFOUND. */
+    kl_status (*leaf)(struct kl_trie_source *source, const kl_hash *owner, const kl_hash *key,
+                      kl_span *out);
+};
+
+/* Where changed nodes go.  An empty node means: delete what is at path. */
+struct kl_trie_sink {
+    kl_status (*node)(struct kl_trie_sink *sink, const kl_hash *owner, kl_span path, kl_span node);
+};
+
+/* A leaf's new value (RLP, at most KL_TRIE_VALUE_MAX bytes), or its removal when value is empty. */
+#define KL_TRIE_VALUE_MAX 128
+typedef struct kl_trie_change {
+    kl_hash key;
+    kl_span value;
+} kl_trie_change;
+
+/* One trie's changes: sorted by key, no key twice. */
+typedef struct kl_trie_update {
+    const kl_hash *owner;
+    bool fresh; /* the trie is to be taken as empty; its stored nodes are not read (nor deleted) */
+    const kl_trie_change *changes;
+    usize count;
+    kl_hash root; /* out */
+} kl_trie_update;
+
+/* Applies all updates, of different tries, together: sets their roots and hands every changed node
+ * to the sink.  Removing what is not there changes nothing.  KL_CORRUPT when stored nodes
+ * contradict one another or the leaves. */
+KL_MUST_USE kl_status kl_trie_apply(kl_trie_update *updates, usize count,
+                                    struct kl_trie_source *source, struct kl_trie_sink *sink,
+                                    struct kl_arena *scratch, struct kl_workers *workers);
+
+/* The root of a stored trie. */
+KL_MUST_USE kl_status kl_trie_root(kl_hash *out, const kl_hash *owner,
+                                   struct kl_trie_source *source, struct kl_arena *scratch);
+
+/* The RLP of the nodes from the root down to key, or to where it is missing [EIP-1186]; nodes of
+ * less than 32 bytes stand inside their parents, as in the trie.  An empty trie gives no nodes. */
+KL_MUST_USE kl_status kl_trie_prove(const kl_span **nodes, usize *count, const kl_hash *owner,
+                                    const kl_hash *key, struct kl_trie_source *source,
+                                    struct kl_arena *arena);
+
+/* Judges a proof that says: under root, key has *value (empty: is missing).  PROOF_HASH,
+ * PROOF_NODE, PROOF_SHORT, PROOF_TRAILING.  key may have any length. */
+kl_rule kl_trie_check(kl_span *value, const kl_hash *root, kl_span key, const kl_span *nodes,
+                      usize count);
+
+/* The root of the trie that maps rlp(i) to values[i]: transactions, receipts, withdrawals. */
+KL_MUST_USE kl_status kl_trie_list_root(kl_hash *out, const kl_span *values, usize count,
+                                        struct kl_arena *scratch);
+
+/* The root of the trie of any pairs, in any order; of equal keys the last one counts, an empty
+ * value removes.  Keys up to 64 bytes. */
+typedef struct kl_trie_pair {
+    kl_span key, value;
+} kl_trie_pair;
+KL_MUST_USE kl_status kl_trie_map_root(kl_hash *out, const kl_trie_pair *pairs, usize count,
+                                       struct kl_arena *scratch);
+
+#endif

@@ -1,0 +1,56 @@
+/* spec: the chain spec, everything about a chain that its members agreed on before its first block.
+ * It comes from a geth-format genesis file (genesis.h); a verdict is a function of the input, the
+ * parent state and this. */
+#ifndef KL_TYPES_SPEC_H
+#define KL_TYPES_SPEC_H
+
+#include "base/u256.h"
+#include "types/fork.h"
+
+/* When a fork begins.  Paris begins by total difficulty, at a height, or with the chain. */
+typedef struct kl_activation {
+    enum { KL_AT_NEVER, KL_AT_BLOCK, KL_AT_TIME } by;
+    u64 at;
+} kl_activation;
+
+/* EIP-4844, EIP-7840: how many blobs a block aims at and may hold, and how fast their price moves.
+ */
+typedef struct kl_blob_schedule {
+    u32 target, max;
+    u64 update_fraction;
+} kl_blob_schedule;
+
+/* Who decides the next block. */
+typedef enum kl_engine {
+    KL_ENGINE_SOLO,     /* one producer, this node */
+    KL_ENGINE_EXTERNAL, /* blocks come from outside: official fixtures, an Ethereum history */
+} kl_engine;
+
+typedef struct kl_spec {
+    u64 chain_id;
+    kl_activation fork[KL_FORK_COUNT]; /* Frontier at block 0 */
+    kl_u256 terminal_total_difficulty; /* KL_U256_MAX when Paris does not come by difficulty */
+    bool dao_fork;                     /* the DAO's balances move at dao_fork_block */
+    u64 dao_fork_block;
+    kl_blob_schedule
+        blobs[KL_FORK_COUNT];    /* from Cancun on; a fork inherits what it does not set */
+    kl_address deposit_contract; /* EIP-6110 */
+    u64 base_fee_denominator;    /* 8 [EIP-1559] */
+    u64 elasticity;              /* 2 [EIP-1559] */
+    u64 max_block_bytes;         /* of a block's RLP, never above EIP-7934's limit */
+    kl_engine engine;
+    bool dev;              /* dev operations are allowed (config.keel.dev) */
+    bool repeat_timestamp; /* a block may carry its parent's timestamp */
+    bool proof_of_work;    /* ethash seals are checked (fixtures that ask for it) */
+} kl_spec;
+
+/* The rules for one block. */
+kl_fork kl_spec_fork(const kl_spec *spec, u64 number, u64 timestamp);
+
+/* A spec with everything up to fork active from the first block, chain id 1, mainnet's numbers. */
+void kl_spec_init(kl_spec *spec, kl_fork fork);
+
+/* The blob schedule in force under fork; zeros before Cancun. */
+kl_blob_schedule kl_spec_blobs(const kl_spec *spec, kl_fork fork);
+
+#endif
