@@ -186,11 +186,51 @@ KL_INLINE kl_address kl_u256_to_address(kl_u256 a)
 kl_u256 kl_u256_from_be_bytes(kl_span bytes);
 
 /* Shifts by n bits; n >= 256 gives 0, or all sign bits for sar. */
-kl_u256 kl_u256_shl(kl_u256 a, u64 n);
-kl_u256 kl_u256_shr(kl_u256 a, u64 n);
-kl_u256 kl_u256_sar(kl_u256 a, u64 n);
+KL_INLINE kl_u256 kl_u256_shl(kl_u256 a, u64 n)
+{
+    unsigned bits = n & 63, back = 63 - bits;
+    u64 r0 = a.w[0] << bits;
+    u64 r1 = a.w[1] << bits | a.w[0] >> 1 >> back;
+    u64 r2 = a.w[2] << bits | a.w[1] >> 1 >> back;
+    u64 r3 = a.w[3] << bits | a.w[2] >> 1 >> back;
+    kl_u256 r = n & 64 ? (kl_u256){{0, r0, r1, r2}} : (kl_u256){{r0, r1, r2, r3}};
+    r = n & 128 ? (kl_u256){{0, 0, r.w[0], r.w[1]}} : r;
+    return n < 256 ? r : KL_U256_ZERO;
+}
 
-kl_u256 kl_u256_mul(kl_u256 a, kl_u256 b);
+/* The same downwards, with fill (0 or all ones) coming in from above. */
+KL_INLINE kl_u256 kl_u256_shr_fill(kl_u256 a, u64 n, u64 fill)
+{
+    unsigned bits = n & 63, back = 63 - bits;
+    u64 r0 = a.w[0] >> bits | a.w[1] << 1 << back;
+    u64 r1 = a.w[1] >> bits | a.w[2] << 1 << back;
+    u64 r2 = a.w[2] >> bits | a.w[3] << 1 << back;
+    u64 r3 = a.w[3] >> bits | fill << 1 << back;
+    kl_u256 r = n & 64 ? (kl_u256){{r1, r2, r3, fill}} : (kl_u256){{r0, r1, r2, r3}};
+    r = n & 128 ? (kl_u256){{r.w[2], r.w[3], fill, fill}} : r;
+    return n < 256 ? r : (kl_u256){{fill, fill, fill, fill}};
+}
+
+KL_INLINE kl_u256 kl_u256_shr(kl_u256 a, u64 n)
+{
+    return kl_u256_shr_fill(a, n, 0);
+}
+
+KL_INLINE kl_u256 kl_u256_sar(kl_u256 a, u64 n)
+{
+    return kl_u256_shr_fill(a, n, 0 - (a.w[3] >> 63));
+}
+
+KL_INLINE kl_u256 kl_u256_mul(kl_u256 a, kl_u256 b)
+{
+    u128 p00 = (u128)a.w[0] * b.w[0], p01 = (u128)a.w[0] * b.w[1], p10 = (u128)a.w[1] * b.w[0];
+    u128 p02 = (u128)a.w[0] * b.w[2], p11 = (u128)a.w[1] * b.w[1], p20 = (u128)a.w[2] * b.w[0];
+    u64 top = a.w[0] * b.w[3] + a.w[1] * b.w[2] + a.w[2] * b.w[1] + a.w[3] * b.w[0];
+    u128 t1 = (p00 >> 64) + (u64)p01 + (u64)p10;
+    u128 t2 = (t1 >> 64) + (p01 >> 64) + (p10 >> 64) + (u64)p02 + (u64)p11 + (u64)p20;
+    u64 t3 = (u64)(t2 >> 64) + (u64)(p02 >> 64) + (u64)(p11 >> 64) + (u64)(p20 >> 64) + top;
+    return (kl_u256){{(u64)p00, (u64)t1, (u64)t2, t3}};
+}
 
 /* *out = a * b modulo 2^256; true when the full product does not fit. */
 bool kl_u256_mul_over(kl_u256 *out, kl_u256 a, kl_u256 b);
@@ -213,10 +253,28 @@ bool kl_u256_muldiv_over(kl_u256 *out, kl_u256 a, kl_u256 b, kl_u256 d);
 kl_u256 kl_u256_exp(kl_u256 base, kl_u256 exponent);
 
 /* The EVM's SIGNEXTEND: extends the sign of byte `index` (0 is the least significant). */
-kl_u256 kl_u256_signextend(kl_u256 index, kl_u256 a);
+KL_INLINE kl_u256 kl_u256_signextend(kl_u256 index, kl_u256 a)
+{
+    u64 i = kl_u256_sat_u64(index);
+    if (i > 30)
+        return a;
+    unsigned word = (unsigned)i / 8, shift = 56 - (unsigned)i % 8 * 8;
+    i64 extended = (i64)(a.w[word] << shift) >> shift;
+    u64 fill = (u64)(extended >> 63);
+    a.w[word] = (u64)extended;
+    for (unsigned j = word + 1; j < 4; j++)
+        a.w[j] = fill;
+    return a;
+}
 
 /* The EVM's BYTE: byte `index`, 0 the most significant; 0 for index > 31. */
-kl_u256 kl_u256_byte(kl_u256 index, kl_u256 a);
+KL_INLINE kl_u256 kl_u256_byte(kl_u256 index, kl_u256 a)
+{
+    u64 i = kl_u256_sat_u64(index);
+    if (i > 31)
+        return KL_U256_ZERO;
+    return kl_u256_of(a.w[3 - i / 8] >> (56 - i % 8 * 8) & 0xff);
+}
 
 /* Decimal text of a, NUL-terminated, into text; returns its length without the NUL. */
 #define KL_U256_DECIMAL_MAX 79
