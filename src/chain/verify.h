@@ -1,0 +1,34 @@
+/* verify: the whole ledger judged again, from its genesis or from a verified checkpoint, into a
+ * fresh state.  Nothing of the state database is read.  Checks every checksum, hash link,
+ * signature, root, receipt and dev operation, and names the first thing that is wrong. */
+#ifndef KL_CHAIN_VERIFY_H
+#define KL_CHAIN_VERIFY_H
+
+#include "chain/chain.h"
+
+typedef struct kl_verify_config {
+    struct kl_fs *fs;         /* of the chain */
+    struct kl_kv *scratch;    /* an empty database for the fresh state */
+    struct kl_fs *scratch_fs; /* for its history */
+    struct kl_workers *workers;
+} kl_verify_config;
+
+typedef struct kl_verify_result {
+    bool good;
+    u64 first_version, versions, blocks, transactions; /* judged */
+    u64 gas;
+    kl_header head; /* the last good block */
+    kl_hash head_hash;
+    /* The first bad thing, when !good. */
+    u64 bad_version, bad_block;
+    char file[KL_PATH_MAX + 1];
+    u64 offset;         /* of the record or the damaged sector in file */
+    kl_rule rule;       /* what it breaks, or */
+    const char *damage; /* how it is damaged; static text */
+} kl_verify_result;
+
+/* KL_OK also when the ledger is bad: the result says so.  A status means it could not be told. */
+KL_MUST_USE kl_status kl_chain_verify(const kl_verify_config *config, struct kl_progress *progress,
+                                      kl_verify_result *out);
+
+#endif

@@ -1,0 +1,61 @@
+/* backend: what the RPC methods need to know and do beyond reading the chain.  node implements it
+ * over host and wallet; tests implement it over whatever they like.  All calls come from RPC
+ * threads, any number at once. */
+#ifndef KL_RPC_BACKEND_H
+#define KL_RPC_BACKEND_H
+
+#include "chain/chain.h"
+#include "chain/reader.h"
+
+struct kl_rpc_backend;
+
+/* A transaction of the pool; tx lives as long as the arena it was copied into. */
+typedef struct kl_rpc_pooled {
+    kl_tx tx;
+    bool pending;
+} kl_rpc_pooled;
+
+struct kl_rpc_backend_ops {
+    struct kl_chain *(*chain)(struct kl_rpc_backend *backend);
+
+    /* Admits a transaction with sender; see kl_host_submit. */
+    kl_status (*submit)(struct kl_rpc_backend *backend, const kl_tx *tx, kl_rule *broken);
+
+    /* The pool: next nonce of a sender whose account has account_nonce; one transaction
+     * (KL_NOTFOUND); all of them; how many. */
+    u64 (*next_nonce)(struct kl_rpc_backend *backend, const kl_address *sender, u64 account_nonce);
+    kl_status (*pooled)(struct kl_rpc_backend *backend, const kl_hash *hash, struct kl_arena *arena,
+                        kl_rpc_pooled *out);
+    kl_status (*pool_content)(struct kl_rpc_backend *backend, struct kl_arena *arena,
+                              kl_rpc_pooled **out, usize *count);
+    void (*pool_counts)(struct kl_rpc_backend *backend, usize *pending, usize *queued);
+    bool (*pool_drop)(struct kl_rpc_backend *backend, const kl_hash *hash); /* dev */
+    void (*pool_clear)(struct kl_rpc_backend *backend);                     /* dev */
+
+    /* Keys this node may sign with. */
+    usize (*account_count)(struct kl_rpc_backend *backend);
+    kl_address (*account)(struct kl_rpc_backend *backend, usize index);
+    bool (*sign)(struct kl_rpc_backend *backend, const kl_address *address, const kl_hash *digest,
+                 kl_signature *out);
+
+    /* What the block after head would be. */
+    void (*next_block)(struct kl_rpc_backend *backend, const struct kl_tip *head,
+                       kl_build_plan *out);
+
+    /* Dev chains. */
+    kl_status (*dev)(struct kl_rpc_backend *backend, kl_devop *op, kl_rule *broken);
+    kl_status (*mine)(struct kl_rpc_backend *backend, u64 count, u64 spacing);
+    bool (*automine)(struct kl_rpc_backend *backend);
+    void (*set_automine)(struct kl_rpc_backend *backend, bool on);
+    void (*set_interval)(struct kl_rpc_backend *backend, u64 interval_ns);
+
+    kl_status (*health)(struct kl_rpc_backend *backend);
+    usize (*peer_count)(struct kl_rpc_backend *backend);
+};
+
+struct kl_rpc_backend {
+    const struct kl_rpc_backend_ops *ops;
+    const char *client_version; /* "Keel/v0.1.0/linux-amd64/…" */
+};
+
+#endif
