@@ -13,8 +13,8 @@ extern const kl_hash kl_keccak_empty_list; /* 1dcc4de8…, keccak(0xc0) */
 kl_hash kl_keccak256(kl_span bytes);
 
 /* out[i] = keccak256(in[i]).  Runs several lanes at once where the processor can (AVX-512, AVX2,
- * chosen at run time, portable otherwise); the result never depends on that.  Fastest when messages
- * of equal block count (len / 136) stand together. */
+ * chosen at run time, portable otherwise); the result never depends on that.  Messages of different
+ * lengths share lanes well; the longest ones should not stand last. */
 void kl_keccak256_batch(kl_hash *out, const kl_span *in, usize count);
 
 /* In pieces. */
@@ -24,6 +24,7 @@ typedef struct kl_keccak {
 } kl_keccak;
 void kl_keccak_init(kl_keccak *k);
 void kl_keccak_add(kl_keccak *k, kl_span bytes);
+/* Leaves *k as kl_keccak_init does. */
 kl_hash kl_keccak_done(kl_keccak *k);
 
 /* Which implementation a batch uses on this machine: "avx512", "avx2" or "portable". */
