@@ -28,12 +28,13 @@ struct kl_kv_read {
     struct kl_kv *kv;
 };
 
-/* The write transaction. */
+/* The write transaction; ended by the thread that began it. */
 struct kl_kv_write {
     struct kl_kv *kv;
+    bool broken; /* something failed; kept by kl_kv_* */
 };
 
-/* Walks over one table of a snapshot. */
+/* Walks over one table of a snapshot; closed before the snapshot ends. */
 struct kl_kv_cursor {
     struct kl_kv *kv;
     kl_table table;
@@ -69,7 +70,8 @@ void kl_kv_end_read(struct kl_kv_read *read); /* NULL is fine */
 KL_MUST_USE kl_status kl_kv_get(struct kl_kv_read *read, kl_table table, kl_span key,
                                 kl_span *value);
 
-/* Cursors end with KL_NOTFOUND. */
+/* Cursors end with KL_NOTFOUND.  A seek finds the first key >= key, which may be empty here; a new
+ * cursor's next is the first entry; after the end only a seek goes on. */
 KL_MUST_USE kl_status kl_kv_cursor_open(struct kl_kv_read *read, kl_table table,
                                         struct kl_kv_cursor **out);
 KL_MUST_USE kl_status kl_kv_cursor_seek(struct kl_kv_cursor *cursor, kl_span key, kl_span *k,
@@ -77,8 +79,10 @@ KL_MUST_USE kl_status kl_kv_cursor_seek(struct kl_kv_cursor *cursor, kl_span key
 KL_MUST_USE kl_status kl_kv_cursor_next(struct kl_kv_cursor *cursor, kl_span *k, kl_span *v);
 void kl_kv_cursor_close(struct kl_kv_cursor *cursor);
 
-/* The one write transaction.  After any failure only kl_kv_abort is allowed. */
+/* The one write transaction; waits while another thread has it.  After any failure but KL_NOTFOUND
+ * only kl_kv_abort is allowed (asserted). */
 KL_MUST_USE kl_status kl_kv_begin_write(struct kl_kv *kv, struct kl_kv_write **out);
+/* KL_LIMIT for a value over KL_KV_VALUE_MAX. */
 KL_MUST_USE kl_status kl_kv_put(struct kl_kv_write *write, kl_table table, kl_span key,
                                 kl_span value);
 /* KL_OK also when the key is not there. */
@@ -86,12 +90,14 @@ KL_MUST_USE kl_status kl_kv_del(struct kl_kv_write *write, kl_table table, kl_sp
 /* What the transaction sees, its own changes included; the span lives until the next change. */
 KL_MUST_USE kl_status kl_kv_get_in_write(struct kl_kv_write *write, kl_table table, kl_span key,
                                          kl_span *value);
-/* All or nothing, durable when it returns KL_OK; *write is gone either way. */
+/* All or nothing, durable as the backend promises when it returns KL_OK; *write is gone either way.
+ */
 KL_MUST_USE kl_status kl_kv_commit(struct kl_kv_write *write);
-void kl_kv_abort(struct kl_kv_write *write);
+void kl_kv_abort(struct kl_kv_write *write); /* NULL is fine */
 
 /* Bytes the store takes on disk. */
 KL_MUST_USE kl_status kl_kv_bytes(struct kl_kv *kv, u64 *out);
+/* NULL is fine; no snapshot and no write transaction may be open (asserted). */
 void kl_kv_close(struct kl_kv *kv);
 
 #endif
