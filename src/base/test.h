@@ -37,6 +37,20 @@ kl_span kl_test_hex(const char *hex);
 /* The folder of the source tree, so that tests find checked-in data. */
 const char *kl_test_source_root(void);
 
+/* The folder of the official fixtures: KEEL_FIXTURES, or `fixtures` beside the test program.  Skips
+ * the test when there is none. */
+const char *kl_test_fixtures(void);
+
+/* The bytes of a file, with a NUL behind them, until the test ends; fails the test without it. */
+kl_span kl_test_file(const char *path);
+
+/* Calls each for every file below folder whose name ends in suffix, by name; returns how many. */
+usize kl_test_files(const char *folder, const char *suffix,
+                    void (*each)(void *ctx, const char *path, kl_span bytes), void *ctx);
+
+/* Gives back what kl_test_file holds; the harness calls it behind each test. */
+void kl_test_files_done(void);
+
 #define KL_TEST(id)                                                   \
     static void test_##id(u64 *seed);                                 \
     static struct kl_test reg_##id = {.name = #id, .run = test_##id}; \

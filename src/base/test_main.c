@@ -113,6 +113,7 @@ static int run_one(const struct kl_test *test, u64 seed)
         ended = 1 + PASSED;
     }
     running = NULL;
+    kl_test_files_done();
     return ended - 1;
 }
 

@@ -10,9 +10,10 @@
 #include "base/u256.h"
 
 /* Writes 2 * bytes.len lower-case digits, without "0x". */
-void kl_hex_digits(char *out, kl_span bytes);
+void kl_hex_digits(char *restrict out, kl_span bytes);
 
-/* Digits without "0x" into exactly out_len bytes.  HEX_DIGIT, HEX_LENGTH. */
+/* Digits without "0x" into exactly out_len bytes, which hold rubbish when a rule is broken.
+ * HEX_DIGIT, HEX_LENGTH. */
 kl_rule kl_hex_parse(void *out, usize out_len, kl_span digits);
 
 /* "0x…" of exactly out_len bytes. */
@@ -23,7 +24,8 @@ kl_rule kl_hex_fixed(void *out, usize out_len, kl_span text);
  * exhausted. */
 kl_rule kl_hex_data(kl_span *out, kl_span text, struct kl_arena *arena, bool *out_of_memory);
 
-/* "0x…" as a number.  HEX_PREFIX, HEX_DIGIT, HEX_EMPTY ("0x"), HEX_WIDE. */
+/* "0x…" as a number; *out is untouched when a rule is broken.  HEX_PREFIX, HEX_DIGIT, HEX_EMPTY
+ * ("0x"), HEX_WIDE. */
 kl_rule kl_hex_u64(u64 *out, kl_span text);
 kl_rule kl_hex_u256(kl_u256 *out, kl_span text);
 

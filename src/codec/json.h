@@ -91,16 +91,17 @@ kl_span kl_json_raw(const struct kl_json *json, kl_json_ref ref);
 KL_MUST_USE bool kl_json_string(kl_span *out, const struct kl_json *json, kl_json_ref ref,
                                 struct kl_arena *arena);
 
-/* True when ref is a string (without escapes) equal to text. */
+/* True when ref is a string that, its escapes resolved, equals text. */
 bool kl_json_equals(const struct kl_json *json, kl_json_ref ref, const char *text);
 
 /* A whole non-negative number without fraction or exponent that fits. */
 KL_MUST_USE bool kl_json_number_u64(u64 *out, const struct kl_json *json, kl_json_ref ref);
 
-/* Writing: commas and colons come by themselves.  Nesting up to KL_JSON_DEPTH_MAX (asserted). */
+/* Writing: commas and colons come by themselves; values at the top stand side by side.  Nesting up
+ * to KL_JSON_DEPTH_MAX (asserted).  Bytes that are no UTF-8 come out as U+FFFD. */
 struct kl_json_out {
     struct kl_buf *buf;
-    u64 not_first; /* bit d: something was written at depth d */
+    u64 not_first; /* bit d - 1: something was written at depth d */
     unsigned depth;
     bool after_key;
 };
