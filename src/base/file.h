@@ -9,7 +9,8 @@
  * A failed kl_file_sync must not be tried again and believed: pages may have been dropped.
  *
  * Failures: KL_FULL for no space or quota, KL_NOTFOUND, KL_BUSY for a lock somebody else holds,
- * KL_IO for everything else.  Thread: a kl_fs and a kl_file may be used from any thread at once. */
+ * KL_NOMEM and KL_LIMIT (open files) for this process's own limits, KL_IO for everything else.
+ * Thread: a kl_fs and a kl_file may be used from any thread at once. */
 #ifndef KL_BASE_FILE_H
 #define KL_BASE_FILE_H
 
@@ -63,12 +64,14 @@ KL_MUST_USE static inline kl_status kl_fs_open(struct kl_fs *fs, struct kl_file 
     return fs->ops->open(fs, out, path, how);
 }
 
-/* Atomically gives `from` the name `to`, replacing what had it; the folders still need a sync. */
+/* Atomically gives the file `from` the name `to` in the same folder (asserted), replacing the file
+ * that had it; the folder still needs a sync. */
 KL_MUST_USE static inline kl_status kl_fs_rename(struct kl_fs *fs, const char *from, const char *to)
 {
     return fs->ops->rename(fs, from, to);
 }
 
+/* A file; whoever has it open goes on using it. */
 KL_MUST_USE static inline kl_status kl_fs_unlink(struct kl_fs *fs, const char *path)
 {
     return fs->ops->unlink(fs, path);
@@ -106,7 +109,8 @@ KL_MUST_USE static inline kl_status kl_fs_free_bytes(struct kl_fs *fs, u64 *out)
     return fs->ops->free_bytes(fs, out);
 }
 
-/* Reads exactly len bytes; KL_NOTFOUND when the file ends before. */
+/* Reads exactly len bytes; KL_NOTFOUND when the file ends before.  After a failure `out` may hold
+ * anything. */
 KL_MUST_USE static inline kl_status kl_file_read(struct kl_file *f, void *out, usize len,
                                                  u64 offset)
 {

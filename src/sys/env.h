@@ -8,11 +8,13 @@
 struct kl_clock *kl_sys_clock(void);
 struct kl_entropy *kl_sys_entropy(void); /* getrandom(2); panics if the kernel has none */
 
-/* A pool of `threads` threads, the caller's own counted (1: no further threads). */
+/* A pool of `threads` threads, the caller's own counted (1: no further threads).
+ * KL_NOMEM. */
 KL_MUST_USE kl_status kl_sys_workers_new(struct kl_workers **out, usize threads);
+/* NULL is fine; no job may be running (asserted). */
 void kl_sys_workers_free(struct kl_workers *workers);
 
-/* How many processors this process may use. */
+/* How many processors this process may use, by its affinity. */
 usize kl_sys_cpu_count(void);
 
 #endif

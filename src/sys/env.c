@@ -1,0 +1,68 @@
+#include "sys/env.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+static u64 now_ns(clockid_t id)
+{
+    struct timespec t;
+    KL_ASSERT(clock_gettime(id, &t) == 0);
+    return (u64)t.tv_sec * 1000000000u + (u64)t.tv_nsec;
+}
+
+static u64 mono_ns(KL_UNUSED struct kl_clock *clock)
+{
+    return now_ns(CLOCK_MONOTONIC);
+}
+
+static u64 wall_ns(KL_UNUSED struct kl_clock *clock)
+{
+    return now_ns(CLOCK_REALTIME);
+}
+
+struct kl_clock *kl_sys_clock(void)
+{
+    static struct kl_clock clock = {.mono_ns = mono_ns, .wall_ns = wall_ns};
+    return &clock;
+}
+
+static void fill(KL_UNUSED struct kl_entropy *entropy, void *out, usize len)
+{
+    u8 *p = out;
+    while (len > 0) {
+        ssize_t n = getrandom(p, len, 0);
+        KL_ASSERT(n > 0 || errno == EINTR);
+        if (n < 0)
+            continue;
+        p += n;
+        len -= (usize)n;
+    }
+}
+
+struct kl_entropy *kl_sys_entropy(void)
+{
+    static struct kl_entropy entropy = {.fill = fill};
+    return &entropy;
+}
+
+/* The affinity mask is asked for with room for more and more processors, because the kernel refuses
+ * a mask too small for the machine. */
+usize kl_sys_cpu_count(void)
+{
+    for (usize room = CPU_SETSIZE; room <= 1 << 20; room *= 2) {
+        cpu_set_t *set = CPU_ALLOC(room);
+        if (!set)
+            break;
+        usize bytes = CPU_ALLOC_SIZE(room);
+        int failed = sched_getaffinity(0, bytes, set);
+        int count = failed ? 0 : CPU_COUNT_S(bytes, set);
+        CPU_FREE(set);
+        if (count > 0)
+            return (usize)count;
+    }
+    return 1;
+}

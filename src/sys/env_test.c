@@ -1,0 +1,35 @@
+#include "base/test.h"
+#include "sys/env.h"
+
+KL_TEST(clock_goes_on)
+{
+    struct kl_clock *clock = kl_sys_clock();
+    u64 last = kl_mono_ns(clock);
+    for (int i = 0; i < 1000; i++) {
+        u64 next = kl_mono_ns(clock);
+        CHECK(next >= last);
+        last = next;
+    }
+    u64 year_2024 = 1704067200u * UINT64_C(1000000000);
+    CHECK(kl_wall_ns(clock) > year_2024);
+}
+
+KL_TEST(entropy_fills_all)
+{
+    u8 bytes[1000], seen[256] = {0};
+    usize kinds = 0;
+    memset(bytes, 0, sizeof bytes);
+    kl_entropy_fill(kl_sys_entropy(), bytes, sizeof bytes - 8);
+    for (usize i = 0; i < sizeof bytes - 8; i++)
+        seen[bytes[i]] = 1;
+    for (usize i = 0; i < sizeof seen; i++)
+        kinds += seen[i];
+    CHECK(kinds > 200);
+    CHECK_HEX(kl_span_of(bytes + sizeof bytes - 8, 8), "0000000000000000");
+    kl_entropy_fill(kl_sys_entropy(), bytes, 0);
+}
+
+KL_TEST(cpu_count_is_one_at_least)
+{
+    CHECK(kl_sys_cpu_count() >= 1 && kl_sys_cpu_count() < 1 << 20);
+}
