@@ -6,7 +6,8 @@
 #include "base/status.h"
 
 /* out_len must be modulus.len; the result is left-padded with zeros.  A modulus of 0 or of no bytes
- * gives zeros; 0 ^ 0 mod m is 1 mod m.  KL_NOMEM.  Lengths are the caller's gas rule to bound. */
+ * gives zeros; 0 ^ 0 mod m is 1 mod m.  Lengths are the caller's gas rule to bound; KL_LIMIT where
+ * one is above 256 MiB, KL_NOMEM. */
 KL_MUST_USE kl_status kl_modexp_var(u8 *out, usize out_len, kl_span base, kl_span exponent,
                                     kl_span modulus);
 
