@@ -1,0 +1,39 @@
+/* tcp: TCP over IPv4 and IPv6, non-blocking.  Descriptors are plain ints, closed on exec;
+ * writing to a connection the other side has closed is a status, never a signal.  Thread: any. */
+#ifndef KL_SYS_TCP_H
+#define KL_SYS_TCP_H
+
+#include "base/span.h"
+#include "base/status.h"
+
+/* Listens on a numeric address ("127.0.0.1", "::1"); port 0 takes any free one.  KL_BUSY when the
+ * port is taken, KL_UNSUPPORTED when this user may not take it, KL_NOTFOUND when host is no address
+ * of this machine or no address at all, KL_LIMIT, KL_IO. */
+KL_MUST_USE kl_status kl_tcp_listen(int *out, const char *host, u16 port);
+
+/* The port a socket is bound to. */
+u16 kl_tcp_port(int fd);
+
+/* The next waiting connection, small writes sent at once (TCP_NODELAY).  KL_AGAIN: none is waiting;
+ * KL_LIMIT: no descriptors or memory left, it stays waiting; KL_IO. */
+KL_MUST_USE kl_status kl_tcp_accept(int *out, int listener);
+
+/* Connects to a numeric address and waits for it; for tests and tools. */
+KL_MUST_USE kl_status kl_tcp_connect(int *out, const char *host, u16 port);
+
+/* Up to len bytes; *got is 0 at the end of the stream.  KL_AGAIN, KL_IO. */
+KL_MUST_USE kl_status kl_tcp_read(int fd, void *bytes, usize len, usize *got);
+
+/* As many bytes as fit now, at least one.  KL_AGAIN, KL_IO. */
+KL_MUST_USE kl_status kl_tcp_write(int fd, kl_span bytes, usize *put);
+
+/* Says that no more bytes will be written. */
+void kl_tcp_finish(int fd);
+
+/* A negative fd is fine. */
+void kl_tcp_close(int fd);
+
+/* Raises this process's limit of descriptors to what it is allowed; returns it. */
+usize kl_tcp_room(void);
+
+#endif

@@ -1,0 +1,20 @@
+/* thread: threads with a name, for the layers that own some.  Signals are blocked in them: they are
+ * for the threads that ask for them. */
+#ifndef KL_SYS_THREAD_H
+#define KL_SYS_THREAD_H
+
+#include <pthread.h>
+
+#include "base/status.h"
+
+typedef struct kl_thread {
+    pthread_t thread;
+} kl_thread;
+
+/* name: at most 15 bytes, static.  KL_LIMIT when the system has no more threads. */
+KL_MUST_USE kl_status kl_thread_start(kl_thread *out, const char *name, void *(*body)(void *ctx),
+                                      void *ctx);
+/* Waits until body has returned. */
+void kl_thread_join(kl_thread thread);
+
+#endif
