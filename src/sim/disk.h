@@ -7,8 +7,12 @@
  * mixture of both; of names not synced, each change has or has not happened, in order per folder.
  * Which, is drawn from the seed.
  *
+ * A sync that fails loses what it was for: the bytes stay readable, as clean pages do, but no later
+ * sync makes them durable unless they are written again.
+ *
  * Faults can be planted: the n-th operation fails with a status, or the disk is full from some
- * number of bytes on. */
+ * number of bytes on.  The heap's exhaustion ends the process: it must not look like a fault of the
+ * disk.  Thread: the file system from any thread; the rest while nobody uses it. */
 #ifndef KL_SIM_DISK_H
 #define KL_SIM_DISK_H
 
@@ -17,6 +21,7 @@
 struct kl_sim_disk;
 
 KL_MUST_USE kl_status kl_sim_disk_new(struct kl_sim_disk **out);
+/* No file may be open (asserted); NULL is fine. */
 void kl_sim_disk_free(struct kl_sim_disk *disk);
 
 /* The file system interface of the disk; owned by it. */
@@ -32,7 +37,7 @@ typedef enum kl_power_cut {
 } kl_power_cut;
 
 /* *out is a new disk as found after a power cut behind the first `operations` operations;
- * everything on it is durable.  The disk itself goes on unchanged.  KL_NOMEM. */
+ * everything on it is durable.  The disk itself goes on unchanged. */
 KL_MUST_USE kl_status kl_sim_disk_cut(const struct kl_sim_disk *disk, u64 operations,
                                       kl_power_cut how, u64 seed, struct kl_sim_disk **out);
 
@@ -40,10 +45,13 @@ KL_MUST_USE kl_status kl_sim_disk_cut(const struct kl_sim_disk *disk, u64 operat
  * with status; a failing write may have written a part drawn from seed. */
 void kl_sim_disk_fail(struct kl_sim_disk *disk, u64 n, kl_status status, u64 seed);
 
+/* The same for reads, of bytes, sizes and folders; KL_OK clears it. */
+void kl_sim_disk_fail_reads(struct kl_sim_disk *disk, u64 n, kl_status status);
+
 /* The disk holds at most bytes; KL_FULL beyond. */
 void kl_sim_disk_limit(struct kl_sim_disk *disk, u64 bytes);
 
-/* Flips one bit of a file, as a decaying medium would. */
+/* Flips one bit of a file, as a decaying medium would; the byte there is durable.  KL_NOTFOUND. */
 KL_MUST_USE kl_status kl_sim_disk_flip(struct kl_sim_disk *disk, const char *path, u64 offset,
                                        unsigned bit);
 
