@@ -18,6 +18,7 @@ typedef struct kl_solo {
 typedef struct kl_solo_action {
     bool build;
     u64 tx_max;       /* most transactions for it */
+    bool by_hand;     /* it was asked for by kl_solo_mine */
     bool by_interval; /* it is an interval block */
     u64 wait_ns;      /* nothing to do before so long; UINT64_MAX: until an event */
 } kl_solo_action;

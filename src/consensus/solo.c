@@ -1,0 +1,58 @@
+/* Automine owes a block to every waiting transaction, hand mining the number asked for, an interval
+ * the passing of time.  What is owed by hand comes first, then the interval, then automine. */
+#include "consensus/solo.h"
+
+void kl_solo_init(kl_solo *solo, bool automine, u64 interval_ns, u64 now_ns)
+{
+    *solo = (kl_solo){.automine = automine};
+    kl_solo_set_interval(solo, interval_ns, now_ns);
+}
+
+void kl_solo_set_automine(kl_solo *solo, bool on)
+{
+    solo->automine = on;
+}
+
+void kl_solo_set_interval(kl_solo *solo, u64 interval_ns, u64 now_ns)
+{
+    solo->interval_ns = interval_ns;
+    solo->next_due_ns = kl_add_sat_u64(now_ns, interval_ns);
+}
+
+void kl_solo_tx_waiting(kl_solo *solo, bool waiting)
+{
+    solo->tx_waiting = waiting;
+}
+
+void kl_solo_mine(kl_solo *solo, u64 count)
+{
+    solo->owed = kl_add_sat_u64(solo->owed, count);
+}
+
+void kl_solo_built(kl_solo *solo, const kl_solo_action *action, u64 now_ns)
+{
+    KL_ASSERT(action->build);
+    if (action->by_interval) {
+        /* Missed beats are skipped, the rhythm is kept. */
+        u64 late_ns = now_ns > solo->next_due_ns ? now_ns - solo->next_due_ns : 0;
+        u64 beats = late_ns / solo->interval_ns + 1;
+        solo->next_due_ns =
+            kl_add_sat_u64(solo->next_due_ns, kl_mul_sat_u64(beats, solo->interval_ns));
+    } else if (action->by_hand) {
+        KL_ASSERT(solo->owed);
+        solo->owed--;
+    }
+}
+
+kl_solo_action kl_solo_next(const kl_solo *solo, u64 now_ns)
+{
+    if (solo->owed)
+        return (kl_solo_action){.build = true, .tx_max = UINT64_MAX, .by_hand = true};
+    if (solo->interval_ns && now_ns >= solo->next_due_ns)
+        return (kl_solo_action){.build = true, .tx_max = UINT64_MAX, .by_interval = true};
+    if (solo->automine && solo->tx_waiting)
+        return (kl_solo_action){.build = true, .tx_max = 1};
+    return (kl_solo_action){
+        .wait_ns = solo->interval_ns ? solo->next_due_ns - now_ns : UINT64_MAX,
+    };
+}
