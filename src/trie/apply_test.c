@@ -86,34 +86,14 @@ static kl_hash model_root(usize t, struct twin_store *nodes)
     return twin_root(twin_pairs(t), model.count[t], nodes, owner_of(t));
 }
 
-/* A key that shares a long start with one of the trie's, or not. */
 static kl_hash pick_key(u64 *seed, usize t)
 {
     kl_hash key;
     kl_rand_fill(seed, &key, sizeof key);
     if (model.count[t] == 0 || kl_rand_below(seed, 8) == 0)
         return key;
-    kl_hash old = model.key[t][kl_rand_below(seed, model.count[t])];
-    u64 how = kl_rand_below(seed, 4);
-    usize nibble = how == 0 ? 63 - kl_rand_below(seed, 4) : kl_rand_below(seed, 64);
-    if (how == 1)
-        return old;
-    if (how == 2) { /* the same before and behind one nibble */
-        old.b[nibble / 2] ^= (u8)(1 + kl_rand_below(seed, 255));
-        return old;
-    }
-    memcpy(&key, &old, nibble / 2);
-    if (nibble % 2)
-        key.b[nibble / 2] = (u8)((key.b[nibble / 2] & 15) | (old.b[nibble / 2] & 0xf0));
-    return key;
-}
-
-static usize pick_value(u64 *seed, u8 *out)
-{
-    usize len = kl_rand_below(seed, 3) ? 1 + kl_rand_below(seed, 3)
-                                       : 1 + kl_rand_below(seed, KL_TRIE_VALUE_MAX);
-    kl_rand_fill(seed, out, len);
-    return len;
+    key = model.key[t][kl_rand_below(seed, model.count[t])];
+    return kl_rand_below(seed, 4) ? twin_near_key(seed, &key) : key;
 }
 
 struct batch {
@@ -157,7 +137,7 @@ static void random_batch(u64 *seed)
             u8 *value = batch.value[t][i];
             bool gone = kl_rand_below(seed, 5) < deletes;
             bool full = model.count[t] + count > PAIRS_MAX;
-            add_change(t, &key, kl_span_of(value, gone || full ? 0 : pick_value(seed, value)));
+            add_change(t, &key, kl_span_of(value, gone || full ? 0 : twin_value(seed, value)));
         }
         if (model.count[t] <= CHANGES_MAX && kl_rand_below(seed, 20) == 0) {
             batch.update[t].count = 0;

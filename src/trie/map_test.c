@@ -135,9 +135,9 @@ KL_TEST(long_values_hash_as_if_written_out)
 KL_TEST(roots_report_an_exhausted_arena)
 {
     static const u8 byte = 7;
-    kl_span values[300];
-    kl_trie_pair pairs[300];
-    u8 keys[300][9];
+    static kl_span values[300];
+    static kl_trie_pair pairs[300];
+    static u8 keys[300][9];
     for (usize i = 0; i < KL_COUNT_OF(values); i++) {
         values[i] = KL_SPAN_OF(byte);
         pairs[i] = (kl_trie_pair){index_key(keys[i], i), values[i]};
@@ -175,14 +175,10 @@ static kl_span vector_bytes(const struct kl_json *json, kl_json_ref ref)
     CHECK(kl_json_string(&text, json, ref, &arena));
     if (text.len < 2 || memcmp(text.p, "0x", 2) != 0)
         return text;
-    u8 *bytes = KL_TAKE(&arena, u8, text.len / 2);
-    kl_out out = kl_out_of(bytes, text.len / 2);
-    KL_ASSERT(bytes && text.len % 2 == 0);
-    for (usize i = 2; i < text.len; i += 2) {
-        char digits[3] = {(char)text.p[i], (char)text.p[i + 1], 0};
-        kl_out_u8(&out, (u8)strtoul(digits, NULL, 16));
-    }
-    return kl_out_done(&out);
+    bool out_of_memory = false;
+    CHECK_RULE(kl_hex_data(&text, text, &arena, &out_of_memory), KL_RULE_NONE);
+    CHECK(!out_of_memory);
+    return text;
 }
 
 static usize vector_pairs(const struct kl_json *json, kl_json_ref in, bool secure,

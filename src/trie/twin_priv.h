@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/map.h"
+#include "base/rand.h"
 #include "crypto/keccak.h"
 #include "trie/trie.h"
 
@@ -365,6 +366,69 @@ static inline kl_hash twin_root(const struct twin_pair *pairs, usize count,
         kl_buf_done(&top);
     }
     return root;
+}
+
+/* The proof for path: the nodes on the way to it, in memory of the arena.  Pairs are not none. */
+static inline usize twin_prove(const struct twin_pair *pairs, usize count, const u8 *path,
+                               usize nibbles, kl_span *nodes, struct kl_arena *arena)
+{
+    struct twin t = {NULL, NULL, pairs};
+    usize from = 0, to = count, depth = 0, used = 0;
+    bool branch = false; /* below an extension */
+    for (;;) {
+        struct kl_buf node;
+        kl_buf_init(&node, SIZE_MAX / 2);
+        if (branch)
+            twin_branch(&t, &node, from, to, depth);
+        else
+            twin_build(&t, &node, from, to, depth);
+        if (used == 0 || node.len >= 32)
+            nodes[used++] = kl_arena_copy(arena, kl_buf_view(&node));
+        kl_buf_done(&node);
+        const struct twin_pair *first = &pairs[from], *last = &pairs[to - 1];
+        if (to - from == 1)
+            return used;
+        usize end = depth;
+        while (end < first->nibbles && first->path[end] == last->path[end])
+            end++;
+        branch = end > depth;
+        if (branch) {
+            if (nibbles < end || memcmp(first->path + depth, path + depth, end - depth) != 0)
+                return used;
+            depth = end;
+            continue;
+        }
+        if (first->nibbles == depth)
+            from++;
+        while (nibbles > depth && from < to && pairs[from].path[depth] != path[depth])
+            from++;
+        while (nibbles > depth && to > from && pairs[to - 1].path[depth] != path[depth])
+            to--;
+        if (nibbles == depth || from == to)
+            return used;
+        depth++;
+    }
+}
+
+/* A key that shares a long start, or all but one nibble, with old. */
+static inline kl_hash twin_near_key(u64 *seed, const kl_hash *old)
+{
+    kl_hash key = *old;
+    u64 how = kl_rand_below(seed, 3);
+    usize nibble = how == 0 ? 63 - kl_rand_below(seed, 4) : kl_rand_below(seed, 64);
+    key.b[nibble / 2] ^= (u8)((1 + kl_rand_below(seed, 15)) << (nibble % 2 ? 0 : 4));
+    if (how == 1)
+        kl_rand_fill(seed, key.b + nibble / 2 + 1, sizeof key.b - nibble / 2 - 1);
+    return key;
+}
+
+/* Mostly a few bytes, so that nodes stand inside their parents. */
+static inline usize twin_value(u64 *seed, u8 *out)
+{
+    usize most = kl_rand_below(seed, 3) ? 3 : KL_TRIE_VALUE_MAX,
+          len = 1 + kl_rand_below(seed, most);
+    kl_rand_fill(seed, out, len);
+    return len;
 }
 
 #endif
