@@ -16,7 +16,7 @@ format:
 
 # Installs what is missing: Debian packages, and locked sources from npm.
 PACKAGES := pkg-config python3 meson ninja-build clang-14 libclang-rt-14-dev liblmdb-dev \
-            libsecp256k1-dev libssl-dev libgmp-dev zstd
+            libsecp256k1-dev libssl-dev libgmp-dev zstd $(if $(shell command -v npm),,npm)
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 setup:
 	@missing=$$(for p in $(PACKAGES); do \
@@ -26,3 +26,7 @@ setup:
 	    $(SUDO) apt-get update -qq && \
 	    DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq --no-install-recommends $$missing; \
 	fi
+	@cd third_party && cmp -s package-lock.json node_modules/.installed || { \
+	    echo "installing: third_party/node_modules"; \
+	    npm ci --loglevel=error && cp package-lock.json node_modules/.installed; \
+	}

@@ -1,3 +1,5 @@
+#include <gmp.h>
+
 #include "base/test.h"
 #include "crypto/modexp_priv.h"
 #include "crypto/vectors_test_priv.h"
@@ -223,6 +225,20 @@ KL_TEST(modexp_without_memory_is_a_status)
     kl_span endless = kl_span_of(bytes, (usize)1 << 29);
     CHECK(kl_modexp_within(out, SIZE_MAX, &spilled, n, endless, n) == KL_LIMIT);
     CHECK_SPAN(KL_SPAN_OF(out), KL_SPAN_OF(before));
+}
+
+/* Who uses GMP outside of a call has the heap. */
+KL_TEST(modexp_leaves_gmp_to_others)
+{
+    u8 out[1];
+    mpz_t n;
+    mpz_init_set_ui(n, 3);
+    for (int i = 0; i < 12; i++)
+        mpz_mul(n, n, n);
+    CHECK_OK(kl_modexp_var(out, 1, KL_SPAN_TEXT("\x03"), KL_SPAN_TEXT("\x10\x00"),
+                           KL_SPAN_TEXT("\x65")));
+    CHECK_U64(out[0], mpz_fdiv_ui(n, 0x65));
+    mpz_clear(n);
 }
 
 /* The precompile's input: three lengths of 32 bytes, then what they measure; what is missing at the
