@@ -67,6 +67,7 @@ kl_status kl_trie_list_root(kl_hash *out, const kl_span *values, usize count,
     KL_TRY(kl_tree_open(&tree, work, NULL, true));
     for (usize rank = 0; rank < count; rank++) {
         usize index = index_at(rank, count);
+        KL_ASSERT(values[index].len);
         kl_out key = kl_out_of(keys + rank * INDEX_MAX, INDEX_MAX);
         kl_rlp_put_u64(&key, index);
         KL_TRY(kl_tree_set(&tree, key.p, 2 * key.len, values[index]));

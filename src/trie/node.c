@@ -16,8 +16,7 @@ static bool embedded_fits(kl_span ref, bool leaf, kl_trie_path path)
     if (!leaf && path.from == path.to)
         return form.kind == KL_TRIE_BRANCH && form.value.len == 0;
     return form.kind == (leaf ? KL_TRIE_LEAF : KL_TRIE_EXTENSION) &&
-           kl_trie_form_nibbles(&form) == path.to - path.from && kl_trie_form_fits(&form, path) &&
-           (leaf || form.child[0].p[0] != KL_TRIE_TAG_HASH);
+           kl_trie_form_nibbles(&form) == path.to - path.from && kl_trie_form_fits(&form, path);
 }
 
 /* Judges the entry of child n at the start of bytes; its length, or 0. */

@@ -23,7 +23,7 @@
 /* Where stored nodes and leaves come from.  Spans handed out must live until the call that asked
  * for them returns to its caller. */
 struct kl_trie_source {
-    /* The stored node at path (one nibble a byte, 0 to 64 of them); KL_NOTFOUND. */
+    /* The stored node at path (one nibble a byte, 0 to 63 of them); KL_NOTFOUND. */
     kl_status (*node)(struct kl_trie_source *source, const kl_hash *owner, kl_span path,
                       kl_span *out);
     /* The value of the leaf at key, as it stands in the trie (RLP); KL_NOTFOUND. */
@@ -31,7 +31,8 @@ struct kl_trie_source {
                       kl_span *out);
 };
 
-/* Where changed nodes go.  An empty node means: delete what is at path. */
+/* Where changed nodes go, in no promised order and each path once.  An empty node means: delete
+ * what is at path.  Path and node are gone when the call returns. */
 struct kl_trie_sink {
     kl_status (*node)(struct kl_trie_sink *sink, const kl_hash *owner, kl_span path, kl_span node);
 };
@@ -52,9 +53,13 @@ typedef struct kl_trie_update {
     kl_hash root; /* out */
 } kl_trie_update;
 
-/* Applies all updates, of different tries, together: sets their roots and hands every changed node
- * to the sink.  Removing what is not there changes nothing.  KL_CORRUPT when stored nodes
- * contradict one another or the leaves. */
+/* Applies all updates, of different tries, together: sets their roots and hands every node that
+ * differs from the stored one to the sink (NULL: only the roots are asked for).  Removing what is
+ * not there changes nothing.  The source answers as before the update throughout.  Workers take
+ * part in hashing when there is much of it; the results are the same with and without. KL_CORRUPT
+ * when stored nodes contradict one another or the leaves; KL_NOMEM when scratch is exhausted;
+ * whatever source and sink return.  After a failure the sink may have been given a part of the
+ * nodes, and no root is set.  Scratch: about 400 bytes a change, 250 a node. */
 KL_MUST_USE kl_status kl_trie_apply(kl_trie_update *updates, usize count,
                                     struct kl_trie_source *source, struct kl_trie_sink *sink,
                                     struct kl_arena *scratch, struct kl_workers *workers);
@@ -64,17 +69,20 @@ KL_MUST_USE kl_status kl_trie_root(kl_hash *out, const kl_hash *owner,
                                    struct kl_trie_source *source, struct kl_arena *scratch);
 
 /* The RLP of the nodes from the root down to key, or to where it is missing [EIP-1186]; nodes of
- * less than 32 bytes stand inside their parents, as in the trie.  An empty trie gives no nodes. */
+ * less than 32 bytes stand inside their parents, as in the trie.  An empty trie gives no nodes.
+ * Nodes live in the arena.  KL_CORRUPT when the stored nodes do not make a proof that holds. */
 KL_MUST_USE kl_status kl_trie_prove(const kl_span **nodes, usize *count, const kl_hash *owner,
                                     const kl_hash *key, struct kl_trie_source *source,
                                     struct kl_arena *arena);
 
-/* Judges a proof that says: under root, key has *value (empty: is missing).  PROOF_HASH,
- * PROOF_NODE, PROOF_SHORT, PROOF_TRAILING.  key may have any length. */
+/* Judges a proof that says: under root, key has *value (empty: is missing).  *value views the
+ * nodes. There is exactly one proof for each key; all else is refused: PROOF_HASH, PROOF_NODE,
+ * PROOF_SHORT, PROOF_TRAILING.  key may have any length; nodes may be any bytes. */
 kl_rule kl_trie_check(kl_span *value, const kl_hash *root, kl_span key, const kl_span *nodes,
                       usize count);
 
-/* The root of the trie that maps rlp(i) to values[i]: transactions, receipts, withdrawals. */
+/* The root of the trie that maps rlp(i) to values[i]: transactions, receipts, withdrawals.  Values
+ * are not empty. */
 KL_MUST_USE kl_status kl_trie_list_root(kl_hash *out, const kl_span *values, usize count,
                                         struct kl_arena *scratch);
 
