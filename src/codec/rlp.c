@@ -234,11 +234,16 @@ static usize header_of(u8 header[HEADER_MAX], u8 kind, usize len)
     return 1 + count;
 }
 
-void kl_rlp_put_bytes(kl_out *out, kl_span bytes)
+void kl_rlp_put_bytes_header(kl_out *out, kl_span bytes)
 {
     u8 header[HEADER_MAX];
     if (bytes.len != 1 || bytes.p[0] >= 0x80)
         kl_out_bytes(out, header, header_of(header, 0x80, bytes.len));
+}
+
+void kl_rlp_put_bytes(kl_out *out, kl_span bytes)
+{
+    kl_rlp_put_bytes_header(out, bytes);
     kl_out_span(out, bytes);
 }
 

@@ -58,6 +58,8 @@ kl_rule kl_rlp_check(kl_span bytes, usize max_depth);
 
 /* Writing. */
 void kl_rlp_put_bytes(kl_out *out, kl_span bytes);
+/* Only the header of bytes: nothing for a byte that is its own encoding. */
+void kl_rlp_put_bytes_header(kl_out *out, kl_span bytes);
 void kl_rlp_put_u64(kl_out *out, u64 v);
 void kl_rlp_put_u256(kl_out *out, kl_u256 v);
 

@@ -33,6 +33,6 @@ void kl_block_encode(kl_out *out, const kl_block *block);
 void kl_withdrawal_encode(kl_out *out, const kl_withdrawal *withdrawal);
 
 /* keccak(rlp(ommers)) [YP section 4.4.2]. */
-kl_hash kl_ommers_hash(const kl_header *ommers, usize count, struct kl_arena *scratch);
+kl_hash kl_ommers_hash(const kl_header *ommers, usize count);
 
 #endif

@@ -1,6 +1,9 @@
 /* genesis: a geth-format genesis file: config, header fields, alloc, and config.keel.
  *
- * The roots of the genesis block need a trie and are computed in chain; this is the file's content.
+ * The state root of the genesis block needs a trie and is computed in chain; this is the file's
+ * content.  What geth takes, this takes, with geth's defaults: numbers as numbers or strings, names
+ * in any case, unknown members passed over.  What geth would do otherwise than Keel can, forks out
+ * of order, and unknown members of config.keel are faults.
  * config.keel, all members optional: {"engine": "solo", "dev": false, "baseFeeDenominator": 8,
  * "elasticity": 2, "maxBlockBytes": 2097152, "repeatTimestamp": false}. */
 #ifndef KL_TYPES_GENESIS_H
@@ -16,15 +19,15 @@ typedef struct kl_alloc {
     u64 nonce;
     kl_u256 balance;
     kl_span code;
-    const kl_hash *keys; /* storage, key i has value i */
+    const kl_hash *keys; /* storage in order of keys, key i has value i, never 0 */
     const kl_u256 *values;
     usize slot_count;
 } kl_alloc;
 
 typedef struct kl_genesis {
     kl_spec spec;
-    kl_header header; /* without state root and other computed roots */
-    const kl_alloc *alloc;
+    kl_header header;      /* without the state root */
+    const kl_alloc *alloc; /* in order of addresses, none twice */
     usize alloc_count;
 } kl_genesis;
 

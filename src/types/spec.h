@@ -26,25 +26,30 @@ typedef enum kl_engine {
     KL_ENGINE_EXTERNAL, /* blocks come from outside: official fixtures, an Ethereum history */
 } kl_engine;
 
+/* The most bytes a block's RLP may have from Osaka on [EIP-7934]. */
+#define KL_BLOCK_BYTES_MAX 8388608u
+
 typedef struct kl_spec {
     u64 chain_id;
     kl_activation fork[KL_FORK_COUNT]; /* Frontier at block 0 */
-    kl_u256 terminal_total_difficulty; /* KL_U256_MAX when Paris does not come by difficulty */
+    kl_u256 terminal_total_difficulty; /* 0: Paris from the first block on; KL_U256_MAX: Paris does
+                                          not come by difficulty */
     bool dao_fork;                     /* the DAO's balances move at dao_fork_block */
     u64 dao_fork_block;
-    kl_blob_schedule
-        blobs[KL_FORK_COUNT];    /* from Cancun on; a fork inherits what it does not set */
-    kl_address deposit_contract; /* EIP-6110 */
-    u64 base_fee_denominator;    /* 8 [EIP-1559] */
-    u64 elasticity;              /* 2 [EIP-1559] */
-    u64 max_block_bytes;         /* of a block's RLP, never above EIP-7934's limit */
+    kl_blob_schedule blobs[KL_FORK_COUNT]; /* a fork without update_fraction inherits */
+    kl_address deposit_contract;           /* EIP-6110 */
+    u64 base_fee_denominator;              /* 8 [EIP-1559] */
+    u64 elasticity;                        /* 2 [EIP-1559] */
+    u64 max_block_bytes;                   /* of a block's RLP, never above EIP-7934's limit */
     kl_engine engine;
     bool dev;              /* dev operations are allowed (config.keel.dev) */
     bool repeat_timestamp; /* a block may carry its parent's timestamp */
     bool proof_of_work;    /* ethash seals are checked (fixtures that ask for it) */
 } kl_spec;
 
-/* The rules for one block. */
+/* The rules for one block.  A fork never holds before one listed earlier that is still to come; one
+ * that never comes is passed over.  Where Paris comes by difficulty only, it is the caller who sees
+ * from a difficulty of 0 that it has come. */
 kl_fork kl_spec_fork(const kl_spec *spec, u64 number, u64 timestamp);
 
 /* A spec with everything up to fork active from the first block, chain id 1, mainnet's numbers. */

@@ -62,10 +62,11 @@ typedef struct kl_tx {
     kl_span raw;       /* the envelope: what is hashed, stored, and sent */
 } kl_tx;
 
-/* Limits on what is decoded at all; the spec's own are tighter. */
-#define KL_TX_BYTES_MAX (8u << 20)
+/* Does fork know transactions of this type? */
+bool kl_tx_type_known(u8 type, kl_fork fork);
 
-/* Decodes one envelope: rlp(list), or type ‖ rlp(list).  *broken names the rule, KL_RULE_NONE for a
+/* Decodes one envelope: rlp(list), or type ‖ rlp(list).  Of a blob transaction this is the form
+ * that stands in blocks, without blobs.  *broken names the rule, KL_RULE_NONE for a
  * good one.  Types unknown at fork give TX_TYPE. */
 KL_MUST_USE kl_status kl_tx_decode(kl_tx *out, kl_span raw, kl_fork fork, struct kl_arena *arena,
                                    kl_rule *broken);
@@ -73,14 +74,16 @@ KL_MUST_USE kl_status kl_tx_decode(kl_tx *out, kl_span raw, kl_fork fork, struct
 /* Writes the envelope of tx from its fields. */
 void kl_tx_encode(kl_out *out, const kl_tx *tx);
 
-/* What the sender signs. */
-kl_hash kl_tx_signing_hash(const kl_tx *tx, struct kl_arena *scratch);
+/* What the sender signs, from the fields; the envelope is built in scratch.  KL_NOMEM. */
+KL_MUST_USE kl_status kl_tx_signing_hash(kl_hash *out, const kl_tx *tx, struct kl_arena *scratch);
 
-/* Encodes tx, signs it, and fills signature, raw, hash and sender.  KL_NOMEM. */
+/* Encodes tx, signs it with a valid key (asserted), and fills signature, raw, hash, sender and
+ * authorities.  KL_NOMEM. */
 KL_MUST_USE kl_status kl_tx_sign(kl_tx *tx, const kl_secret32 *key, struct kl_arena *arena);
 
-/* Recovers the sender, and of type 4 the authorities.  TX_SIGNATURE when there is no sender, or s
- * is above half the order from Homestead on [EIP-2].  Variable time, about 50 us a signature. */
+/* Recovers the sender of a tx that has its raw, and of type 4 the authorities.  TX_SIGNATURE when
+ * there is no sender, or s is above half the order from Homestead on [EIP-2].  Variable time, about
+ * 50 us a signature. */
 kl_rule kl_tx_recover(kl_tx *tx, kl_fork fork);
 
 /* The same for many on all workers; broken[i] is the verdict on txs[i].  Skips those that have a
