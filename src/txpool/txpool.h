@@ -29,6 +29,7 @@ void kl_pool_tx_unref(const kl_pool_tx *tx);
 typedef struct kl_pool_config {
     usize tx_max;            /* all together */
     usize bytes_max;         /* of envelopes */
+    usize tx_bytes_max;      /* of one envelope */
     usize per_sender_max;    /* pending of one sender */
     usize queued_sender_max; /* queued of one sender */
     u64 replace_percent;     /* a replacement pays at least so much more (10) */
@@ -63,7 +64,7 @@ typedef struct kl_pool_added {
 } kl_pool_added;
 
 /* Judges tx (sender set) and admits it.  *broken: POOL_KNOWN "already known", TX_NONCE_LOW,
- * POOL_UNDERPRICED, POOL_REPLACE_UNDERPRICED, TX_FUNDS, TX_INTRINSIC_GAS, BLOCK_GAS "exceeds block
+ * POOL_REPLACE_UNDERPRICED, TX_FUNDS, TX_INTRINSIC_GAS, BLOCK_GAS "exceeds block
  * gas limit", POOL_FULL, … and nothing has changed.  KL_NOMEM. */
 KL_MUST_USE kl_status kl_pool_add(struct kl_pool *pool, const kl_tx *tx, bool local,
                                   const kl_pool_facts *facts, kl_pool_added *out, kl_rule *broken);
@@ -95,9 +96,10 @@ KL_MUST_USE kl_status kl_pool_pick_begin(struct kl_pool *pool, bool by_arrival,
 const kl_pool_tx *kl_pool_pick_next(struct kl_pool_pick *pick, bool skip_sender);
 void kl_pool_pick_end(struct kl_pool_pick *pick);
 
-/* Every transaction, by sender and nonce, with whether it is pending. */
-void kl_pool_each(struct kl_pool *pool, void (*each)(void *ctx, const kl_pool_tx *tx, bool pending),
-                  void *ctx);
+/* Every transaction, by sender and nonce, with whether it is pending.  KL_NOMEM. */
+KL_MUST_USE kl_status kl_pool_each(struct kl_pool *pool,
+                                   void (*each)(void *ctx, const kl_pool_tx *tx, bool pending),
+                                   void *ctx);
 
 typedef struct kl_pool_counts {
     usize pending, queued, bytes;

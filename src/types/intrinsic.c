@@ -77,8 +77,7 @@ static kl_rule judge_set_code(const kl_tx *tx)
     return tx->authorization_count ? KL_RULE_NONE : KL_RULE_TX_AUTH_EMPTY;
 }
 
-/* A cost that does not fit 256 bits is more than anybody owns. */
-static kl_rule judge_cost(const kl_tx *tx)
+bool kl_tx_cost(kl_u256 *out, const kl_tx *tx)
 {
     kl_u256 gas, blobs, sum;
     kl_u256 blob_gas = kl_u256_of(kl_mul_sat_u64(tx->blob_count, BLOB_GAS));
@@ -86,7 +85,10 @@ static kl_rule judge_cost(const kl_tx *tx)
     over |= kl_u256_mul_over(&blobs, blob_gas, tx->max_blob_fee);
     over |= kl_u256_add_over(&sum, gas, tx->value);
     over |= kl_u256_add_over(&sum, sum, blobs);
-    return over ? KL_RULE_TX_FUNDS : KL_RULE_NONE;
+    if (over)
+        return false;
+    *out = sum;
+    return true;
 }
 
 kl_rule kl_tx_judge_alone(const kl_tx *tx, kl_fork fork)
@@ -105,7 +107,9 @@ kl_rule kl_tx_judge_alone(const kl_tx *tx, kl_fork fork)
         KL_JUDGE(judge_set_code(tx));
     if (!tx->has_to && fork >= KL_SHANGHAI && tx->data.len > INIT_CODE_MAX)
         return KL_RULE_TX_INIT_CODE_SIZE;
-    KL_JUDGE(judge_cost(tx));
+    kl_u256 cost;
+    if (!kl_tx_cost(&cost, tx))
+        return KL_RULE_TX_FUNDS;
     if (tx->gas_limit < kl_intrinsic_gas(tx, fork))
         return KL_RULE_TX_INTRINSIC_GAS;
     return tx->gas_limit < kl_floor_gas(tx, fork) ? KL_RULE_TX_FLOOR_GAS : KL_RULE_NONE;

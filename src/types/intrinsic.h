@@ -12,6 +12,10 @@ u64 kl_intrinsic_gas(const kl_tx *tx, kl_fork fork);
 /* The least gas a transaction is charged for its data [EIP-7623]; 0 before Prague. */
 u64 kl_floor_gas(const kl_tx *tx, kl_fork fork);
 
+/* The most tx can take from its sender: gas_limit * max_fee + value + blob gas * max_blob_fee.
+ * False when that does not fit 256 bits: it is more than anybody owns. */
+KL_MUST_USE bool kl_tx_cost(kl_u256 *out, const kl_tx *tx);
+
 /* Everything but signature and encoding that a transaction can be guilty of whatever the state and
  * the block: type, nonce, gas cap, fees, blobs, authorizations, init code, intrinsic gas and floor.
  */

@@ -1,0 +1,71 @@
+/* pool_priv: what the files of txpool share: entries, senders, and the heap of senders by price. */
+#ifndef KL_TXPOOL_POOL_PRIV_H
+#define KL_TXPOOL_POOL_PRIV_H
+
+#include "base/map.h"
+#include "base/sync.h"
+#include "txpool/txpool.h"
+
+/* A transaction in memory of its own; `room` holds its envelope and its lists. */
+struct entry {
+    kl_refs refs;
+    kl_pool_tx pub;
+    kl_u256 cost; /* the most it can take from the sender's balance */
+    u8 room[];
+};
+
+/* One sender's transactions, in order of nonce: entries[first .. first + count). */
+struct sender {
+    kl_address address;
+    kl_pool_facts facts;
+    struct entry **entries;
+    usize first, count, cap;
+    usize pending;    /* how many of them, from the first on, could be in the next block */
+    usize heap_index; /* in the pool's heap by price of the last entry */
+};
+
+struct kl_pool {
+    kl_pool_config config;
+    kl_pool_head head;
+    struct kl_map by_hash;   /* entries */
+    struct kl_map by_sender; /* senders */
+    struct sender **heap;    /* the sender whose last entry pays least stands first */
+    usize heap_count, heap_cap;
+    usize bytes, pending, queued;
+    u64 arrivals;
+};
+
+/* entry.c */
+KL_MUST_USE kl_status kl_entry_new(struct entry **out, const kl_tx *tx, bool local, u64 arrival);
+void kl_entry_unref(struct entry *entry);
+static inline struct entry *kl_entry_of(const kl_pool_tx *tx)
+{
+    return (struct entry *)((uintptr_t)tx - offsetof(struct entry, pub));
+}
+
+/* sender.c: entries of one sender.  Positions count from 0, the lowest nonce. */
+static inline struct entry *kl_sender_at(const struct sender *sender, usize position)
+{
+    KL_ASSERT(position < sender->count);
+    return sender->entries[sender->first + position];
+}
+static inline struct entry *kl_sender_last(const struct sender *sender)
+{
+    return kl_sender_at(sender, sender->count - 1);
+}
+/* The position of nonce, or where it would go. */
+usize kl_sender_find(const struct sender *sender, u64 nonce, bool *found);
+KL_MUST_USE kl_status kl_sender_insert(struct sender *sender, usize position, struct entry *entry);
+struct entry *kl_sender_take(struct sender *sender, usize position);
+/* How many entries from the first on follow one another from the account's nonce. */
+usize kl_sender_run(const struct sender *sender);
+
+/* heap.c: keeps kl_pool.heap in order. */
+KL_MUST_USE kl_status kl_price_heap_add(struct kl_pool *pool, struct sender *sender);
+void kl_price_heap_remove(struct kl_pool *pool, struct sender *sender);
+void kl_price_heap_changed(struct kl_pool *pool, struct sender *sender);
+
+/* judge.c: the rule that keeps tx out, whatever else is in the pool. */
+kl_rule kl_pool_judge(const struct kl_pool *pool, const kl_tx *tx, const kl_pool_facts *facts);
+
+#endif

@@ -1,0 +1,314 @@
+#include "base/test.h"
+#include "txpool/txpool.h"
+
+enum { GWEI = 1000000000, GAS = 21000 };
+
+static const kl_pool_config config = {
+    .tx_max = 60,
+    .bytes_max = 60 * 100,
+    .tx_bytes_max = 1000,
+    .per_sender_max = 20,
+    .queued_sender_max = 5,
+    .replace_percent = 10,
+    .nonce_gap_max = 30,
+    .seed = 1,
+};
+
+static struct kl_pool *pool_new(void)
+{
+    struct kl_pool *pool;
+    CHECK_OK(kl_pool_new(&pool, &config));
+    kl_pool_set_head(pool, &(kl_pool_head){
+                               .base_fee = kl_u256_of(GWEI),
+                               .gas_limit = 10000000,
+                               .fork = KL_OSAKA,
+                               .chain_id = 31337,
+                           });
+    return pool;
+}
+
+/* A transfer whose envelope and hash are made up: the pool looks at fields and keeps the bytes. */
+struct made {
+    u8 raw[100];
+    kl_tx tx;
+};
+
+static void make(struct made *m, u8 sender, u64 nonce, u64 fee_gwei, u64 tip_gwei)
+{
+    static u64 serial;
+    kl_store_le64(m->raw, ++serial);
+    m->tx = (kl_tx){
+        .type = KL_TX_DYNAMIC_FEE,
+        .has_to = true,
+        .replay_safe = true,
+        .has_sender = true,
+        .chain_id = 31337,
+        .nonce = nonce,
+        .gas_limit = GAS,
+        .max_fee = kl_u256_of(fee_gwei * GWEI),
+        .max_priority_fee = kl_u256_of(tip_gwei * GWEI),
+        .raw = kl_span_of(m->raw, sizeof m->raw),
+    };
+    memset(m->tx.sender.b, sender, sizeof m->tx.sender.b);
+    kl_store_le64(m->tx.hash.b, serial);
+}
+
+static const kl_pool_facts rich = {.nonce = 0, .balance = {{0, 1, 0, 0}}};
+
+static kl_rule add(struct kl_pool *pool, const struct made *m, const kl_pool_facts *facts,
+                   kl_pool_added *added)
+{
+    kl_rule broken;
+    CHECK_OK(kl_pool_add(pool, &m->tx, true, facts, added, &broken));
+    return broken;
+}
+
+KL_TEST(pool_queues_behind_a_gap_and_promotes_when_it_closes)
+{
+    struct kl_pool *pool = pool_new();
+    struct made m[4];
+    kl_pool_added added;
+    for (u64 i = 0; i < 4; i++)
+        make(&m[i], 7, i, 5, 1);
+    CHECK_RULE(add(pool, &m[0], &rich, &added), KL_RULE_NONE);
+    CHECK(added.pending);
+    CHECK_RULE(add(pool, &m[2], &rich, &added), KL_RULE_NONE);
+    CHECK_RULE(add(pool, &m[3], &rich, &added), KL_RULE_NONE);
+    CHECK(!added.pending);
+    CHECK_U64(kl_pool_next_nonce(pool, &m[0].tx.sender, 0), 1);
+    CHECK_RULE(add(pool, &m[1], &rich, &added), KL_RULE_NONE);
+    CHECK(added.pending && !added.replaced);
+    CHECK_U64(kl_pool_next_nonce(pool, &m[0].tx.sender, 0), 4);
+    CHECK_U64(kl_pool_count(pool).queued, 0);
+    /* a block took the first two */
+    kl_pool_update(pool, &m[0].tx.sender, &(kl_pool_facts){2, rich.balance});
+    CHECK_U64(kl_pool_count(pool).pending, 2);
+    CHECK(!kl_pool_get(pool, &m[1].tx.hash) && kl_pool_get(pool, &m[2].tx.hash));
+    /* and a revert brought the account's nonce back */
+    kl_pool_update(pool, &m[0].tx.sender, &rich);
+    CHECK_U64(kl_pool_count(pool).pending, 0);
+    CHECK_U64(kl_pool_count(pool).queued, 2);
+    kl_pool_free(pool);
+}
+
+KL_TEST(pool_replaces_only_for_a_tenth_more_in_both_fees)
+{
+    struct kl_pool *pool = pool_new();
+    struct made old, cheap, tip_only, better;
+    kl_pool_added added;
+    make(&old, 1, 0, 10, 10);
+    make(&cheap, 1, 0, 10, 10);
+    make(&tip_only, 1, 0, 11, 10);
+    make(&better, 1, 0, 11, 11);
+    CHECK_RULE(add(pool, &old, &rich, &added), KL_RULE_NONE);
+    CHECK_RULE(add(pool, &old, &rich, &added), KL_RULE_POOL_KNOWN);
+    CHECK_RULE(add(pool, &cheap, &rich, &added), KL_RULE_POOL_REPLACE_UNDERPRICED);
+    CHECK_RULE(add(pool, &tip_only, &rich, &added), KL_RULE_POOL_REPLACE_UNDERPRICED);
+    const kl_pool_tx *held = kl_pool_tx_ref(kl_pool_get(pool, &old.tx.hash));
+    CHECK_RULE(add(pool, &better, &rich, &added), KL_RULE_NONE);
+    CHECK(added.replaced && kl_hash_eq(&added.replaced_hash, &old.tx.hash));
+    CHECK(!kl_pool_get(pool, &old.tx.hash) && kl_pool_count(pool).pending == 1);
+    CHECK_SPAN(held->tx.raw, old.tx.raw); /* a reference outlives the stay in the pool */
+    kl_pool_tx_unref(held);
+    kl_pool_free(pool);
+}
+
+KL_TEST(pool_turns_away_what_can_never_be_in_a_block)
+{
+    struct kl_pool *pool = pool_new();
+    struct made m;
+    kl_pool_added added;
+    const kl_pool_facts poor = {.nonce = 3, .balance = kl_u256_of(1000)};
+    make(&m, 1, 2, 5, 1);
+    CHECK_RULE(add(pool, &m, &poor, &added), KL_RULE_TX_NONCE_LOW);
+    make(&m, 1, 3, 5, 1);
+    CHECK_RULE(add(pool, &m, &poor, &added), KL_RULE_TX_FUNDS);
+    make(&m, 1, 31, 5, 1);
+    CHECK_RULE(add(pool, &m, &rich, &added), KL_RULE_TX_NONCE_HIGH);
+    make(&m, 1, 0, 5, 6);
+    CHECK_RULE(add(pool, &m, &rich, &added), KL_RULE_TX_TIP_HIGH);
+    make(&m, 1, 0, 5, 1);
+    m.tx.gas_limit = GAS - 1;
+    CHECK_RULE(add(pool, &m, &rich, &added), KL_RULE_TX_INTRINSIC_GAS);
+    m.tx.gas_limit = 10000001;
+    CHECK_RULE(add(pool, &m, &rich, &added), KL_RULE_BLOCK_GAS);
+    m.tx.gas_limit = (1u << 24) + 1;
+    CHECK_RULE(add(pool, &m, &rich, &added), KL_RULE_TX_GAS_CAP);
+    make(&m, 1, 0, 5, 1);
+    m.tx.chain_id = 1;
+    CHECK_RULE(add(pool, &m, &rich, &added), KL_RULE_TX_CHAIN_ID);
+    make(&m, 1, 0, 5, 1);
+    m.tx.type = KL_TX_BLOB;
+    CHECK_RULE(add(pool, &m, &rich, &added), KL_RULE_POOL_BLOB);
+    make(&m, 1, 0, 5, 1);
+    m.tx.max_fee = KL_U256_MAX;
+    CHECK_RULE(add(pool, &m, &rich, &added), KL_RULE_TX_FUNDS);
+    make(&m, 1, UINT64_MAX, 5, 1);
+    CHECK_RULE(add(pool, &m, &(kl_pool_facts){UINT64_MAX, rich.balance}, &added),
+               KL_RULE_TX_NONCE_MAX);
+    CHECK_U64(kl_pool_count(pool).pending + kl_pool_count(pool).queued, 0);
+    kl_pool_free(pool);
+}
+
+KL_TEST(pool_when_full_evicts_the_cheapest_tail_and_turns_away_what_is_cheaper_still)
+{
+    struct kl_pool *pool = pool_new();
+    struct made m, cheapest;
+    kl_pool_added added;
+    for (u8 s = 0; s < 20; s++)
+        for (u64 n = 0; n < 3; n++) {
+            make(&m, s, n, 10 + s, 1);
+            CHECK_RULE(add(pool, &m, &rich, &added), KL_RULE_NONE);
+            if (s == 0 && n == 2)
+                cheapest = m;
+        }
+    make(&m, 200, 0, 9, 1);
+    CHECK_RULE(add(pool, &m, &rich, &added), KL_RULE_POOL_FULL);
+    make(&m, 0, 3, 90, 1);
+    CHECK_RULE(add(pool, &m, &rich, &added),
+               KL_RULE_POOL_FULL); /* would evict its own forerunner */
+    make(&m, 200, 0, 50, 1);
+    CHECK_RULE(add(pool, &m, &rich, &added), KL_RULE_NONE);
+    CHECK(!kl_pool_get(pool, &cheapest.tx.hash));
+    CHECK_U64(kl_pool_count(pool).pending, 60);
+    kl_pool_free(pool);
+}
+
+KL_TEST(pool_bounds_what_one_sender_may_hold)
+{
+    struct kl_pool *pool = pool_new();
+    struct made m;
+    kl_pool_added added;
+    for (u64 n = 0; n < 20; n++) {
+        make(&m, 1, n, 5, 1);
+        CHECK_RULE(add(pool, &m, &rich, &added), KL_RULE_NONE);
+    }
+    make(&m, 1, 20, 5, 1);
+    CHECK_RULE(add(pool, &m, &rich, &added), KL_RULE_POOL_SENDER_FULL);
+    for (u64 n = 2; n < 7; n++) {
+        make(&m, 2, n, 5, 1);
+        CHECK_RULE(add(pool, &m, &rich, &added), KL_RULE_NONE);
+    }
+    make(&m, 2, 7, 5, 1);
+    CHECK_RULE(add(pool, &m, &rich, &added), KL_RULE_POOL_SENDER_FULL);
+    kl_pool_free(pool);
+}
+
+/* What a walk over the pool shows, gathered for the checks below. */
+struct shown {
+    const kl_pool_tx *tx[64];
+    bool pending[64];
+    usize count, bytes;
+};
+
+static void show(void *ctx, const kl_pool_tx *tx, bool pending)
+{
+    struct shown *shown = ctx;
+    CHECK(shown->count < KL_COUNT_OF(shown->tx));
+    shown->bytes += tx->tx.raw.len;
+    shown->tx[shown->count] = tx;
+    shown->pending[shown->count++] = pending;
+}
+
+/* Senders in order, nonces rising; pending is exactly the unbroken run from the account's nonce. */
+static void check_content(struct kl_pool *pool, const kl_pool_facts facts[8], struct shown *shown)
+{
+    *shown = (struct shown){0};
+    CHECK_OK(kl_pool_each(pool, show, shown));
+    usize pending = 0;
+    u64 run[8];
+    for (usize s = 0; s < 8; s++)
+        run[s] = facts[s].nonce;
+    for (usize i = 0; i < shown->count; i++) {
+        const kl_tx *tx = &shown->tx[i]->tx;
+        u8 s = tx->sender.b[0];
+        bool next = tx->nonce == run[s];
+        CHECK(tx->nonce >= facts[s].nonce && shown->pending[i] == next);
+        run[s] += next;
+        pending += next;
+        CHECK(kl_pool_get(pool, &tx->hash) == shown->tx[i]);
+    }
+    kl_pool_counts counts = kl_pool_count(pool);
+    CHECK_U64(counts.pending, pending);
+    CHECK_U64(counts.queued, shown->count - pending);
+    CHECK_U64(counts.bytes, shown->bytes);
+    CHECK(shown->count <= config.tx_max);
+}
+
+static kl_u256 tip_of(const kl_tx *tx)
+{
+    kl_u256 room = kl_u256_sub(tx->max_fee, kl_u256_of(GWEI));
+    return kl_u256_lt(room, tx->max_priority_fee) ? room : tx->max_priority_fee;
+}
+
+/* A pick gives every pending transaction that can pay once, each sender's in order, and never one
+ * while a sender's next one tips more. */
+static void check_pick(struct kl_pool *pool, const kl_pool_facts facts[8],
+                       const struct shown *shown)
+{
+    struct kl_pool_pick *pick;
+    u64 next[8];
+    bool closed[8] = {false}; /* the next one of this sender cannot pay the base fee */
+    for (usize s = 0; s < 8; s++)
+        next[s] = facts[s].nonce;
+    CHECK_OK(kl_pool_pick_begin(pool, false, &pick));
+    for (const kl_pool_tx *got; (got = kl_pool_pick_next(pick, false)) != NULL;) {
+        u8 s = got->tx.sender.b[0];
+        CHECK(got->tx.nonce == next[s] && !closed[s]);
+        for (usize i = 0; i < shown->count; i++) {
+            const kl_tx *other = &shown->tx[i]->tx;
+            u8 o = other->sender.b[0];
+            if (shown->pending[i] && other->nonce == next[o] &&
+                !kl_u256_lt(other->max_fee, kl_u256_of(GWEI)))
+                CHECK(!kl_u256_lt(tip_of(&got->tx), tip_of(other)));
+        }
+        next[s]++;
+    }
+    kl_pool_pick_end(pick);
+    for (usize i = 0; i < shown->count; i++) {
+        const kl_tx *tx = &shown->tx[i]->tx;
+        u8 s = tx->sender.b[0];
+        if (shown->pending[i] && tx->nonce >= next[s])
+            closed[s] |= tx->nonce == next[s] && kl_u256_lt(tx->max_fee, kl_u256_of(GWEI));
+        if (shown->pending[i] && tx->nonce >= next[s])
+            CHECK(closed[s]);
+    }
+}
+
+KL_TEST(pool_stays_consistent_under_random_use)
+{
+    struct kl_pool *pool = pool_new();
+    kl_pool_facts facts[8];
+    for (usize s = 0; s < 8; s++)
+        facts[s] = rich;
+    for (int step = 0; step < 4000; step++) {
+        u8 s = (u8)kl_rand_below(seed, 8);
+        struct made m;
+        struct shown shown;
+        kl_pool_added added;
+        switch (kl_rand_below(seed, 10)) {
+        case 0:
+            facts[s].nonce += kl_rand_below(seed, 3);
+            break;
+        case 1:
+            facts[s].nonce -= KL_MIN(facts[s].nonce, kl_rand_below(seed, 3));
+            break;
+        case 2:
+            *facts[s].balance.w = kl_rand(seed) >> kl_rand_below(seed, 64);
+            facts[s].balance.w[1] = kl_rand_below(seed, 2);
+            break;
+        default:
+            make(&m, s, facts[s].nonce + kl_rand_below(seed, 6), kl_rand_below(seed, 20),
+                 kl_rand_below(seed, 4));
+            (void)add(pool, &m, &facts[s], &added);
+        }
+        kl_address address;
+        memset(address.b, s, sizeof address.b);
+        kl_pool_update(pool, &address, &facts[s]);
+        check_content(pool, facts, &shown);
+        check_pick(pool, facts, &shown);
+        if (shown.count && kl_rand_below(seed, 20) == 0)
+            CHECK(kl_pool_remove(pool, &shown.tx[kl_rand_below(seed, shown.count)]->tx.hash));
+    }
+    kl_pool_free(pool);
+}
