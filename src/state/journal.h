@@ -10,7 +10,16 @@
  * carry the number of the transaction they belong to and so need no clearing.
  *
  * Memory comes from an arena with a limit: KL_LIMIT, never a verdict, when it is reached; gas
- * bounds what a block can touch far below it.  Thread: one at a time. */
+ * bounds what a block can touch far below it.  A journal that met its limit has failed: what
+ * follows, setters included, does no harm and means nothing, every function with a status says so,
+ * and only begin_block ends it.  Failures of the reader are passed on and change nothing.
+ *
+ * Touching [EIP-161]: every setter but set_slot touches, and so do touch and create: the account
+ * exists from then on, and goes at the end of the transaction if it is then empty and delete_empty
+ * is asked for.  Revert undoes touches, with one exception that mainnet's block 2,675,119 made law:
+ * once touched, the empty account at address 3 (RIPEMD-160) goes even when the touch was undone.
+ *
+ * Thread: one at a time. */
 #ifndef KL_STATE_JOURNAL_H
 #define KL_STATE_JOURNAL_H
 
@@ -20,7 +29,8 @@
 #include "types/account.h"
 #include "types/receipt.h"
 
-/* What stands below the journal. */
+/* What stands below the journal.  Where there is no account it says kl_account_none; code lives
+ * until the journal's next begin_block. */
 struct kl_state_reader {
     kl_status (*account)(struct kl_state_reader *reader, const kl_address *address,
                          const kl_hash *address_hash, kl_account *out, bool *exists);
@@ -80,8 +90,8 @@ void kl_journal_free(struct kl_journal *journal);
 /* Forgets everything and starts over on reader. */
 void kl_journal_begin_block(struct kl_journal *journal, struct kl_state_reader *reader);
 
-/* Starts the next transaction: everything so far is its past.  Log entries of the last one are
- * gone. */
+/* Starts the next transaction: everything so far is its past.  The array of the last one's log
+ * entries is gone; what their data views lives until begin_block. */
 void kl_journal_begin_tx(struct kl_journal *journal);
 
 /* Ends the transaction: destroyed accounts go, and with delete_empty the touched empty ones too
@@ -106,10 +116,10 @@ void kl_journal_set_nonce(struct kl_journal *journal, kl_jaccount *account, u64 
 /* Copies code; code_hash is its hash, or is computed when NULL. */
 KL_MUST_USE kl_status kl_journal_set_code(struct kl_journal *journal, kl_jaccount *account,
                                           kl_span code, const kl_hash *code_hash);
-/* Counts as touched [EIP-161]: it is deleted at the end of the transaction if then empty. */
+/* Touches it and nothing more: a call, or a transfer of nothing. */
 void kl_journal_touch(struct kl_journal *journal, kl_jaccount *account);
-/* Marks account as created by this transaction, existing, with no code and the storage of nobody.
- */
+/* Marks account as created by this transaction, existing, with no code and the storage of nobody;
+ * nonce and balance stay. */
 void kl_journal_create(struct kl_journal *journal, kl_jaccount *account);
 bool kl_journal_created_in_tx(const struct kl_journal *journal, const kl_jaccount *account);
 /* Marks account for deletion at the end of the transaction; balances are the caller's business. */
