@@ -39,7 +39,8 @@ u8 kl_header_tail(kl_fork fork);
 
 void kl_header_encode(kl_out *out, const kl_header *header);
 
-/* Judges the form: types, lengths, number of fields (15 to 21, 18 and 19 not possible). */
+/* Judges the form: types, lengths, number of fields (15 to 21, 18 and 19 not possible).  The RLP_
+ * rows of rule.def, and HEADER_EXTRA_DATA. */
 kl_rule kl_header_decode(kl_header *out, kl_span bytes);
 
 /* keccak(rlp(header)), the block's hash. */
