@@ -201,7 +201,7 @@ KL_TEST(rlp_check_names_what_is_wrong)
 
 KL_TEST(rlp_check_counts_depth_to_its_limit)
 {
-    u8 room[8192];
+    static u8 room[8192];
     for (usize depth = KL_RLP_DEPTH_MAX; depth <= KL_RLP_DEPTH_MAX + 1; depth++) {
         kl_out out = kl_out_of(room, sizeof room);
         kl_rlp_mark marks[KL_RLP_DEPTH_MAX + 1];

@@ -52,7 +52,8 @@ void kl_bloom_add_logs(kl_bloom *bloom, const kl_log_entry *logs, usize count)
         for (usize t = 0; t < logs[i].topic_count; t++)
             items[filled++] = kl_hash_span(&logs[i].topics[t]);
     }
-    add_batch(bloom, items, filled);
+    if (filled)
+        add_batch(bloom, items, filled);
 }
 
 void kl_bloom_merge(kl_bloom *into, const kl_bloom *from)

@@ -98,7 +98,7 @@ KL_TEST(receipt_round_trips)
         kl_arena_reset(&arena, 1 << 20);
         random_logs(logs, count, seed, &arena);
         kl_receipt r = random_receipt(seed, logs, count), back;
-        u8 room[16384], again[16384], twin_room[16384];
+        static u8 room[16384], again[16384], twin_room[16384];
         kl_out out = kl_out_of(room, sizeof room), copy = kl_out_of(again, sizeof again);
         kl_out twin = kl_out_of(twin_room, sizeof twin_room);
         kl_rule broken;

@@ -66,7 +66,7 @@ KL_TEST(tx_has_no_second_encoding)
         kl_arena_mark mark = kl_arena_here(&arena);
         for (int hit = 0; hit < 300; hit++) {
             static const u8 edges[] = {0, 1, 0x7f, 0x80, 0x81, 0xb8, 0xc0, 0xc1, 0xf8, 27, 28, 37};
-            u8 bytes[8192], room[8192];
+            static u8 bytes[8192], room[8192];
             kl_rule broken;
             CHECK(tx.raw.len <= sizeof bytes);
             memcpy(bytes, tx.raw.p, tx.raw.len);
@@ -375,7 +375,7 @@ KL_TEST(tx_recover_all_agrees_with_one_by_one)
 {
     struct kl_arena arena;
     kl_arena_init(&arena, 1 << 22);
-    kl_tx txs[40], alone[40];
+    static kl_tx txs[40], alone[40];
     kl_rule broken[40];
     for (usize i = 0; i < KL_COUNT_OF(txs); i++) {
         kl_secret32 key = random_key(seed);
