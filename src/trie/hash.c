@@ -24,6 +24,8 @@ struct batch {
 static void flush(struct batch *batch)
 {
     kl_hash hash[BATCH_COUNT];
+    if (batch->count == 0)
+        return;
     kl_keccak256_batch(hash, batch->message, batch->count);
     for (usize i = 0; i < batch->count; i++)
         kl_trie_ref_hash(batch->ref[i], &hash[i]);

@@ -34,9 +34,9 @@ static usize read_entry(const struct kl_tree_branch *at, unsigned n, kl_span byt
         start = 1;
         rest = kl_entry_branch_rest(below, (unsigned)to);
     }
-    const u8 *path = bytes.p + start;
     if (bytes.len <= start + rest)
         return 0;
+    const u8 *path = bytes.p + start;
     if (rest && (below == 0 || below % 2) && path[0] >> 4 != n)
         return 0;
     if (rest && to % 2 && path[rest - 1] & 15)

@@ -238,12 +238,14 @@ KL_TEST(nodes_that_are_not_canonical_are_refused)
         "c220c0",     /* leaf: the value is a list */
         "c2c001",     /* the path is a list */
         "c28001",     /* no path */
+        "c28020",     /* the same before a byte that could be flags */
         "c22080",     /* leaf: no value */
         "c3812001",   /* the path is not in its shortest form */
         "c32081aa00", /* the list is too long for its items */
         "c22101",     /* an even path with a nibble beside its flags */
         "c24001",     /* flags that mean nothing */
-        "c381f001",   /* the same */
+        "e4824012a0aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", /* the same */
+        "c381f001",                                                                   /* the same */
         "e200a0aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", /* no nibbles */
         "c21180",         /* extension: no child */
         "c21101",         /* extension: a child of one byte */

@@ -1,4 +1,4 @@
-/* What an update of the account trie costs, with its nodes in memory: program [LEAVES].  "hash" is
+/* What roots of lists, and updates of the account trie with its nodes in memory, cost.  "hash" is
  * what hashing the branches and leaves that changed would cost alone, on messages of the same
  * lengths side by side: the floor of any implementation. */
 #include <stdio.h>
@@ -153,6 +153,26 @@ static void build(usize leaves, struct kl_arena *arena)
     free(changes);
 }
 
+/* A block's transactions, or its receipts. */
+static void measure_list(usize count, usize len, struct kl_arena *arena)
+{
+    static u8 bytes[1024];
+    kl_span *values = calloc(count, sizeof *values);
+    kl_hash root;
+    KL_ASSERT(values && len <= sizeof bytes);
+    for (usize i = 0; i < count; i++)
+        values[i] = kl_span_of(bytes, len);
+    double start = now_us();
+    usize rounds = 200000 / count;
+    for (usize r = 0; r < rounds; r++) {
+        kl_arena_reset(arena, SIZE_MAX);
+        KL_ASSERT(kl_trie_list_root(&root, values, count, arena) == KL_OK);
+    }
+    printf("list of %4zu values of %3zu bytes: %.2f us each\n", count, len,
+           (now_us() - start) / (double)(rounds * count));
+    free(values);
+}
+
 int main(void)
 {
     struct kl_arena arena;
@@ -162,6 +182,10 @@ int main(void)
     memset(bench.value, 0xf8, sizeof bench.value);
     printf("keccak: %s, a block %.3f us alone, %.3f us of eight\n", kl_keccak_lanes(), block_us(1),
            block_us(8));
+    measure_list(1, 110, &arena);
+    measure_list(200, 110, &arena);
+    measure_list(200, 400, &arena);
+    measure_list(5000, 110, &arena);
     build(10000, &arena);
     measure(10000, 1, 2000, &arena);
     measure(10000, 3, 2000, &arena);
