@@ -165,8 +165,6 @@ static bool all_zero(const u8 *p, usize len)
 /* The sectors that a write touches, as they are after it. */
 static void record_write(struct kl_sim_disk *disk, u32 node, const u8 *bytes, usize len, u64 offset)
 {
-    if (len == 0)
-        return;
     u64 first = offset / KL_DISK_SECTOR * KL_DISK_SECTOR;
     u64 end = (offset + len + KL_DISK_SECTOR - 1) / KL_DISK_SECTOR * KL_DISK_SECTOR;
     struct kl_disk_node *n = &disk->live.node[node];
@@ -194,19 +192,22 @@ static kl_status write_file(struct kl_file *file, const void *bytes, usize len, 
     if (!f->writable)
         return KL_IO;
     kl_status status = admit(disk);
-    usize written = len;
+    u64 end = offset + len;
     if (status != KL_OK) {
-        written = kl_rand_below(&disk->fail_seed, len + 1);
+        end = offset + kl_rand_below(&disk->fail_seed, len + 1);
     } else if (len > 0) {
         u64 others = used(disk) - node_of(f)->size;
-        u64 end = disk->limit > others ? disk->limit - others : 0;
-        end = KL_MAX(end, node_of(f)->size);
-        if (offset + len > end) {
+        u64 room = disk->limit > others ? disk->limit - others : 0;
+        room = KL_MAX(room, node_of(f)->size);
+        if (end > room) {
             status = KL_FULL;
-            written = offset < end ? end - offset : 0;
+            end = room;
         }
     }
-    record_write(disk, f->node, bytes, written, offset);
+    if (status != KL_OK)
+        end = end / KL_DISK_SECTOR * KL_DISK_SECTOR;
+    if (end > offset)
+        record_write(disk, f->node, bytes, end - offset, offset);
     return status;
 }
 

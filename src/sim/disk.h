@@ -42,7 +42,8 @@ KL_MUST_USE kl_status kl_sim_disk_cut(const struct kl_sim_disk *disk, u64 operat
                                       kl_power_cut how, u64 seed, struct kl_sim_disk **out);
 
 /* Operation number n from now (0: the next) and all after it, until cleared with status KL_OK, fail
- * with status; a failing write may have written a part drawn from seed. */
+ * with status; a failing write may have written some of its sectors, from the first on, as many as
+ * is drawn from seed (page caches copy whole pages, so never a part of a sector). */
 void kl_sim_disk_fail(struct kl_sim_disk *disk, u64 n, kl_status status, u64 seed);
 
 /* The same for reads, of bytes, sizes and folders; KL_OK clears it. */

@@ -180,7 +180,7 @@ KL_TEST(disk_failed_sync_is_not_made_good_by_a_later_one)
 
 KL_TEST(disk_fails_from_the_nth_operation_on)
 {
-    u8 bytes[100];
+    u8 bytes[3000];
     kl_rand_fill(seed, bytes, sizeof bytes);
     for (u64 n = 0; n < 6; n++) {
         struct kl_sim_disk *disk = new_disk();
@@ -192,7 +192,7 @@ KL_TEST(disk_fails_from_the_nth_operation_on)
             got[1] = kl_file_write(f, bytes, sizeof bytes, 0);
             u64 size;
             CHECK_OK(kl_file_size(f, &size));
-            CHECK(n == 1 ? size <= sizeof bytes : size == sizeof bytes);
+            CHECK(n == 1 ? size % SECTOR == 0 : size == sizeof bytes);
             got[2] = kl_file_sync(f);
             got[3] = kl_fs_make_dir(fs, "d");
             got[4] = kl_fs_sync_dir(fs, "");
@@ -232,21 +232,22 @@ KL_TEST(disk_is_full_at_its_limit)
     struct kl_fs *fs = kl_sim_disk_fs(disk);
     struct kl_file *f = open_file(disk, "a", KL_OPEN_CREATE);
     u64 room, size;
-    kl_sim_disk_limit(disk, 10);
-    CHECK_OK(kl_file_write(f, "123456", 6, 0));
+    u8 bytes[3 * SECTOR] = {1};
+    kl_sim_disk_limit(disk, 2 * SECTOR + 100);
+    CHECK_OK(kl_file_write(f, bytes, SECTOR, 0));
     CHECK_OK(kl_fs_free_bytes(fs, &room));
-    CHECK_U64(room, 4);
-    CHECK(kl_file_write(f, "123456", 6, 6) == KL_FULL);
+    CHECK_U64(room, SECTOR + 100);
+    CHECK(kl_file_write(f, bytes, 2 * SECTOR, SECTOR) == KL_FULL);
     CHECK_OK(kl_file_size(f, &size));
-    CHECK_U64(size, 10);
-    CHECK_OK(kl_file_write(f, "0000000000", 10, 0));
-    CHECK(kl_file_truncate(f, 11) == KL_FULL);
+    CHECK_U64(size, 2 * SECTOR);
+    CHECK_OK(kl_file_write(f, bytes, 2 * SECTOR + 100, 0));
+    CHECK(kl_file_truncate(f, 2 * SECTOR + 101) == KL_FULL);
     CHECK_OK(kl_fs_unlink(fs, "a"));
     CHECK_OK(kl_fs_free_bytes(fs, &room));
     CHECK_U64(room, 0);
     kl_file_close(f);
     CHECK_OK(kl_fs_free_bytes(fs, &room));
-    CHECK_U64(room, 10);
+    CHECK_U64(room, 2 * SECTOR + 100);
     kl_sim_disk_free(disk);
 }
 

@@ -2,11 +2,12 @@
  * history.
  *
  * A segment is a file `<first sequence number, 16 hex digits>.seg` of a fixed size, written full of
- * zeros and synced before its first record, so that appending never changes the file's metadata. It
- * consists of 512-byte sectors, each with its own checksum, so that a sector that was never written
- * (all zeros) and a sector that was damaged can always be told apart.  A batch of records handed to
- * the file system together starts on a fresh sector: bytes that are durable are never written
- * again. docs/formats/seglog.md draws every field.
+ * zeros and synced before its first record, so that appending never changes the file's metadata;
+ * the next one is filled bit by bit ahead of need, as `next.tmp`.  It consists of 512-byte sectors,
+ * each with its own checksum, so that a sector that was never written (all zeros) and a sector that
+ * was damaged can always be told apart: the disk is trusted to write a sector wholly or not at all.
+ * A batch of records handed to the file system together starts on a fresh sector: bytes that are
+ * durable are never written again. docs/formats/seglog.md draws every field.
  *
  * Torn is not corrupt.  A hole or an incomplete record with nothing durable behind it is a tear:
  * what a power cut leaves of writes that nobody had been promised.  Opening cuts it off, keeps the
@@ -14,6 +15,9 @@
  * checksum, or a hole before something that was durable (each record says up to which sequence
  * number all was synced when it was written) is corruption: reported with file and offset, never
  * cut, and opening fails with KL_CORRUPT.
+ *
+ * Only the newest segment is searched at opening: a segment is begun after all before it was
+ * synced, so the others hold durable records only, which are checked when they are read.
  *
  * Opening writes again and syncs what lies behind the last position known to be durable, because a
  * failed fsync of an earlier process may have left clean pages that never reached the disk.
@@ -35,14 +39,15 @@
 struct kl_seglog;
 
 typedef struct kl_seglog_config {
-    const char *dir;     /* folder under the kl_fs, created if need be */
-    usize segment_bytes; /* of a new segment, a multiple of 1 MiB; a larger record gets a larger one
-                          */
+    const char *dir; /* folder under the kl_fs, created if need be */
+    /* Of a segment, a multiple of 4 KiB.  The first segments are smaller: they double from 1 MiB
+     * on. A record that does not fit gets a segment of its own size. */
+    usize segment_bytes;
 } kl_seglog_config;
 
 /* What opening found and did. */
 typedef struct kl_seglog_report {
-    char file[KL_PATH_MAX + 1]; /* of the tear or the damage; "" when there was neither */
+    char file[KL_PATH_MAX + 1]; /* path of the tear's or the damage's; "" when there was neither */
     u64 offset;                 /* in that file */
     u64 cut_bytes;              /* > 0: a tear was cut off */
     const char *damage;         /* what is damaged, static text; NULL when nothing is */
@@ -55,7 +60,9 @@ typedef struct kl_record {
     kl_span payload;
 } kl_record;
 
-/* Opens or creates.  KL_CORRUPT with the report filled, KL_IO, KL_FULL, KL_NOMEM. */
+/* Opens or creates; the report is filled in any case.  KL_CORRUPT, KL_UNSUPPORTED (a newer format),
+ * KL_IO, KL_FULL, KL_NOMEM.  At most one process may have the log open: kl_fs_lock is the caller's.
+ */
 KL_MUST_USE kl_status kl_seglog_open(struct kl_seglog **out, struct kl_fs *fs,
                                      const kl_seglog_config *config, kl_seglog_report *report);
 /* Does not sync. */
@@ -66,15 +73,16 @@ u64 kl_seglog_first(const struct kl_seglog *log);
 u64 kl_seglog_end(const struct kl_seglog *log);
 u64 kl_seglog_synced(const struct kl_seglog *log);
 
-/* Adds a record made of parts, in memory; *seq is its number.  KL_LIMIT over KL_SEGLOG_RECORD_MAX.
- */
+/* Adds a record made of parts, in memory; *seq is its number.  KL_LIMIT over KL_SEGLOG_RECORD_MAX,
+ * KL_NOMEM.  When a few MiB are waiting it writes them; when the newest segment is full it writes
+ * and syncs them and begins the next one. */
 KL_MUST_USE kl_status kl_seglog_append(struct kl_seglog *log, u8 kind, const kl_span *parts,
                                        usize part_count, u64 *seq);
 
 /* Hands everything appended to the file system: it survives the end of the process. */
 KL_MUST_USE kl_status kl_seglog_write(struct kl_seglog *log);
 
-/* Makes everything written durable: it survives a power cut. */
+/* Makes everything written before the call durable: it survives a power cut. */
 KL_MUST_USE kl_status kl_seglog_sync(struct kl_seglog *log);
 
 /* Reads record seq, written or only appended, into the arena; every checksum on the way is checked.
@@ -82,10 +90,12 @@ KL_MUST_USE kl_status kl_seglog_sync(struct kl_seglog *log);
 KL_MUST_USE kl_status kl_seglog_read(struct kl_seglog *log, u64 seq, struct kl_arena *arena,
                                      kl_record *out, kl_seglog_report *damage);
 
-/* Removes whole segments that hold nothing at or above seq.  The newest segment stays. */
+/* Removes whole segments that hold nothing at or above seq, and their `.torn` files.  The newest
+ * segment stays.  Works on a broken log too; a failure breaks nothing. */
 KL_MUST_USE kl_status kl_seglog_drop(struct kl_seglog *log, u64 seq);
 
-/* Where record seq begins, for messages: the file's name and the offset in it. */
+/* Where record seq begins, for messages: the file's path under the kl_fs and the offset in it.
+ * KL_NOTFOUND, KL_CORRUPT, KL_IO. */
 KL_MUST_USE kl_status kl_seglog_place(struct kl_seglog *log, u64 seq, char file[KL_PATH_MAX + 1],
                                       u64 *offset);
 
