@@ -59,7 +59,7 @@ typedef struct kl_trie_update {
  * part in hashing when there is much of it; the results are the same with and without. KL_CORRUPT
  * when stored nodes contradict one another or the leaves; KL_NOMEM when scratch is exhausted;
  * whatever source and sink return.  After a failure the sink may have been given a part of the
- * nodes, and no root is set.  Scratch: about 400 bytes a change, 250 a node. */
+ * nodes, and no root is set.  Scratch: about 300 bytes for each node and leaf on the way. */
 KL_MUST_USE kl_status kl_trie_apply(kl_trie_update *updates, usize count,
                                     struct kl_trie_source *source, struct kl_trie_sink *sink,
                                     struct kl_arena *scratch, struct kl_workers *workers);

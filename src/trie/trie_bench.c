@@ -1,12 +1,12 @@
 /* What roots of lists, and updates of the account trie with its nodes in memory, cost.  "hash" is
  * what hashing the branches and leaves that changed would cost alone, on messages of the same
- * lengths side by side: the floor of any implementation. */
+ * lengths side by side: the floor of any implementation.  Times are medians. */
 #include <stdio.h>
 #include <time.h>
 
 #include "trie/twin_priv.h"
 
-enum { VALUE = 80, PATHS = 1 << 20 };
+enum { VALUE = 80, ROUNDS_MAX = 1000 };
 
 static double now_us(void)
 {
@@ -68,11 +68,14 @@ static double block_us(usize lanes)
     kl_hash out[8];
     for (usize i = 0; i < 8; i++)
         in[i] = KL_SPAN_OF(bytes[i]);
-    double start = now_us();
-    usize rounds = 20000;
-    for (usize i = 0; i < rounds; i++)
-        kl_keccak256_batch(out, in, lanes);
-    return (now_us() - start) / (double)(rounds * lanes * 4);
+    double best = 1e18;
+    for (usize round = 0; round < 1000; round++) {
+        double start = now_us();
+        for (usize i = 0; i < 10; i++)
+            kl_keccak256_batch(out, in, lanes);
+        best = KL_MIN(best, (now_us() - start) / (double)(10 * lanes * 4));
+    }
+    return best;
 }
 
 static kl_hash account(u64 i)
@@ -80,6 +83,14 @@ static kl_hash account(u64 i)
     u8 bytes[8];
     kl_store_le64(bytes, i);
     return kl_keccak256(KL_SPAN_OF(bytes));
+}
+
+static int by_size(const void *a, const void *b)
+{
+    double x, y;
+    memcpy(&x, a, sizeof x);
+    memcpy(&y, b, sizeof y);
+    return (x > y) - (x < y);
 }
 
 static int by_key(const void *a, const void *b)
@@ -115,25 +126,25 @@ static void measure(usize leaves, usize count, usize rounds, struct kl_arena *ar
     kl_trie_change *changes = calloc(count, sizeof *changes);
     u8(*values)[VALUE] = calloc(count, VALUE);
     KL_ASSERT(changes && values);
-    double spent = 0, best = 1e18;
+    double took[ROUNDS_MAX];
     usize changed = 0;
     u64 seed = 1;
+    KL_ASSERT(rounds <= ROUNDS_MAX);
     bench.nodes = bench.blocks = bench.store.reads = 0;
     for (usize r = 0; r < rounds; r++) {
         usize used = pick(changes, values, count, leaves, &seed);
         double start = now_us();
         apply(changes, used, false, arena);
-        double took = now_us() - start;
-        spent += took;
-        best = KL_MIN(best, took / (double)used);
+        took[r] = (now_us() - start) / (double)used;
         changed += used;
     }
-    double blocks = (double)(bench.blocks + changed), n = (double)changed;
-    double floor = blocks * block_us(count == 1 ? 1 : 8) / n;
-    printf("%8zu leaves %7zu changes: %7.2f us each (best %7.2f), %5.2f nodes, %5.2f reads, "
-           "hash %6.2f us = %2.0f %%; arena %zu KiB\n",
-           leaves, count, spent / n, best, (double)bench.nodes / n, (double)bench.store.reads / n,
-           floor, 100 * floor / (spent / n), arena->used / 1024);
+    qsort(took, rounds, sizeof took[0], by_size);
+    double n = (double)changed, median = took[rounds / 2];
+    double floor = (double)(bench.blocks + changed) * block_us(count == 1 ? 1 : 8) / n;
+    printf("%8zu leaves %7zu changes: %6.2f us each (best %5.2f), %4.2f nodes, %4.2f reads, "
+           "hash %5.2f us = %2.0f %%; arena %zu KiB\n",
+           leaves, count, median, took[0], (double)bench.nodes / n, (double)bench.store.reads / n,
+           floor, 100 * floor / median, arena->used / 1024);
     free(changes);
     free(values);
 }
@@ -187,11 +198,11 @@ int main(void)
     measure_list(200, 400, &arena);
     measure_list(5000, 110, &arena);
     build(10000, &arena);
-    measure(10000, 1, 2000, &arena);
-    measure(10000, 3, 2000, &arena);
+    measure(10000, 1, 1000, &arena);
+    measure(10000, 3, 1000, &arena);
     build(1000000, &arena);
-    measure(1000000, 1, 2000, &arena);
-    measure(1000000, 3, 2000, &arena);
+    measure(1000000, 1, 1000, &arena);
+    measure(1000000, 3, 1000, &arena);
     measure(1000000, 100, 200, &arena);
     measure(1000000, 1000, 50, &arena);
     measure(1000000, 100000, 3, &arena);
