@@ -2,7 +2,8 @@
  *
  * A field element is 64 bytes big-endian with 16 leading zeros, below the modulus; a point of G1 is
  * x ‖ y (128 bytes), of G2 (x.c0, x.c1, y.c0, y.c1) (256 bytes), all zeros the point at infinity.
- * All functions return false for input that breaks the EIP; outputs are then untouched. */
+ * All functions return false for input that breaks the EIP; outputs are then untouched.  Sums of
+ * few terms take up to 160 KiB of stack, inside blst. */
 #ifndef KL_CRYPTO_BLS12_H
 #define KL_CRYPTO_BLS12_H
 

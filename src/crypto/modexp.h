@@ -1,4 +1,5 @@
-/* modexp: base ^ exponent mod modulus over big-endian bytes [EIP-198]. */
+/* modexp: base ^ exponent mod modulus over big-endian bytes [EIP-198].  Takes up to 64 KiB
+ * of stack, inside GMP. */
 #ifndef KL_CRYPTO_MODEXP_H
 #define KL_CRYPTO_MODEXP_H
 
