@@ -6,7 +6,7 @@
  *   digest.h   SHA-256, RIPEMD-160, BLAKE2b F, CRC-32C       p256.h       secp256r1 verify
  *   kdf.h      HMAC, PBKDF2                                  bn254.h      add, mul, pairing
  *   modexp.h   big modular exponentiation                    bls12.h      BLS12-381, KZG opening
- *   address.h  addresses from keys, CREATE and CREATE2 */
+ *   address.h  addresses from keys, CREATE and CREATE2       ethash.h     proof of work, light */
 #ifndef KL_CRYPTO_CRYPTO_H
 #define KL_CRYPTO_CRYPTO_H
 
@@ -14,6 +14,7 @@
 #include "crypto/bls12.h"
 #include "crypto/bn254.h"
 #include "crypto/digest.h"
+#include "crypto/ethash.h"
 #include "crypto/kdf.h"
 #include "crypto/keccak.h"
 #include "crypto/modexp.h"
