@@ -91,23 +91,33 @@ bool kl_tx_cost(kl_u256 *out, const kl_tx *tx)
     return true;
 }
 
-kl_rule kl_tx_judge_alone(const kl_tx *tx, kl_fork fork)
+kl_rule kl_tx_judge_form(const kl_tx *tx, kl_fork fork)
 {
     if (!kl_tx_type_known(tx->type, fork))
         return KL_RULE_TX_TYPE;
-    if (tx->nonce == UINT64_MAX) /* [EIP-2681] */
-        return KL_RULE_TX_NONCE_MAX;
-    if (fork >= KL_OSAKA && tx->gas_limit > GAS_LIMIT_MAX)
-        return KL_RULE_TX_GAS_CAP;
-    if (kl_u256_lt(tx->max_fee, tx->max_priority_fee))
-        return KL_RULE_TX_TIP_HIGH;
     if (tx->type == KL_TX_BLOB)
         KL_JUDGE(judge_blobs(tx, fork));
     if (tx->type == KL_TX_SET_CODE)
         KL_JUDGE(judge_set_code(tx));
     if (!tx->has_to && fork >= KL_SHANGHAI && tx->data.len > INIT_CODE_MAX)
         return KL_RULE_TX_INIT_CODE_SIZE;
+    return KL_RULE_NONE;
+}
+
+kl_rule kl_tx_judge_limits(const kl_tx *tx, kl_fork fork)
+{
+    if (tx->nonce == UINT64_MAX) /* [EIP-2681] */
+        return KL_RULE_TX_NONCE_MAX;
+    if (fork >= KL_OSAKA && tx->gas_limit > GAS_LIMIT_MAX)
+        return KL_RULE_TX_GAS_CAP;
+    return kl_u256_lt(tx->max_fee, tx->max_priority_fee) ? KL_RULE_TX_TIP_HIGH : KL_RULE_NONE;
+}
+
+kl_rule kl_tx_judge_alone(const kl_tx *tx, kl_fork fork)
+{
     kl_u256 cost;
+    KL_JUDGE(kl_tx_judge_form(tx, fork));
+    KL_JUDGE(kl_tx_judge_limits(tx, fork));
     if (!kl_tx_cost(&cost, tx))
         return KL_RULE_TX_FUNDS;
     if (tx->gas_limit < kl_intrinsic_gas(tx, fork))

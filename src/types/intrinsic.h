@@ -16,6 +16,12 @@ u64 kl_floor_gas(const kl_tx *tx, kl_fork fork);
  * False when that does not fit 256 bits: it is more than anybody owns. */
 KL_MUST_USE bool kl_tx_cost(kl_u256 *out, const kl_tx *tx);
 
+/* What makes a transaction of its type: type known, blobs, authorizations, init code. */
+kl_rule kl_tx_judge_form(const kl_tx *tx, kl_fork fork);
+
+/* Its numbers against the fork's and one another: last nonce, gas cap, tip above fee. */
+kl_rule kl_tx_judge_limits(const kl_tx *tx, kl_fork fork);
+
 /* Everything but signature and encoding that a transaction can be guilty of whatever the state and
  * the block: type, nonce, gas cap, fees, blobs, authorizations, init code, intrinsic gas and floor.
  */
