@@ -136,6 +136,7 @@ struct kl_seg_reader {
     u64 first_sector, limit;
     const u8 *memory;  /* of first_sector; not checked; NULL: the file */
     u64 asked;         /* the sector asked for last */
+    u64 origin;        /* the sector where the record being read begins */
     u64 at;            /* sectors [at, at + have) are in bytes */
     u32 have, checked; /* checked: a bit for each of them */
     u32 ahead;         /* sectors to fetch at once, the next time */

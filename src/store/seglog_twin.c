@@ -17,10 +17,9 @@ static u8 kind_of(u64 seed)
 
 void kl_twin_init(struct kl_seglog_twin *twin, struct kl_fs *fs, usize segment_bytes)
 {
-    *twin = (struct kl_seglog_twin){
-        .fs = fs,
-        .config = {.dir = "log", .segment_bytes = segment_bytes},
-    };
+    memset(twin, 0, sizeof *twin);
+    twin->fs = fs;
+    twin->config = (kl_seglog_config){.dir = "log", .segment_bytes = segment_bytes};
 }
 
 void kl_twin_open(struct kl_seglog_twin *twin)

@@ -17,6 +17,7 @@ void kl_seg_reader_init(struct kl_seg_reader *r, const struct kl_seglog *log,
     r->limit = limit;
     r->memory = NULL;
     r->asked = 0;
+    r->origin = 0;
     r->at = 0;
     r->have = 0;
     r->checked = 0;
@@ -96,7 +97,9 @@ static kl_status take(struct kl_seg_reader *r, kl_seg_place *place, u64 seq, u8 
             *place = (kl_seg_place){.sector = place->sector + 1, .offset = KL_SEG_DATA};
         KL_TRY(kl_seg_reader_sector(r, place->sector, &head, &sector));
         usize part = KL_MIN(n, (usize)(KL_SEG_SECTOR - place->offset));
-        if (place->offset + part > head.end || (enters && head.seq != seq + 1))
+        bool fills = place->sector != r->origin && place->offset + part == KL_SEG_SECTOR;
+        if (place->offset + part > head.end || (enters && head.seq != seq + 1) ||
+            (fills && head.start != 0))
             return KL_NOTFOUND;
         if (crc)
             *crc = kl_crc32c(*crc, kl_span_of(sector + place->offset, part));
@@ -134,15 +137,29 @@ kl_status kl_seg_reader_head(struct kl_seg_reader *r, kl_seg_place *place, u64 s
     kl_seg_place at = *place;
     KL_TRY(settle(r, &at, seq));
     u64 offset = at.sector * KL_SEG_SECTOR + at.offset;
+    r->origin = at.sector;
     KL_TRY(take(r, &at, seq, bytes, sizeof bytes, NULL));
     *head = kl_seg_head_get(bytes);
     if (head->kind == 0 || head->len > KL_SEGLOG_RECORD_MAX || head->seq != seq ||
         head->synced > seq)
         return kl_seg_damaged(r->log, r->segment, offset,
                               "the record's head does not fit its place", r->report);
+    if (head->len > (r->limit - at.sector) * KL_SEG_ROOM)
+        return KL_NOTFOUND;
     *crc = kl_seg_head_crc(bytes);
     *place = at;
     return KL_OK;
+}
+
+/* Whether the sector in which a record ends that began in another says where the next one starts.
+ */
+static kl_status check_end(struct kl_seg_reader *r, kl_seg_place end)
+{
+    kl_seg_sector head;
+    if (end.sector == r->origin)
+        return KL_OK;
+    KL_TRY(kl_seg_reader_sector(r, end.sector, &head, NULL));
+    return head.start == (end.offset < head.end ? end.offset : 0) ? KL_OK : KL_NOTFOUND;
 }
 
 kl_status kl_seg_reader_payload(struct kl_seg_reader *r, kl_seg_place *place,
@@ -151,6 +168,7 @@ kl_status kl_seg_reader_payload(struct kl_seg_reader *r, kl_seg_place *place,
     u64 offset = place->sector * KL_SEG_SECTOR + place->offset;
     kl_seg_place at = *place;
     KL_TRY(take(r, &at, head->seq, out, head->len, &crc));
+    KL_TRY(check_end(r, at));
     if (crc != head->crc)
         return kl_seg_damaged(r->log, r->segment, offset, "the record's checksum is wrong",
                               r->report);
