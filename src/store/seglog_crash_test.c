@@ -1,10 +1,16 @@
 /* Power cuts and failing disks. */
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/test.h"
 #include "sim/disk.h"
 #include "store/seglog.h"
 #include "store/seglog_twin.h"
+#include "sys/fs.h"
 
 enum { SMALL = 4096, CALLS_MAX = 400 };
 
@@ -386,4 +392,75 @@ KL_TEST(seglog_waits_for_room)
     kl_twin_check_all(&twin);
     kl_twin_close(&twin);
     kl_sim_disk_free(disk);
+}
+
+/* On the real file system: a process appends and writes until it is killed; everything it had
+ * written when it last said so is there, and the log goes on.  The twin lies in memory that both
+ * share. */
+static _Noreturn void append_until_killed(struct kl_seglog_twin *shared, int told, u64 *seed)
+{
+    kl_twin_open(shared);
+    for (;;) {
+        while (shared->end < KL_TWIN_RECORDS && kl_rand_below(seed, 4))
+            CHECK_OK(kl_twin_append(shared, kl_rand_below(seed, 3000), seed));
+        CHECK_OK(kl_seglog_write(shared->log));
+        if (kl_rand_below(seed, 8) == 0)
+            CHECK_OK(kl_seglog_sync(shared->log));
+        CHECK(write(told, &shared->end, sizeof shared->end) == sizeof shared->end);
+    }
+}
+
+static void remove_file(void *ctx, const char *name)
+{
+    struct kl_fs *fs = ctx;
+    char path[KL_PATH_MAX + 1];
+    snprintf(path, sizeof path, "log/%.200s", name);
+    CHECK_OK(kl_fs_unlink(fs, path));
+}
+
+/* How many records the child says it had written, when it is killed after it spoke `times` times.
+ */
+static u64 run_and_kill(struct kl_seglog_twin *shared, u64 times, u64 *seed)
+{
+    int told[2];
+    u64 written = 0;
+    CHECK(pipe(told) == 0);
+    fflush(NULL);
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0)
+        append_until_killed(shared, told[1], seed);
+    close(told[1]);
+    for (u64 i = 0; i < times; i++)
+        CHECK(read(told[0], &written, sizeof written) == sizeof written);
+    CHECK(kill(child, SIGKILL) == 0 && waitpid(child, NULL, 0) == child);
+    while (read(told[0], &written, sizeof written) == sizeof written)
+        continue;
+    close(told[0]);
+    return written;
+}
+
+KL_TEST(seglog_survives_kill)
+{
+    char folder[] = "/tmp/keel-test-XXXXXX", log[80];
+    struct kl_fs *fs;
+    struct kl_seglog_twin *shared =
+        mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(shared != MAP_FAILED && mkdtemp(folder) != NULL);
+    CHECK_OK(kl_sys_fs_open(&fs, folder));
+    kl_twin_init(shared, fs, SMALL * 16);
+    for (int round = 0; round < 3; round++) {
+        u64 written = run_and_kill(shared, 10 + kl_rand_below(seed, 100), seed);
+        kl_twin_open(shared);
+        CHECK(kl_seglog_end(shared->log) >= written);
+        kl_twin_check_all(shared);
+        shared->end = kl_seglog_end(shared->log);
+        kl_twin_close(shared);
+        (void)kl_rand(seed);
+    }
+    CHECK_OK(kl_fs_list(fs, "log", remove_file, fs));
+    kl_sys_fs_close(fs);
+    munmap(shared, sizeof *shared);
+    snprintf(log, sizeof log, "%s/log", folder);
+    CHECK(rmdir(log) == 0 && rmdir(folder) == 0);
 }
