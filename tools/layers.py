@@ -5,8 +5,8 @@ import re
 import sys
 
 # What tests may use beyond what their layer may.
-TESTS = re.compile(r"_(test|fuzz)\.c$")
-GROUND = {"sys", "sim"}
+TESTS = re.compile(r"_(test|fuzz|bench)\.c$")
+GROUND = {"sys", "sim", "codec"}
 
 
 def read_layers(src):

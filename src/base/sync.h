@@ -86,4 +86,19 @@ KL_MUST_USE static inline bool kl_refs_drop(kl_refs *refs)
     return before == 1;
 }
 
+/* A flag one thread raises for another, which looks now and then; orders nothing else. */
+typedef struct kl_flag {
+    atomic_bool up;
+} kl_flag;
+
+static inline void kl_flag_set(kl_flag *flag, bool up)
+{
+    atomic_store_explicit(&flag->up, up, memory_order_relaxed);
+}
+
+static inline bool kl_flag_is_up(const kl_flag *flag)
+{
+    return atomic_load_explicit(&flag->up, memory_order_relaxed);
+}
+
 #endif

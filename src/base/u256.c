@@ -20,11 +20,8 @@ bool kl_u256_mul_over(kl_u256 *out, kl_u256 a, kl_u256 b)
     kl_u256 r = KL_U256_ZERO;
     for (unsigned i = 0; i < 4; i++) {
         u64 carry = 0;
-        for (unsigned j = 0; i + j < 4; j++) {
-            u128 t = (u128)a.w[i] * b.w[j] + r.w[i + j] + carry;
-            r.w[i + j] = (u64)t;
-            carry = (u64)(t >> 64);
-        }
+        for (unsigned j = 0; i + j < 4; j++)
+            r.w[i + j] = kl_limb_mul_add2(&carry, a.w[i], b.w[j], r.w[i + j], carry);
         high |= carry;
     }
     *out = r;

@@ -7,6 +7,7 @@
 #define KL_BASE_U256_H
 
 #include "base/hash.h"
+#include "base/limb.h"
 
 typedef struct kl_u256 {
     u64 w[4];
@@ -34,29 +35,17 @@ KL_INLINE bool kl_u256_eq(kl_u256 a, kl_u256 b)
 /* *out = a + b; true when it wrapped. */
 KL_INLINE bool kl_u256_add_over(kl_u256 *out, kl_u256 a, kl_u256 b)
 {
-    u128 t = (u128)a.w[0] + b.w[0];
-    out->w[0] = (u64)t;
-    t = (u128)a.w[1] + b.w[1] + (u64)(t >> 64);
-    out->w[1] = (u64)t;
-    t = (u128)a.w[2] + b.w[2] + (u64)(t >> 64);
-    out->w[2] = (u64)t;
-    t = (u128)a.w[3] + b.w[3] + (u64)(t >> 64);
-    out->w[3] = (u64)t;
-    return (t >> 64) != 0;
+    bool over = kl_limb_add_4(a.w, b.w);
+    *out = a;
+    return over;
 }
 
 /* *out = a - b; true when it wrapped, that is when a < b. */
 KL_INLINE bool kl_u256_sub_under(kl_u256 *out, kl_u256 a, kl_u256 b)
 {
-    u128 t = (u128)a.w[0] - b.w[0];
-    out->w[0] = (u64)t;
-    t = (u128)a.w[1] - b.w[1] - ((u64)(t >> 64) & 1);
-    out->w[1] = (u64)t;
-    t = (u128)a.w[2] - b.w[2] - ((u64)(t >> 64) & 1);
-    out->w[2] = (u64)t;
-    t = (u128)a.w[3] - b.w[3] - ((u64)(t >> 64) & 1);
-    out->w[3] = (u64)t;
-    return (t >> 64) != 0;
+    bool under = kl_limb_sub_4(a.w, b.w);
+    *out = a;
+    return under;
 }
 
 KL_INLINE kl_u256 kl_u256_add(kl_u256 a, kl_u256 b)
@@ -223,27 +212,71 @@ KL_INLINE kl_u256 kl_u256_sar(kl_u256 a, u64 n)
 
 KL_INLINE kl_u256 kl_u256_mul(kl_u256 a, kl_u256 b)
 {
-    u128 p00 = (u128)a.w[0] * b.w[0], p01 = (u128)a.w[0] * b.w[1], p10 = (u128)a.w[1] * b.w[0];
-    u128 p02 = (u128)a.w[0] * b.w[2], p11 = (u128)a.w[1] * b.w[1], p20 = (u128)a.w[2] * b.w[0];
     u64 top = a.w[0] * b.w[3] + a.w[1] * b.w[2] + a.w[2] * b.w[1] + a.w[3] * b.w[0];
-    u128 t1 = (p00 >> 64) + (u64)p01 + (u64)p10;
-    u128 t2 = (t1 >> 64) + (p01 >> 64) + (p10 >> 64) + (u64)p02 + (u64)p11 + (u64)p20;
-    u64 t3 = (u64)(t2 >> 64) + (u64)(p02 >> 64) + (u64)(p11 >> 64) + (u64)(p20 >> 64) + top;
-    return (kl_u256){{(u64)p00, (u64)t1, (u64)t2, t3}};
+    u64 c, high, r0, r1, r2;
+    r0 = kl_limb_mul(&c, a.w[0], b.w[0]);
+    r1 = kl_limb_mul_add(&c, a.w[0], b.w[1], c);
+    r2 = kl_limb_mul_add(&high, a.w[0], b.w[2], c);
+    top += high;
+    r1 = kl_limb_mul_add(&c, a.w[1], b.w[0], r1);
+    r2 = kl_limb_mul_add2(&high, a.w[1], b.w[1], r2, c);
+    top += high;
+    r2 = kl_limb_mul_add(&high, a.w[2], b.w[0], r2);
+    return (kl_u256){{r0, r1, r2, top + high}};
 }
 
 /* *out = a * b modulo 2^256; true when the full product does not fit. */
 bool kl_u256_mul_over(kl_u256 *out, kl_u256 a, kl_u256 b);
 
-/* Division and remainder; by zero both are 0, as in the EVM. */
-kl_u256 kl_u256_div(kl_u256 a, kl_u256 b);
-kl_u256 kl_u256_mod(kl_u256 a, kl_u256 b);
-kl_u256 kl_u256_sdiv(kl_u256 a, kl_u256 b);
-kl_u256 kl_u256_smod(kl_u256 a, kl_u256 b);
+/* *quotient = a / b and *rest = a mod b; by zero both are 0, as in the EVM.  Outputs may be inputs.
+ * The second reads its inputs as signed; the rest has the sign of a. */
+KL_NOINLINE void kl_u256_divide(kl_u256 *quotient, kl_u256 *rest, const kl_u256 *a,
+                                const kl_u256 *b);
+KL_NOINLINE void kl_u256_sdivide(kl_u256 *quotient, kl_u256 *rest, const kl_u256 *a,
+                                 const kl_u256 *b);
 
-/* (a + b) mod m and (a * b) mod m over the integers; 0 for m == 0. */
-kl_u256 kl_u256_addmod(kl_u256 a, kl_u256 b, kl_u256 m);
-kl_u256 kl_u256_mulmod(kl_u256 a, kl_u256 b, kl_u256 m);
+/* (a + b) mod m and (a * b) mod m over the integers; 0 for m == 0.  out may be an input. */
+KL_NOINLINE void kl_u256_add_mod(kl_u256 *out, const kl_u256 *a, const kl_u256 *b,
+                                 const kl_u256 *m);
+KL_NOINLINE void kl_u256_mul_mod(kl_u256 *out, const kl_u256 *a, const kl_u256 *b,
+                                 const kl_u256 *m);
+
+/* The same by value. */
+KL_INLINE kl_u256 kl_u256_div(kl_u256 a, kl_u256 b)
+{
+    kl_u256_divide(&a, &b, &a, &b);
+    return a;
+}
+
+KL_INLINE kl_u256 kl_u256_mod(kl_u256 a, kl_u256 b)
+{
+    kl_u256_divide(&a, &b, &a, &b);
+    return b;
+}
+
+KL_INLINE kl_u256 kl_u256_sdiv(kl_u256 a, kl_u256 b)
+{
+    kl_u256_sdivide(&a, &b, &a, &b);
+    return a;
+}
+
+KL_INLINE kl_u256 kl_u256_smod(kl_u256 a, kl_u256 b)
+{
+    kl_u256_sdivide(&a, &b, &a, &b);
+    return b;
+}
+
+KL_INLINE kl_u256 kl_u256_addmod(kl_u256 a, kl_u256 b, kl_u256 m)
+{
+    kl_u256_add_mod(&a, &a, &b, &m);
+    return a;
+}
+
+KL_INLINE kl_u256 kl_u256_mulmod(kl_u256 a, kl_u256 b, kl_u256 m)
+{
+    kl_u256_mul_mod(&a, &a, &b, &m);
+    return a;
+}
 
 /* a * b / d over the integers, for fee arithmetic; d != 0 (asserted).  True when the quotient does
  * not fit 256 bits; *out is then its low 256 bits. */
@@ -253,18 +286,16 @@ bool kl_u256_muldiv_over(kl_u256 *out, kl_u256 a, kl_u256 b, kl_u256 d);
 kl_u256 kl_u256_exp(kl_u256 base, kl_u256 exponent);
 
 /* The EVM's SIGNEXTEND: extends the sign of byte `index` (0 is the least significant). */
-KL_INLINE kl_u256 kl_u256_signextend(kl_u256 index, kl_u256 a)
+KL_INLINE void kl_u256_sign_extend(kl_u256 *a, kl_u256 index)
 {
     u64 i = kl_u256_sat_u64(index);
     if (i > 30)
-        return a;
-    unsigned word = (unsigned)i / 8, shift = 56 - (unsigned)i % 8 * 8;
-    i64 extended = (i64)(a.w[word] << shift) >> shift;
-    u64 fill = (u64)(extended >> 63);
-    a.w[word] = (u64)extended;
-    for (unsigned j = word + 1; j < 4; j++)
-        a.w[j] = fill;
-    return a;
+        return;
+    unsigned limb = (unsigned)i / 8, shift = 56 - (unsigned)i % 8 * 8;
+    i64 extended = (i64)(a->w[limb] << shift) >> shift;
+    a->w[limb] = (u64)extended;
+    for (unsigned j = 3; j > limb; j--)
+        a->w[j] = (u64)(extended >> 63);
 }
 
 /* The EVM's BYTE: byte `index`, 0 the most significant; 0 for index > 31. */

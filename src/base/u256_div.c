@@ -17,12 +17,14 @@ static const u16 reciprocal_seed[256] = {R64(0), R64(64), R64(128), R64(192)};
 KL_INLINE u64 reciprocal_1(u64 d)
 {
     u64 odd = d & 1, d40 = (d >> 24) + 1, d63 = (d >> 1) + odd;
-    u64 v0 = reciprocal_seed[(d >> 55) & 0xff];
+    u64 v0 = reciprocal_seed[(d >> 55) & 0xff], high;
     u64 v1 = (v0 << 11) - (v0 * v0 * d40 >> 40) - 1;
     u64 v2 = (v1 << 13) + (v1 * (((u64)1 << 60) - v1 * d40) >> 47);
     u64 e = ((v2 >> 1) & (0 - odd)) - v2 * d63;
-    u64 v3 = ((u64)((u128)v2 * e >> 64) >> 1) + (v2 << 31);
-    return v3 - (u64)(((u128)v3 * d + d) >> 64) - d;
+    (void)kl_limb_mul(&high, v2, e);
+    u64 v3 = (high >> 1) + (v2 << 31);
+    (void)kl_limb_mul_add(&high, v3, d, d);
+    return v3 - high - d;
 }
 
 /* floor((2^192 - 1) / (d1, d0)) - 2^64 for d1 with its top bit set. */
@@ -38,102 +40,169 @@ KL_INLINE u64 reciprocal_2(u64 d1, u64 d0)
         }
         p -= d1;
     }
-    u128 t = (u128)v * d0;
-    p += (u64)(t >> 64);
-    if (p < (u64)(t >> 64)) {
+    u64 high, low = kl_limb_mul(&high, v, d0);
+    p += high;
+    if (p < high) {
         v--;
-        if (p > d1 || (p == d1 && (u64)t >= d0))
+        if (p > d1 || (p == d1 && low >= d0))
             v--;
     }
     return v;
 }
 
+/* Both estimates below are one too large about half of the time, so that they are corrected without
+ * a branch. */
+
 /* (u1, u0) / d, u1 < d, with v = reciprocal_1(d). */
 KL_INLINE u64 div_2by1(u64 *rest, u64 u1, u64 u0, u64 d, u64 v)
 {
-    u128 q = (u128)v * u1 + ((u128)u1 << 64 | u0);
-    u64 q1 = (u64)(q >> 64) + 1;
-    u64 r = u0 - q1 * d;
-    if (r > (u64)q) {
-        q1--;
-        r += d;
-    }
+    u64 q, estimate = kl_limb_mul_add(&q, v, u1, u0);
+    q += u1 + 1;
+    u64 r = u0 - q * d, over = 0 - (u64)(r > estimate);
+    q += over;
+    r += d & over;
     if (KL_UNLIKELY(r >= d)) {
-        q1++;
+        q++;
         r -= d;
     }
     *rest = r;
-    return q1;
-}
-
-/* (u2, u1, u0) / d, (u2, u1) < d, with v = reciprocal_2(d). */
-KL_INLINE u64 div_3by2(u128 *rest, u64 u2, u64 u1, u64 u0, u128 d, u64 v)
-{
-    u128 q = (u128)v * u2 + ((u128)u2 << 64 | u1);
-    u64 q1 = (u64)(q >> 64);
-    u64 r1 = u1 - q1 * (u64)(d >> 64);
-    u128 r = ((u128)r1 << 64 | u0) - (u128)(u64)d * q1 - d;
-    q1++;
-    if ((u64)(r >> 64) >= (u64)q) {
-        q1--;
-        r += d;
-    }
-    if (KL_UNLIKELY(r >= d)) {
-        q1++;
-        r -= d;
-    }
-    *rest = r;
-    return q1;
-}
-
-/* u -= d * q over n limbs; the borrow out of them. */
-KL_INLINE u64 sub_mul(u64 *u, const u64 *d, unsigned n, u64 q)
-{
-    u64 borrow = 0;
-    for (unsigned i = 0; i < n; i++) {
-        u128 p = (u128)d[i] * q + borrow;
-        u64 low = (u64)p;
-        borrow = (u64)(p >> 64) + (u[i] < low);
-        u[i] -= low;
-    }
-    return borrow;
-}
-
-/* u += d over n limbs; the carry out of them. */
-KL_INLINE u64 add_back(u64 *u, const u64 *d, unsigned n)
-{
-    u64 carry = 0;
-    for (unsigned i = 0; i < n; i++) {
-        u128 s = (u128)u[i] + d[i] + carry;
-        u[i] = (u64)s;
-        carry = (u64)(s >> 64);
-    }
-    return carry;
-}
-
-/* One quotient limb of u (dn + 1 limbs, its top two below d's) by d (dn >= 3 limbs); u becomes the
- * remainder. */
-KL_INLINE u64 step(u64 *u, const u64 *d, unsigned dn, u64 v)
-{
-    u128 d2 = (u128)d[dn - 1] << 64 | d[dn - 2];
-    u128 u2 = (u128)u[dn] << 64 | u[dn - 1];
-    if (KL_UNLIKELY(u2 == d2)) {
-        u[dn] -= sub_mul(u, d, dn, UINT64_MAX); /* exact: u < d * 2^64 */
-        return UINT64_MAX;
-    }
-    u128 r;
-    u64 q = div_3by2(&r, u[dn], u[dn - 1], u[dn - 2], d2, v);
-    u64 borrow = sub_mul(u, d, dn - 2, q);
-    bool under = r < borrow;
-    r -= borrow;
-    u[dn - 2] = (u64)r;
-    u[dn - 1] = (u64)(r >> 64);
-    u[dn] = 0;
-    if (KL_UNLIKELY(under)) {
-        q--;
-        (void)add_back(u, d, dn);
-    }
     return q;
+}
+
+KL_INLINE bool less_2(u64 ah, u64 al, u64 bh, u64 bl)
+{
+    return ah < bh || (ah == bh && al < bl);
+}
+
+/* (*u2, *u1, u0) / (d1, d0), (*u2, *u1) < (d1, d0), with v = reciprocal_2(d1, d0); the rest is left
+ * in (*u2, *u1). */
+KL_INLINE u64 div_3by2(u64 *u2, u64 *u1, u64 u0, u64 d1, u64 d0, u64 v)
+{
+    u64 q, estimate = kl_limb_mul_add(&q, v, *u2, *u1), high;
+    q += *u2;
+    u64 r1 = *u1 - q * d1, r0 = u0, low = kl_limb_mul(&high, d0, q);
+    (void)kl_limb_sub_2(&r1, &r0, high, low);
+    (void)kl_limb_sub_2(&r1, &r0, d1, d0);
+    u64 over = 0 - (u64)(r1 >= estimate);
+    q += 1 + over;
+    (void)kl_limb_add_2(&r1, &r0, d1 & over, d0 & over);
+    if (KL_UNLIKELY(!less_2(r1, r0, d1, d0))) {
+        q++;
+        (void)kl_limb_sub_2(&r1, &r0, d1, d0);
+    }
+    *u2 = r1;
+    *u1 = r0;
+    return q;
+}
+
+/* A divisor shifted up until its top bit is set, its limbs in the highest places, and the number it
+ * divides, whose limbs u[1] … are shifted as they are taken; u[0] is 0. */
+struct division {
+    u64 d3, d2, d1, d0;
+    u64 v; /* the reciprocal of the top of it */
+    unsigned shift;
+    const u64 *u;
+};
+
+KL_INLINE u64 limb(const struct division *x, unsigned i)
+{
+    return x->u[i + 1] << x->shift | x->u[i] >> 1 >> (63 - x->shift);
+}
+
+/* What is shifted out of the topmost of n limbs. */
+KL_INLINE u64 limb_above(const struct division *x, unsigned n)
+{
+    return x->u[n] >> 1 >> (63 - x->shift);
+}
+
+/* The estimate of a quotient limb: (*r3, *r2, next) by the two limbs on top, (*r3, *r2) becoming
+ * the rest.  True when the quotient cannot be smaller: then the rest is right modulo 2^128 once the
+ * limbs below have been taken off. */
+KL_INLINE bool estimate(u64 *q, u64 *r3, u64 *r2, u64 next, const struct division *x)
+{
+    if (KL_UNLIKELY(*r3 == x->d3 && *r2 == x->d2)) {
+        *q = UINT64_MAX;
+        (void)kl_limb_add_2(r3, r2, 0, next);
+        return true;
+    }
+    *q = div_3by2(r3, r2, next, x->d3, x->d2, x->v);
+    return false;
+}
+
+/* One quotient limb by a divisor of four: the running rest is r[3] … r[0], next comes behind it. */
+KL_INLINE u64 step_4(u64 r[4], u64 next, const struct division *x)
+{
+    u64 q, high, r1 = r[0], r0 = next;
+    bool exact = estimate(&q, &r[3], &r[2], r[1], x);
+    u64 p0 = kl_limb_mul(&high, q, x->d0);
+    u64 p1 = kl_limb_mul_add(&high, q, x->d1, high);
+    bool under = kl_limb_sub_2(&r1, &r0, p1, p0);
+    under = kl_limb_sub_2(&r[3], &r[2], 0, high + under); /* high < 2^64 - 1 */
+    if (KL_UNLIKELY(under && !exact)) {
+        q--;
+        bool over = kl_limb_add_2(&r1, &r0, x->d1, x->d0);
+        (void)kl_limb_add_2(&r[3], &r[2], x->d3, x->d2);
+        (void)kl_limb_add_2(&r[3], &r[2], 0, over);
+    }
+    r[1] = r1;
+    r[0] = r0;
+    return q;
+}
+
+/* The same by a divisor of three, d3, d2, d1: the running rest is r[3] … r[1]. */
+KL_INLINE u64 step_3(u64 r[4], u64 next, const struct division *x)
+{
+    u64 q, high, r1 = next;
+    bool exact = estimate(&q, &r[3], &r[2], r[1], x);
+    u64 p1 = kl_limb_mul(&high, q, x->d1);
+    bool under = r1 < p1;
+    r1 -= p1;
+    under = kl_limb_sub_2(&r[3], &r[2], 0, high + under);
+    if (KL_UNLIKELY(under && !exact)) {
+        q--;
+        r1 += x->d1;
+        bool over = r1 < x->d1;
+        (void)kl_limb_add_2(&r[3], &r[2], x->d3, x->d2);
+        (void)kl_limb_add_2(&r[3], &r[2], 0, over);
+    }
+    r[1] = r1;
+    return q;
+}
+
+static void divide_by_4(u64 *q, kl_u256 *rest, struct division *x, unsigned un)
+{
+    u64 r[4] = {limb(x, un - 3), limb(x, un - 2), limb(x, un - 1), limb_above(x, un)};
+    x->v = reciprocal_2(x->d3, x->d2);
+    for (unsigned i = un - 3; i-- > 0;)
+        q[i] = step_4(r, limb(x, i), x);
+    *rest = kl_u256_shr((kl_u256){{r[0], r[1], r[2], r[3]}}, x->shift);
+}
+
+static void divide_by_3(u64 *q, kl_u256 *rest, struct division *x, unsigned un)
+{
+    u64 r[4] = {0, limb(x, un - 2), limb(x, un - 1), limb_above(x, un)};
+    x->v = reciprocal_2(x->d3, x->d2);
+    for (unsigned i = un - 2; i-- > 0;)
+        q[i] = step_3(r, limb(x, i), x);
+    *rest = kl_u256_shr((kl_u256){{r[1], r[2], r[3], 0}}, x->shift);
+}
+
+static void divide_by_2(u64 *q, kl_u256 *rest, struct division *x, unsigned un)
+{
+    u64 r3 = limb_above(x, un), r2 = limb(x, un - 1);
+    x->v = reciprocal_2(x->d3, x->d2);
+    for (unsigned i = un - 1; i-- > 0;)
+        q[i] = div_3by2(&r3, &r2, limb(x, i), x->d3, x->d2, x->v);
+    *rest = kl_u256_shr((kl_u256){{r2, r3, 0, 0}}, x->shift);
+}
+
+static void divide_by_1(u64 *q, kl_u256 *rest, struct division *x, unsigned un)
+{
+    u64 r = limb_above(x, un);
+    x->v = reciprocal_1(x->d3);
+    for (unsigned i = un; i-- > 0;)
+        q[i] = div_2by1(&r, r, limb(x, i), x->d3, x->v);
+    *rest = kl_u256_of(r >> x->shift);
 }
 
 KL_INLINE unsigned limbs_of(const u64 *x, unsigned n)
@@ -143,173 +212,129 @@ KL_INLINE unsigned limbs_of(const u64 *x, unsigned n)
     return n;
 }
 
-/* The n + 1 limbs of u << shift, shift < 64. */
-KL_INLINE void shift_up(u64 *out, const u64 *u, unsigned n, unsigned shift)
+/* q (un - dn + 1 limbs) and *rest of the un limbs u[1] … by d, whose dn limbs end with a nonzero
+ * one; un >= dn, u[0] is 0.  q and rest must not be u or d. */
+KL_INLINE void divide(u64 *q, kl_u256 *rest, const u64 *u, unsigned un, const u64 *d, unsigned dn)
 {
-    u64 carry = 0;
-    for (unsigned i = 0; i < n; i++) {
-        out[i] = u[i] << shift | carry;
-        carry = u[i] >> 1 >> (63 - shift);
+    unsigned up = (unsigned)__builtin_clzll(d[dn - 1]), down = 63 - up;
+    struct division x = {.shift = up, .u = u, .d3 = d[dn - 1] << up};
+    if (dn == 1) {
+        divide_by_1(q, rest, &x, un);
+        return;
     }
-    out[n] = carry;
+    x.d3 |= d[dn - 2] >> 1 >> down;
+    x.d2 = d[dn - 2] << up;
+    if (dn == 2) {
+        divide_by_2(q, rest, &x, un);
+        return;
+    }
+    x.d2 |= d[dn - 3] >> 1 >> down;
+    x.d1 = d[dn - 3] << up;
+    if (dn == 3) {
+        divide_by_3(q, rest, &x, un);
+        return;
+    }
+    x.d1 |= d[0] >> 1 >> down;
+    x.d0 = d[0] << up;
+    divide_by_4(q, rest, &x, un);
 }
 
-/* q (un - dn + 1 limbs) and *rest of the un <= 8 limbs at u by d, whose dn limbs end with a nonzero
- * one; un >= dn, un > 1. */
-static void divide(u64 *q, kl_u256 *rest, const u64 *u, unsigned un, const kl_u256 *d, unsigned dn)
+void kl_u256_divide(kl_u256 *quotient, kl_u256 *rest, const kl_u256 *a, const kl_u256 *b)
 {
-    unsigned shift = (unsigned)__builtin_clzll(d->w[dn - 1]);
-    u64 n[9], v[5];
-    shift_up(n, u, un, shift);
-    shift_up(v, d->w, dn, shift);
-    kl_u256 r = KL_U256_ZERO;
-    if (dn == 1) {
-        u64 reciprocal = reciprocal_1(v[0]), left = n[un];
-        for (unsigned i = un; i-- > 0;)
-            q[i] = div_2by1(&left, left, n[i], v[0], reciprocal);
-        r.w[0] = left >> shift;
-    } else if (dn == 2) {
-        u64 reciprocal = reciprocal_2(v[1], v[0]);
-        u128 d2 = (u128)v[1] << 64 | v[0], left = (u128)n[un] << 64 | n[un - 1];
-        for (unsigned i = un - 1; i-- > 0;)
-            q[i] = div_3by2(&left, (u64)(left >> 64), (u64)left, n[i], d2, reciprocal);
-        left >>= shift;
-        r.w[0] = (u64)left;
-        r.w[1] = (u64)(left >> 64);
-    } else {
-        u64 reciprocal = reciprocal_2(v[dn - 1], v[dn - 2]);
-        for (unsigned i = un - dn + 1; i-- > 0;)
-            q[i] = dn == 3 ? step(n + i, v, 3, reciprocal) : step(n + i, v, 4, reciprocal);
-        for (unsigned i = 0; i < dn; i++) /* n[4] is 0 where dn is 4 */
-            r.w[i] = n[i] >> shift | n[i + 1] << 1 << (63 - shift);
+    unsigned an = limbs_of(a->w, 4), bn = limbs_of(b->w, 4);
+    kl_u256 q = KL_U256_ZERO, r = KL_U256_ZERO;
+    if (bn != 0 && an < bn) {
+        r = *a;
+    } else if (bn != 0 && an == 1) {
+        q.w[0] = a->w[0] / b->w[0];
+        r.w[0] = a->w[0] % b->w[0];
+    } else if (bn != 0) {
+        u64 u[5] = {0, a->w[0], a->w[1], a->w[2], a->w[3]};
+        divide(q.w, &r, u, an, b->w, bn);
     }
+    *quotient = q;
     *rest = r;
 }
 
-KL_INLINE kl_u256 div_rest(kl_u256 *rest, const kl_u256 *a, const kl_u256 *b)
+/* The eight limbs u[1] … modulo m; u[0] is 0. */
+KL_INLINE kl_u256 mod_wide(const u64 u[9], const kl_u256 *m)
 {
-    unsigned an = limbs_of(a->w, 4), bn = limbs_of(b->w, 4);
-    if (bn == 0) {
-        *rest = KL_U256_ZERO;
-        return KL_U256_ZERO;
-    }
-    if (an < bn) {
-        *rest = *a;
-        return KL_U256_ZERO;
-    }
-    if (an == 1) {
-        *rest = kl_u256_of(a->w[0] % b->w[0]);
-        return kl_u256_of(a->w[0] / b->w[0]);
-    }
-    kl_u256 q = KL_U256_ZERO;
-    divide(q.w, rest, a->w, an, b, bn);
-    return q;
-}
-
-/* The eight limbs at u modulo m. */
-KL_INLINE kl_u256 mod_wide(const u64 u[8], const kl_u256 *m)
-{
-    unsigned un = limbs_of(u, 8), mn = limbs_of(m->w, 4);
+    unsigned un = limbs_of(u + 1, 8), mn = limbs_of(m->w, 4);
     if (mn == 0)
         return KL_U256_ZERO;
     if (un < mn)
-        return (kl_u256){{u[0], u[1], u[2], u[3]}};
+        return (kl_u256){{u[1], u[2], u[3], u[4]}};
     if (un == 1)
-        return kl_u256_of(u[0] % m->w[0]);
+        return kl_u256_of(u[1] % m->w[0]);
     u64 q[8];
     kl_u256 rest;
-    divide(q, &rest, u, un, m, mn);
+    divide(q, &rest, u, un, m->w, mn);
     return rest;
 }
 
-KL_INLINE void mul_wide(u64 out[8], const kl_u256 *a, const kl_u256 *b)
+/* out[1] … out[8] = a * b, and out[0] = 0. */
+KL_INLINE void mul_wide(u64 out[9], const kl_u256 *a, const kl_u256 *b)
 {
-    for (unsigned i = 0; i < 4; i++)
-        out[i] = 0;
+    u64 r[8] = {0};
     for (unsigned i = 0; i < 4; i++) {
-        u64 carry = 0;
-        for (unsigned j = 0; j < 4; j++) {
-            u128 t = (u128)a->w[i] * b->w[j] + out[i + j] + carry;
-            out[i + j] = (u64)t;
-            carry = (u64)(t >> 64);
-        }
-        out[i + 4] = carry;
+        r[i] = kl_limb_mul_add(&r[i + 4], a->w[i], b->w[0], r[i]);
+        for (unsigned j = 1; j < 4; j++)
+            r[i + j] = kl_limb_mul_add2(&r[i + 4], a->w[i], b->w[j], r[i + j], r[i + 4]);
     }
+    out[0] = 0;
+    for (unsigned i = 0; i < 8; i++)
+        out[i + 1] = r[i];
 }
 
-kl_u256 kl_u256_div(kl_u256 a, kl_u256 b)
+KL_INLINE kl_u256 negate_if(const kl_u256 *a, bool negative)
 {
-    kl_u256 rest;
-    return div_rest(&rest, &a, &b);
+    return negative ? kl_u256_sub(KL_U256_ZERO, *a) : *a;
 }
 
-kl_u256 kl_u256_mod(kl_u256 a, kl_u256 b)
+void kl_u256_sdivide(kl_u256 *quotient, kl_u256 *rest, const kl_u256 *a, const kl_u256 *b)
 {
-    kl_u256 rest;
-    (void)div_rest(&rest, &a, &b);
-    return rest;
+    bool a_negative = a->w[3] >> 63, b_negative = b->w[3] >> 63;
+    kl_u256 a_abs = negate_if(a, a_negative), b_abs = negate_if(b, b_negative), q, r;
+    kl_u256_divide(&q, &r, &a_abs, &b_abs);
+    *quotient = negate_if(&q, a_negative != b_negative);
+    *rest = negate_if(&r, a_negative);
 }
 
-KL_INLINE kl_u256 negate_if(kl_u256 a, bool negative)
-{
-    return negative ? kl_u256_sub(KL_U256_ZERO, a) : a;
-}
-
-kl_u256 kl_u256_sdiv(kl_u256 a, kl_u256 b)
-{
-    bool a_negative = a.w[3] >> 63, b_negative = b.w[3] >> 63;
-    kl_u256 rest;
-    a = negate_if(a, a_negative);
-    b = negate_if(b, b_negative);
-    return negate_if(div_rest(&rest, &a, &b), a_negative != b_negative);
-}
-
-kl_u256 kl_u256_smod(kl_u256 a, kl_u256 b)
-{
-    bool a_negative = a.w[3] >> 63;
-    kl_u256 rest;
-    a = negate_if(a, a_negative);
-    b = negate_if(b, b.w[3] >> 63);
-    (void)div_rest(&rest, &a, &b);
-    return negate_if(rest, a_negative);
-}
-
-kl_u256 kl_u256_addmod(kl_u256 a, kl_u256 b, kl_u256 m)
+void kl_u256_add_mod(kl_u256 *out, const kl_u256 *a, const kl_u256 *b, const kl_u256 *m)
 {
     kl_u256 sum, less;
-    if (m.w[3] && a.w[3] <= m.w[3] && b.w[3] <= m.w[3]) {
+    if (m->w[3] && a->w[3] <= m->w[3] && b->w[3] <= m->w[3]) {
         /* Both terms are below 2m: no division. */
-        if (!kl_u256_sub_under(&less, a, m))
-            a = less;
-        if (!kl_u256_sub_under(&less, b, m))
-            b = less;
-        bool over = kl_u256_add_over(&sum, a, b);
-        bool under = kl_u256_sub_under(&less, sum, m);
-        return over || !under ? less : sum;
+        kl_u256 x = kl_u256_sub_under(&less, *a, *m) ? *a : less;
+        kl_u256 y = kl_u256_sub_under(&less, *b, *m) ? *b : less;
+        bool over = kl_u256_add_over(&sum, x, y);
+        bool under = kl_u256_sub_under(&less, sum, *m);
+        *out = over || !under ? less : sum;
+        return;
     }
-    bool over = kl_u256_add_over(&sum, a, b);
-    u64 wide[8] = {sum.w[0], sum.w[1], sum.w[2], sum.w[3], over};
-    return mod_wide(wide, &m);
+    bool over = kl_u256_add_over(&sum, *a, *b);
+    u64 wide[9] = {0, sum.w[0], sum.w[1], sum.w[2], sum.w[3], over};
+    *out = mod_wide(wide, m);
 }
 
-kl_u256 kl_u256_mulmod(kl_u256 a, kl_u256 b, kl_u256 m)
+void kl_u256_mul_mod(kl_u256 *out, const kl_u256 *a, const kl_u256 *b, const kl_u256 *m)
 {
-    u64 wide[8];
-    mul_wide(wide, &a, &b);
-    return mod_wide(wide, &m);
+    u64 wide[9];
+    mul_wide(wide, a, b);
+    *out = mod_wide(wide, m);
 }
 
 bool kl_u256_muldiv_over(kl_u256 *out, kl_u256 a, kl_u256 b, kl_u256 d)
 {
     KL_ASSERT(!kl_u256_is_zero(d));
-    u64 wide[8], q[8] = {0};
+    u64 wide[9], q[8] = {0};
     mul_wide(wide, &a, &b);
-    unsigned n = limbs_of(wide, 8), dn = limbs_of(d.w, 4);
+    unsigned n = limbs_of(wide + 1, 8), dn = limbs_of(d.w, 4);
     kl_u256 rest;
     if (n == 1 && dn == 1)
-        q[0] = wide[0] / d.w[0];
+        q[0] = wide[1] / d.w[0];
     else if (n >= dn)
-        divide(q, &rest, wide, n, &d, dn);
+        divide(q, &rest, wide, n, d.w, dn);
     *out = (kl_u256){{q[0], q[1], q[2], q[3]}};
     return (q[4] | q[5] | q[6] | q[7]) != 0;
 }

@@ -26,7 +26,6 @@ struct kl_evm;
 
 typedef struct kl_evm_config {
     usize memory_limit; /* of all frames' memories together: KL_LIMIT beyond, never a verdict */
-    struct kl_code_cache *codes; /* may be shared by threads; NULL: none */
 } kl_evm_config;
 
 KL_MUST_USE kl_status kl_evm_new(struct kl_evm **out, const kl_evm_config *config);

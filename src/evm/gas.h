@@ -1,4 +1,4 @@
-/* gas: prices and limits, by fork.  Where a price changed, the table says which EIP changed it. */
+/* gas: prices and limits, by fork.  Where a price changed, gas.c says which EIP changed it. */
 #ifndef KL_EVM_GAS_H
 #define KL_EVM_GAS_H
 
@@ -11,7 +11,7 @@
 typedef struct kl_gas_table {
     i32 base[256];
 } kl_gas_table;
-const kl_gas_table *kl_gas_table_of(kl_fork fork);
+void kl_gas_table_fill(kl_gas_table *out, kl_fork fork);
 
 /* Limits on code. */
 u32 kl_code_size_limit(kl_fork fork);      /* EIP-170; UINT32_MAX before */
