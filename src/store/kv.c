@@ -65,8 +65,8 @@ kl_status kl_kv_cursor_seek(struct kl_kv_cursor *cursor, kl_span key, kl_span *k
     KL_ASSERT(key.len <= KL_KV_KEY_MAX);
     kl_span found, stored, value;
     KL_TRY(cursor->kv->ops->cursor_seek(cursor, key, &found, &stored));
-    KL_TRY(unwrap(cursor->table, found, stored, &value));
     *k = found;
+    KL_TRY(unwrap(cursor->table, found, stored, &value));
     *v = value;
     return KL_OK;
 }
@@ -75,8 +75,8 @@ kl_status kl_kv_cursor_next(struct kl_kv_cursor *cursor, kl_span *k, kl_span *v)
 {
     kl_span found, stored, value;
     KL_TRY(cursor->kv->ops->cursor_next(cursor, &found, &stored));
-    KL_TRY(unwrap(cursor->table, found, stored, &value));
     *k = found;
+    KL_TRY(unwrap(cursor->table, found, stored, &value));
     *v = value;
     return KL_OK;
 }

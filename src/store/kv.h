@@ -71,7 +71,8 @@ KL_MUST_USE kl_status kl_kv_get(struct kl_kv_read *read, kl_table table, kl_span
                                 kl_span *value);
 
 /* Cursors end with KL_NOTFOUND.  A seek finds the first key >= key, which may be empty here; a new
- * cursor's next is the first entry; after the end only a seek goes on. */
+ * cursor's next is the first entry; after the end only a seek goes on.  When KL_CORRUPT comes from
+ * an entry's checksum, *k is that entry's key. */
 KL_MUST_USE kl_status kl_kv_cursor_open(struct kl_kv_read *read, kl_table table,
                                         struct kl_kv_cursor **out);
 KL_MUST_USE kl_status kl_kv_cursor_seek(struct kl_kv_cursor *cursor, kl_span key, kl_span *k,

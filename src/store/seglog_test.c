@@ -726,7 +726,7 @@ KL_TEST(seglog_serves_readers_beside_the_writer)
         CHECK_U64(seq, i);
         if (kl_rand_below(seed, 3) == 0)
             CHECK_OK(kl_seglog_write(twin.log));
-        if (kl_rand_below(seed, 50) == 0)
+        if (kl_rand_below(seed, 500) == 0)
             CHECK_OK(kl_seglog_drop(twin.log, kl_rand_below(seed, i + 1)));
     }
     atomic_store(&crew.stop, true);

@@ -15,11 +15,12 @@ enum {
 
 static const u8 zeros[ZEROS];
 
-/* Bytes of a segment behind one of newest_size (0: the first), with room for record_bytes. */
-static u64 size_for(const struct kl_seglog *log, u64 newest_size, u64 record_bytes)
+/* Bytes of a segment behind the newest one with room for record_bytes. */
+static u64 size_for(const struct kl_seglog *log, u64 record_bytes)
 {
     u64 needed = (1 + kl_seg_sectors(record_bytes)) * KL_SEG_SECTOR;
-    u64 usual = KL_MIN(KL_MAX(2 * newest_size, (u64)FIRST_BYTES), log->segment_bytes);
+    u64 usual = log->segments > 0 ? 2 * kl_seg_newest(log)->size : FIRST_BYTES;
+    usual = KL_MIN(KL_MAX(usual, (u64)FIRST_BYTES), log->segment_bytes);
     return KL_MAX((needed + KL_SEG_UNIT - 1) / KL_SEG_UNIT * KL_SEG_UNIT, usual);
 }
 
@@ -58,35 +59,34 @@ static kl_status fill_next(struct kl_seglog *log, u64 end)
     return KL_OK;
 }
 
-/* How much of the next segment, of `next` bytes, should be filled when `used` of the newest one's
- * `size` are. */
-static u64 filled_by_now(u64 used, u64 size, u64 next)
+/* How much of the next segment should be filled by now. */
+static u64 filled_by_now(struct kl_seglog *log)
 {
+    kl_lock(&log->mutex);
+    u64 used = log->written * KL_SEG_SECTOR, size = kl_seg_newest(log)->size;
+    kl_unlock(&log->mutex);
     if (used <= size / 4)
         return 0;
+    u64 next = log->next_file ? log->next_size : size_for(log, 0);
     u64 step = KL_MAX(next / STEPS, (u64)KL_SEG_UNIT);
     u64 due = (u64)((u128)next * (used - size / 4) / (size / 2)) / step * step;
     return KL_MIN(due, next);
 }
 
-static kl_status prepare(struct kl_seglog *log, u64 next, u64 due)
+static kl_status prepare(struct kl_seglog *log, u64 due)
 {
     if (!log->next_file)
-        KL_TRY(begin_next(log, next));
+        KL_TRY(begin_next(log, size_for(log, 0)));
     KL_TRY(fill_next(log, due));
     return kl_file_sync(log->next_file);
 }
 
 void kl_seg_prepare_next(struct kl_seglog *log)
 {
-    kl_lock(&log->mutex);
-    u64 used = log->written * KL_SEG_SECTOR, size = kl_seg_newest(log)->size;
-    kl_unlock(&log->mutex);
-    u64 next = log->next_file ? log->next_size : size_for(log, size, 0);
-    u64 due = filled_by_now(used, size, next);
+    u64 due = filled_by_now(log);
     if (due == 0 || log->next_failed || (log->next_file && due <= log->next_filled))
         return;
-    if (prepare(log, next, due) != KL_OK) {
+    if (prepare(log, due) != KL_OK) {
         kl_seg_discard_next(log);
         log->next_failed = true;
     }
@@ -108,7 +108,7 @@ static kl_status finish_next(struct kl_seglog *log, const kl_seg_header *header)
 
 kl_status kl_seg_create(struct kl_seglog *log, u64 first, u64 record_bytes)
 {
-    u64 size = size_for(log, log->segments > 0 ? kl_seg_newest(log)->size : 0, record_bytes);
+    u64 size = size_for(log, record_bytes);
     if (log->next_file && log->next_size < size)
         kl_seg_discard_next(log);
     if (!log->next_file)
