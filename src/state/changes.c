@@ -2,27 +2,27 @@
  * keeps one byte a place (the tag, from the upper bits of the hash) apart from the rest: a miss
  * costs one line of a small array.  Linear probing; at most two thirds of the places are taken.
  *
- * A set is one block of memory: the object, the sorted references, the index, then either the
- * changes themselves or the references to the sets that hold them. */
+ * Merging is what sealing spends its time on, so a reference holds all that merging and indexing
+ * need: a change itself is looked at only when the prefixes of two keys are the same. */
 #include "state/changes_priv.h"
 
 #include <stdlib.h>
 
 #include "base/map.h"
 
-enum { SORT_SMALL = 12, AHEAD = 8 };
+enum { SORT_SMALL = 12 };
 
-u64 kl_change_prefix(kl_table table, kl_span key)
+u32 kl_change_prefix(kl_table table, kl_span key)
 {
-    u8 first[8] = {table};
+    u8 first[4] = {table};
     if (key.len)
         memcpy(first + 1, key.p, KL_MIN(key.len, sizeof first - 1));
-    return kl_load_be64(first);
+    return kl_load_be32(first);
 }
 
-u64 kl_change_hash(u64 seed, kl_table table, kl_span key)
+u32 kl_change_hash(u64 seed, kl_table table, kl_span key)
 {
-    return kl_map_hash(key.p, key.len, seed + table);
+    return (u32)(kl_map_hash(key.p, key.len, seed + table) >> 16);
 }
 
 int kl_change_cmp(const kl_change_ref *a, const kl_change_ref *b)
@@ -79,61 +79,51 @@ void kl_change_sort(kl_change_ref *refs, usize count, kl_change_ref *scratch)
         memcpy(refs, from, count * sizeof *refs);
 }
 
-/* How the parts of a set's block lie one behind the other. */
-typedef struct layout {
-    usize sorted, places, tags, tail, total; /* offsets */
-    usize cap;
-} layout;
-
-static layout plan(usize count, bool with_index, usize tail_bytes)
+static u8 tag_of(u32 hash)
 {
-    layout l = {.sorted = sizeof(struct kl_changes)};
-    if (with_index)
-        for (l.cap = 8; l.cap * 2 < count * 3; l.cap *= 2)
-            continue;
-    l.places = l.sorted + count * sizeof(kl_change_ref);
-    l.tags = l.places + l.cap * sizeof(u32);
-    l.tail = (l.tags + l.cap + 7) / 8 * 8;
-    l.total = l.tail + tail_bytes;
-    return l;
-}
-
-static struct kl_changes *make(const layout *l, u64 low, u64 high)
-{
-    u8 *block = malloc(l->total);
-    if (!block)
-        return NULL;
-    struct kl_changes *c = (void *)block;
-    *c = (struct kl_changes){.low = low, .high = high, .bytes = l->total};
-    kl_refs_init(&c->refs);
-    c->sorted = (void *)(block + l->sorted);
-    if (l->cap) {
-        c->places = (void *)(block + l->places);
-        c->tags = block + l->tags;
-        c->mask = l->cap - 1;
-        memset(c->tags, 0, l->cap);
-    }
-    return c;
-}
-
-static u8 tag_of(u64 hash)
-{
-    u8 tag = (u8)(hash >> 56);
+    u8 tag = (u8)(hash >> 24);
     return tag ? tag : 1;
 }
 
-static void fill_index(struct kl_changes *c)
+static usize index_cap(usize count)
 {
+    usize cap = 8;
+    while (cap * 2 < count * 3)
+        cap *= 2;
+    return cap;
+}
+
+/* An index takes one block: the places, then the tags. */
+static kl_status make_index(struct kl_changes *c)
+{
+    usize cap = index_cap(c->count);
+    c->places = malloc(cap * (sizeof *c->places + 1));
+    if (!c->places)
+        return KL_NOMEM;
+    c->tags = (u8 *)(c->places + cap);
+    c->mask = cap - 1;
+    c->bytes += cap * (sizeof *c->places + 1);
+    memset(c->tags, 0, cap);
     for (usize i = 0; i < c->count; i++) {
-        if (i + AHEAD < c->count)
-            __builtin_prefetch(c->sorted[i + AHEAD].change);
-        u64 hash = c->sorted[i].change->hash;
+        u32 hash = c->sorted[i].hash;
         usize at = hash & c->mask;
         while (c->tags[at])
             at = (at + 1) & c->mask;
         c->tags[at] = tag_of(hash);
         c->places[at] = (u32)i;
     }
+    return KL_OK;
+}
+
+/* A set with room for `bytes` behind it. */
+static struct kl_changes *make(u64 low, u64 high, usize bytes)
+{
+    struct kl_changes *c = malloc(sizeof *c + bytes);
+    if (!c)
+        return NULL;
+    *c = (struct kl_changes){.low = low, .high = high, .bytes = sizeof *c + bytes};
+    kl_refs_init(&c->refs);
+    return c;
 }
 
 static bool is_last_of_key(const kl_change_ref *refs, usize count, usize i)
@@ -153,26 +143,32 @@ kl_status kl_changes_new(struct kl_changes **out, u64 step, const kl_change_ref 
     }
     if (kept > UINT32_MAX)
         return KL_LIMIT;
-    layout l = plan(kept, with_index, bytes);
-    struct kl_changes *c = make(&l, step - 1, step);
+    struct kl_changes *c = make(step - 1, step, kept * sizeof *refs + bytes);
     if (!c)
         return KL_NOMEM;
-    u8 *room = (u8 *)c + l.tail;
+    c->sorted = (kl_change_ref *)(c + 1);
+    u8 *room = (u8 *)(c->sorted + kept);
     for (usize i = 0; i < count; i++) {
         if (!is_last_of_key(refs, count, i))
             continue;
         const kl_change *from = refs[i].change;
         memcpy(room, from, sizeof *from + from->key_len + from->value_len);
-        c->sorted[c->count++] = (kl_change_ref){refs[i].prefix, (void *)room};
+        c->sorted[c->count] = refs[i];
+        c->sorted[c->count++].change = (void *)room;
         room += kl_change_bytes(from->key_len, from->value_len);
     }
-    if (with_index)
-        fill_index(c);
+    kl_status status = with_index ? make_index(c) : KL_OK;
+    if (status != KL_OK) {
+        kl_changes_unref(c);
+        return status;
+    }
     *out = c;
     return KL_OK;
 }
 
-/* What both have, newer winning; returns how many. */
+/* Merges `newer`, which wins, with an older set into out, and returns how many there are.  out may
+ * overlap newer as long as there is room for all of the older ones between their starts: then no
+ * place is written before it has been read. */
 static usize merge_two(kl_change_ref *out, const kl_change_ref *newer, usize newer_count,
                        const struct kl_changes *older, u64 above)
 {
@@ -194,6 +190,22 @@ static usize merge_two(kl_change_ref *out, const kl_change_ref *newer, usize new
     return (usize)(to - out);
 }
 
+/* Merges all sets into room, which has space for `total`, from its end towards its start. */
+static usize merge_all(kl_change_ref *room, usize total, struct kl_changes *const *sets,
+                       usize count, u64 above)
+{
+    usize kept = sets[0]->count, at = total - kept;
+    memcpy(room + at, sets[0]->sorted, kept * sizeof *room);
+    for (usize i = 1; i < count; i++) {
+        KL_ASSERT(sets[i]->high == sets[i - 1]->low);
+        kept = merge_two(room + at - sets[i]->count, room + at, kept, sets[i], above);
+        at -= sets[i]->count;
+    }
+    if (at)
+        memmove(room, room + at, kept * sizeof *room);
+    return kept;
+}
+
 static usize count_parts(const struct kl_changes *set, u64 above)
 {
     usize n = 0;
@@ -211,43 +223,43 @@ static void add_parts(struct kl_changes *c, struct kl_changes *set, u64 above)
             c->parts[c->part_count++] = kl_changes_ref(set->parts[i]);
 }
 
+/* Fills c, which has room for its parts. */
+static kl_status merge(struct kl_changes *c, struct kl_changes *const *sets, usize count, u64 above)
+{
+    usize total = 0;
+    for (usize i = 0; i < count; i++)
+        total += sets[i]->count;
+    if (total > UINT32_MAX)
+        return KL_LIMIT;
+    c->sorted = malloc(total * sizeof *c->sorted + 1);
+    if (!c->sorted)
+        return KL_NOMEM;
+    c->count = merge_all(c->sorted, total, sets, count, above);
+    void *shrunk = realloc(c->sorted, c->count * sizeof *c->sorted + 1);
+    c->sorted = shrunk ? shrunk : c->sorted;
+    c->bytes += c->count * sizeof *c->sorted;
+    return make_index(c);
+}
+
 kl_status kl_changes_merge(struct kl_changes **out, struct kl_changes *const *sets, usize count,
                            u64 above)
 {
     KL_ASSERT(count > 0);
-    usize total = 0, parts = 0;
-    for (usize i = 0; i < count; i++) {
-        total += sets[i]->count;
+    usize parts = 0;
+    for (usize i = 0; i < count; i++)
         parts += count_parts(sets[i], above);
-    }
-    if (total > UINT32_MAX)
-        return KL_LIMIT;
-    kl_change_ref *room = malloc(2 * total * sizeof *room + 1);
-    if (!room)
+    struct kl_changes *c = make(KL_MAX(sets[count - 1]->low, above), sets[0]->high,
+                                parts * sizeof(struct kl_changes *));
+    if (!c)
         return KL_NOMEM;
-    kl_change_ref *from = room, *to = room + total;
-    usize kept = sets[0]->count;
-    memcpy(from, sets[0]->sorted, kept * sizeof *from);
-    for (usize i = 1; i < count; i++) {
-        KL_ASSERT(sets[i]->high == sets[i - 1]->low);
-        kept = merge_two(to, from, kept, sets[i], above);
-        kl_change_ref *done = to;
-        to = from;
-        from = done;
-    }
-    layout l = plan(kept, true, parts * sizeof(struct kl_changes *));
-    struct kl_changes *c = make(&l, KL_MAX(sets[count - 1]->low, above), sets[0]->high);
-    if (!c) {
-        free(room);
-        return KL_NOMEM;
-    }
-    memcpy(c->sorted, from, kept * sizeof *from);
-    free(room);
-    c->count = kept;
-    c->parts = (void *)((u8 *)c + l.tail);
+    c->parts = (struct kl_changes **)(c + 1);
     for (usize i = 0; i < count; i++)
         add_parts(c, sets[i], above);
-    fill_index(c);
+    kl_status status = merge(c, sets, count, above);
+    if (status != KL_OK) {
+        kl_changes_unref(c);
+        return status;
+    }
     *out = c;
     return KL_OK;
 }
@@ -264,12 +276,15 @@ void kl_changes_unref(struct kl_changes *changes)
         return;
     for (usize i = 0; i < changes->part_count; i++)
         kl_changes_unref(changes->parts[i]); /* a part has no parts */
+    if (changes->parts)
+        free(changes->sorted);
+    free(changes->places);
     free(changes);
 }
 
 usize kl_changes_seek(const struct kl_changes *changes, kl_table table, kl_span key)
 {
-    u64 prefix = kl_change_prefix(table, key);
+    u32 prefix = kl_change_prefix(table, key);
     usize low = 0, high = changes->count;
     while (low < high) {
         usize middle = low + (high - low) / 2;
@@ -284,17 +299,17 @@ usize kl_changes_seek(const struct kl_changes *changes, kl_table table, kl_span 
     return low;
 }
 
-const kl_change *kl_changes_find(const struct kl_changes *changes, u64 hash, kl_table table,
+const kl_change *kl_changes_find(const struct kl_changes *changes, u32 hash, kl_table table,
                                  kl_span key)
 {
     u8 tag = tag_of(hash);
     for (usize at = hash & changes->mask; changes->tags[at]; at = (at + 1) & changes->mask) {
         if (changes->tags[at] != tag)
             continue;
-        const kl_change *change = changes->sorted[changes->places[at]].change;
-        if (change->hash == hash && change->table == table &&
-            kl_span_eq(kl_change_key(change), key))
-            return change;
+        const kl_change_ref *ref = &changes->sorted[changes->places[at]];
+        if (ref->hash == hash && ref->change->table == table &&
+            kl_span_eq(kl_change_key(ref->change), key))
+            return ref->change;
     }
     return NULL;
 }

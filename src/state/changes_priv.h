@@ -9,7 +9,6 @@
 
 /* One key's change, with its key and value behind it. */
 typedef struct kl_change {
-    u64 hash; /* see kl_change_hash */
     u64 step;
     u32 value_len;
     u16 key_len;
@@ -35,14 +34,15 @@ static inline usize kl_change_bytes(usize key_len, usize value_len)
     return (sizeof(kl_change) + key_len + value_len + align - 1) / align * align;
 }
 
-/* A change, with the beginning of what it is sorted by. */
+/* A change with what can be said about its key without looking at it. */
 typedef struct kl_change_ref {
-    u64 prefix; /* table, then the first seven bytes of the key */
+    u32 prefix; /* table, then the first three bytes of the key: decides the order nearly always */
+    u32 hash;   /* see kl_change_hash */
     const kl_change *change;
 } kl_change_ref;
 
-u64 kl_change_prefix(kl_table table, kl_span key);
-u64 kl_change_hash(u64 seed, kl_table table, kl_span key);
+u32 kl_change_prefix(kl_table table, kl_span key);
+u32 kl_change_hash(u64 seed, kl_table table, kl_span key);
 
 /* Order of table and key: <0, 0 or >0. */
 int kl_change_cmp(const kl_change_ref *a, const kl_change_ref *b);
@@ -54,9 +54,9 @@ void kl_change_sort(kl_change_ref *refs, usize count, kl_change_ref *scratch);
 struct kl_changes {
     kl_refs refs;
     u64 low, high;
-    usize bytes; /* held by this object alone */
     kl_change_ref *sorted;
     usize count;
+    usize bytes; /* held by this object alone */
 
     /* The hash index, unless tags is NULL. */
     u8 *tags;    /* 0 marks a free place */
@@ -83,10 +83,10 @@ void kl_changes_unref(struct kl_changes *changes); /* NULL is fine */
 usize kl_changes_seek(const struct kl_changes *changes, kl_table table, kl_span key);
 
 /* By the index; NULL when the key is not in it. */
-const kl_change *kl_changes_find(const struct kl_changes *changes, u64 hash, kl_table table,
+const kl_change *kl_changes_find(const struct kl_changes *changes, u32 hash, kl_table table,
                                  kl_span key);
 
-static inline void kl_changes_prefetch(const struct kl_changes *changes, u64 hash)
+static inline void kl_changes_prefetch(const struct kl_changes *changes, u32 hash)
 {
     __builtin_prefetch(&changes->tags[hash & changes->mask]);
 }

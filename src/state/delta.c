@@ -126,7 +126,6 @@ static kl_status add(struct kl_delta_builder *b, kl_table table, kl_span key, kl
     if (!change)
         return KL_NOMEM;
     *change = (kl_change){
-        .hash = kl_change_hash(b->lineage->seed, table, key),
         .step = b->version + 1,
         .value_len = (u32)value.len,
         .key_len = (u16)key.len,
@@ -136,7 +135,11 @@ static kl_status add(struct kl_delta_builder *b, kl_table table, kl_span key, kl
     memcpy(change->bytes, key.p, key.len);
     if (value.len)
         memcpy(change->bytes + key.len, value.p, value.len);
-    b->refs[b->count++] = (kl_change_ref){kl_change_prefix(table, key), change};
+    b->refs[b->count++] = (kl_change_ref){
+        .prefix = kl_change_prefix(table, key),
+        .hash = kl_change_hash(b->lineage->seed, table, key),
+        .change = change,
+    };
     return KL_OK;
 }
 
@@ -269,7 +272,7 @@ usize kl_delta_bytes(const struct kl_delta *delta)
 
 const kl_change *kl_delta_find(const struct kl_delta *delta, u64 above, kl_table table, kl_span key)
 {
-    u64 hash = kl_change_hash(delta->lineage->seed, table, key);
+    u32 hash = kl_change_hash(delta->lineage->seed, table, key);
     for (usize i = 0; i < delta->run_count && delta->runs[i]->high > above; i++)
         kl_changes_prefetch(delta->runs[i], hash);
     for (usize i = 0; i < delta->run_count && delta->runs[i]->high > above; i++) {

@@ -1,8 +1,9 @@
 /* delta: what one step changed, as an immutable set of (table, key) -> value or "gone".
  *
- * A delta holds its parent alive and, so that a look-up does not walk through every ancestor, a
- * merged index over the last 2^k steps, where 2^k is the largest power of two that divides its
- * distance from the base (a Fenwick tree over time): a look-up visits at most log2(steps) indexes.
+ * A delta holds its parent alive until the parent is flushed and, so that a look-up does not walk
+ * through every ancestor, a merged index over the last 2^k steps, where 2^k is the largest power of
+ * two that divides its number (a Fenwick tree over time): a look-up visits at most log2(steps)
+ * indexes.
  *
  * Thread: immutable once sealed; references may be taken and dropped on any thread. */
 #ifndef KL_STATE_DELTA_H
@@ -15,7 +16,8 @@ struct kl_delta;
 struct kl_delta_builder;
 
 /* Collects the changes of one step on top of parent (NULL: on top of the database's version, or on
- * nothing when it is empty).  Keys and values are copied.  Putting a key twice keeps the last. */
+ * nothing when it is empty); version is the parent's + 1.  META is the database's own table.  Keys
+ * and values are copied.  Putting a key twice keeps the last. */
 KL_MUST_USE kl_status kl_delta_begin(struct kl_delta_builder **out, struct kl_delta *parent,
                                      u64 version);
 KL_MUST_USE kl_status kl_delta_put(struct kl_delta_builder *builder, kl_table table, kl_span key,

@@ -254,7 +254,7 @@ KL_TEST(delta_sort_is_stable_and_right)
             *c = (kl_change){.key_len = (u16)(1 + kl_rand_below(seed, 12)), .step = i};
             c->table = (kl_table)kl_rand_below(seed, 2);
             memcpy(c->bytes, key, c->key_len);
-            refs[i] = (kl_change_ref){kl_change_prefix(c->table, kl_change_key(c)), c};
+            refs[i] = (kl_change_ref){kl_change_prefix(c->table, kl_change_key(c)), 0, c};
         }
         kl_change_sort(refs, count, refs + MANY);
         for (usize i = 1; i < count; i++) {

@@ -46,49 +46,61 @@ struct kl_state;
 
 typedef struct kl_state_config {
     struct kl_kv *kv; /* opened with kl_state_table_names; stays the caller's */
-    struct kl_fs *fs; /* for the history */
+    struct kl_fs *fs; /* for the history; NULL: none is kept */
     const char *history_dir;
-    usize history_segment_bytes;
-    bool keep_preimages;
+    usize history_segment_bytes; /* a multiple of 1 MiB */
 } kl_state_config;
 
 /* Opens the database and the history.  A database that is new and empty is at "no version": the
- * first flush must be of version 0.  History that ran ahead of the database (a crash between the
- * two) is ignored and overwritten.  KL_CORRUPT: delete both and rebuild. */
+ * first delta must be of version 0.  History that ran ahead of the database (a crash between the
+ * two) does not count and is written again; history that does not reach the database is forgotten.
+ * KL_CORRUPT: delete both and rebuild; KL_UNSUPPORTED: the same, of another Keel's format. */
 KL_MUST_USE kl_status kl_state_open(struct kl_state **out, const kl_state_config *config);
 /* All views must be closed. */
 void kl_state_close(struct kl_state *state);
 
-/* The database's version and the anchor flushed with it; false when the database is empty. */
+/* The database's version and the anchor flushed with it, which lives until the next flush; false
+ * when the database is empty. */
 KL_MUST_USE bool kl_state_stored(struct kl_state *state, u64 *version, kl_span *anchor);
 
 /* Writes all deltas from the database's version (excluded) up to tip (included) and the anchor in
  * one transaction, their reverse deltas into the history first, then forgets the deltas below tip.
- * Views that were open go on reading what they read. */
+ * A tip at the database's version writes the anchor alone.  Memory and the length of the
+ * transaction follow the number of changes, so the caller flushes bounded batches.
+ *
+ * Views that were open go on reading what they read.  KL_CANCELED: tip is on a branch that lost.
+ * After KL_IO or KL_FULL everything flushed before is still there and still read; flushing again
+ * may or may not work. */
 KL_MUST_USE kl_status kl_state_flush(struct kl_state *state, struct kl_delta *tip, kl_span anchor);
 
-/* A view of the version of delta, or of the database when delta is NULL.  KL_NOMEM, KL_LIMIT (too
- * many views), KL_CANCELED (delta is on a branch that lost against what was flushed). */
+/* A view of the version of delta, or, when delta is NULL, of the database (of the empty world when
+ * there is nothing in it).  A delta that has been flushed and overtaken is read from the history.
+ * KL_NOMEM, KL_LIMIT (too many views), KL_CANCELED (delta is on a branch that lost against what was
+ * flushed), KL_NOTFOUND (below what the history keeps). */
 KL_MUST_USE kl_status kl_state_view(struct kl_state *state, struct kl_delta *delta,
                                     struct kl_view **out);
 
-/* A view of an old version, at or below the database's.  KL_NOTFOUND below the oldest kept. */
+/* A view of an old version: KL_NOTFOUND above the database's and below the oldest kept. */
 KL_MUST_USE kl_status kl_state_view_at(struct kl_state *state, u64 version, struct kl_view **out);
 
 /* The oldest version kl_state_view_at can serve. */
 u64 kl_state_oldest(struct kl_state *state);
 
-/* A delta on top of head that puts every key back to what it was at version `to` <= head's.
- * KL_NOTFOUND when the history does not reach that far. */
+/* A delta on top of head (NULL: of the database) that puts every key back to what it was at version
+ * `to` <= head's.  KL_NOTFOUND when the history does not reach that far; KL_CANCELED when head lost
+ * or is not the newest. */
 KL_MUST_USE kl_status kl_state_revert(struct kl_state *state, struct kl_delta *head, u64 to,
                                       struct kl_delta **out);
 
-/* Gives up history below version, by whole segments. */
+/* Gives up history below version, or below the oldest view that is open; what goes from disk goes
+ * by whole segments, so that a later open may find older versions again.  On the flushing thread.
+ */
 KL_MUST_USE kl_status kl_state_prune(struct kl_state *state, u64 version);
 
-/* Reads every entry of the database and checks its checksum, and rebuilds every root from the
- * leaves: the scrub.  *damage names the table and key at fault.  Calls progress (may be NULL) now
- * and then; it may return false to stop (KL_CANCELED). */
+/* The scrub: reads every entry of the database and checks its checksum, and builds every trie again
+ * from the leaves.  KL_CORRUPT: *damage names the table and key at fault (no key: somewhere in the
+ * table).  Calls progress (may be NULL) now and then; it may return false to stop (KL_CANCELED).
+ * It reads one snapshot throughout: a store that ends old snapshots ends it with KL_TIMEOUT. */
 typedef struct kl_state_damage {
     kl_table table;
     u8 key[KL_KV_KEY_MAX];
