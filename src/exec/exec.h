@@ -45,8 +45,17 @@ typedef struct kl_exec_block {
     struct kl_block_hashes *hashes;
 } kl_exec_block;
 
-/* Everything pointed to must stay until the next begin. */
+/* The fork whose rules hold for a block with this header; on chains that come to Paris by total
+ * difficulty, a difficulty of 0 says that they have. */
+kl_fork kl_exec_fork(const kl_spec *spec, const kl_header *header);
+
+/* Everything pointed to must stay until the next begin.  After any status but KL_OK, from begin, a
+ * transaction, a call or end, the journal is of no use until the next begin. */
 KL_MUST_USE kl_status kl_exec_begin(struct kl_exec *exec, const kl_exec_block *block);
+
+/* The same without what belongs to a block as a whole (system calls, DAO fork): for calls and for
+ * single transactions on top of a state. */
+KL_MUST_USE kl_status kl_exec_enter(struct kl_exec *exec, const kl_exec_block *block);
 
 /* What a transaction did.  Spans live until the next kl_exec_tx or _call. */
 typedef struct kl_tx_result {
@@ -84,8 +93,9 @@ KL_MUST_USE kl_status kl_exec_end(struct kl_exec *exec, const kl_header *ommers,
                                   kl_exec_outcome *out, kl_rule *broken);
 
 /* A call outside any block, for eth_call, eth_estimateGas and traces: like a transaction but
- * without nonce, signature and, when free, fee checks.  The journal keeps its changes until
- * kl_exec_undo_call, so that several calls can follow one another. */
+ * without checks of nonce, sender's code, EIP-7825's cap, the block's room and, when free, fees and
+ * payments.  The journal keeps its changes until the next begin or enter, so that several calls can
+ * follow one another.  A creation's address comes from the account's nonce, not from tx->nonce. */
 typedef struct kl_call {
     const kl_tx *tx; /* sender set; max_fee and friends may be 0 */
     bool free;       /* GASPRICE and base fee read as given, nothing is paid */
