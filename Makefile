@@ -6,6 +6,7 @@ all: setup $(B)/build.ninja
 	@ninja -C $(B)
 
 test: all
+	@python3 tools/fixtures.py $(B)
 	@python3 tools/test.py $(B)
 
 $(B)/build.ninja:

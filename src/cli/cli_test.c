@@ -1,0 +1,140 @@
+#include "cli/command.h"
+
+#include <stdio.h>
+
+#include "base/test.h"
+#include "cli/fixture.h"
+#include "cli/network.h"
+
+KL_TEST(suggest_finds_the_near_name)
+{
+    static const char *const names[] = {"statetest", "blocktest", "dev", "devnet", "node"};
+    const struct {
+        const char *typed, *want;
+    } rows[] = {
+        {"statestest", "statetest"}, {"satetest", "statetest"}, {"bloktest", "blocktest"},
+        {"nodee", "node"},           {"ndoe", "node"},          {"dve", "dev"},
+        {"devnt", "devnet"},         {"frobnicate", NULL},      {"", NULL},
+    };
+    for (usize i = 0; i < KL_COUNT_OF(rows); i++) {
+        const char *got = kl_suggest(rows[i].typed, names, KL_COUNT_OF(names));
+        CHECK(got == rows[i].want || (got && rows[i].want && strcmp(got, rows[i].want) == 0));
+    }
+    char longest[200];
+    memset(longest, 'x', sizeof longest - 1);
+    longest[sizeof longest - 1] = '\0';
+    CHECK(!kl_suggest(longest, names, KL_COUNT_OF(names)));
+}
+
+/* Parses a command line of up to six words against one flag and one value. */
+struct parsed {
+    bool flag;
+    const char *text;
+    int count, code;
+    char *argv[8];
+};
+
+static struct parsed parse(const char *const *words)
+{
+    static char room[8][32];
+    struct parsed p = {.text = "unset"};
+    const kl_option options[] = {{"--json", NULL, "flag", &p.flag, NULL},
+                                 {"--run", "REGEX", "value", NULL, &p.text}};
+    const kl_usage usage = {.command = "x",
+                            .arguments = "PATH...",
+                            .help = "",
+                            .options = options,
+                            .option_count = KL_COUNT_OF(options),
+                            .arguments_min = 1,
+                            .arguments_max = 2};
+    int argc = 1;
+    p.argv[0] = room[0];
+    for (; words[argc - 1]; argc++) {
+        snprintf(room[argc], sizeof room[argc], "%s", words[argc - 1]);
+        p.argv[argc] = room[argc];
+    }
+    p.argv[argc] = NULL;
+    p.code = kl_options_parse(&usage, argc, p.argv, &p.count);
+    return p;
+}
+
+#define PARSE(...) parse((const char *const[]){__VA_ARGS__, NULL})
+
+KL_TEST(options_come_before_between_and_behind_arguments)
+{
+    struct parsed p = PARSE("--json", "a", "--run", "x.*", "b");
+    CHECK(p.code == -1 && p.flag && p.count == 2 && strcmp(p.text, "x.*") == 0);
+    CHECK(strcmp(p.argv[1], "a") == 0 && strcmp(p.argv[2], "b") == 0 && !p.argv[3]);
+    p = PARSE("a", "--run=y=z");
+    CHECK(p.code == -1 && !p.flag && p.count == 1 && strcmp(p.text, "y=z") == 0);
+    p = PARSE("--", "--json");
+    CHECK(p.code == -1 && !p.flag && p.count == 1 && strcmp(p.argv[1], "--json") == 0);
+    p = PARSE("-");
+    CHECK(p.code == -1 && p.count == 1);
+}
+
+KL_TEST(options_refuse_what_makes_no_sense)
+{
+    CHECK(PARSE("--jsno", "a").code == KL_EXIT_USAGE);
+    CHECK(PARSE("--what-is-this", "a").code == KL_EXIT_USAGE);
+    CHECK(PARSE("a", "--run").code == KL_EXIT_USAGE);
+    CHECK(PARSE("a", "--json=1").code == KL_EXIT_USAGE);
+    CHECK(PARSE("--json").code == KL_EXIT_USAGE);
+    CHECK(PARSE("a", "b", "c").code == KL_EXIT_USAGE);
+}
+
+KL_TEST(network_names_are_specs)
+{
+    kl_spec spec;
+    CHECK(kl_network_spec(&spec, "Osaka"));
+    CHECK(kl_spec_fork(&spec, 0, 0) == KL_OSAKA);
+    CHECK(kl_network_spec(&spec, "ConstantinopleFix"));
+    CHECK(kl_spec_fork(&spec, 0, 0) == KL_PETERSBURG);
+    CHECK(kl_network_spec(&spec, "BerlinToLondonAt5"));
+    CHECK(kl_spec_fork(&spec, 4, 0) == KL_BERLIN && kl_spec_fork(&spec, 5, 0) == KL_LONDON);
+    CHECK(kl_network_spec(&spec, "ByzantiumToConstantinopleFixAt5"));
+    CHECK(kl_spec_fork(&spec, 4, 0) == KL_BYZANTIUM && kl_spec_fork(&spec, 5, 0) == KL_PETERSBURG);
+    CHECK(kl_network_spec(&spec, "PragueToOsakaAtTime15k"));
+    CHECK(kl_spec_fork(&spec, 9, 14999) == KL_PRAGUE && kl_spec_fork(&spec, 9, 15000) == KL_OSAKA);
+    CHECK(kl_network_spec(&spec, "ArrowGlacierToParisAtDiffC0000"));
+    CHECK(kl_u256_eq(spec.terminal_total_difficulty, kl_u256_of(0xc0000)));
+    CHECK(kl_spec_fork(&spec, 100, 0) == KL_ARROW_GLACIER);
+    CHECK(kl_network_spec(&spec, "HomesteadToDaoAt5"));
+    CHECK(spec.dao_fork && spec.dao_fork_block == 5);
+    CHECK(!kl_network_spec(&spec, "Atlantis"));
+    CHECK(!kl_network_spec(&spec, "BerlinToAtlantisAt5"));
+}
+
+KL_TEST(fixture_exceptions_match_whole_names)
+{
+    CHECK(kl_fixture_expects("TR_NonceTooLow", KL_RULE_TX_NONCE_LOW));
+    CHECK(kl_fixture_expects("A|TR_NonceTooLow|B", KL_RULE_TX_NONCE_LOW));
+    CHECK(!kl_fixture_expects("TR_Nonce", KL_RULE_TX_NONCE_LOW));
+    CHECK(!kl_fixture_expects("TR_NonceTooLow", KL_RULE_TX_NONCE_HIGH));
+    CHECK(!kl_fixture_expects("", KL_RULE_TX_NONCE_LOW));
+}
+
+KL_TEST(fixture_numbers_in_every_spelling)
+{
+    static const char text[] = "{\"a\":\"0x1f\",\"b\":\"0x001F\",\"c\":\"31\",\"d\":31,"
+                               "\"e\":\"0x\",\"f\":\"\",\"g\":\"0xzz\",\"h\":[]}";
+    struct kl_arena arena;
+    struct kl_fixture f;
+    kl_arena_init(&arena, 1 << 20);
+    CHECK_OK(kl_fixture_parse(&f, KL_SPAN_TEXT(text), &arena));
+    static const char *const names[] = {"a", "b", "c", "d"};
+    for (usize i = 0; i < KL_COUNT_OF(names); i++)
+        CHECK_U64(kl_fixture_get_u64(&f, 0, names[i]), 31);
+    CHECK_U64(kl_fixture_get_u64(&f, 0, "e"), 0);
+    CHECK_U64(kl_fixture_get_u64(&f, 0, "f"), 0);
+    CHECK_U64(kl_fixture_get_u64(&f, 0, "missing"), 0);
+    CHECK(!f.bad);
+    CHECK_U64(kl_fixture_get_u64(&f, 0, "g"), 0);
+    CHECK(f.bad && strcmp(f.bad, "g") == 0);
+    f.bad = NULL;
+    (void)kl_fixture_get_u64(&f, 0, "h");
+    CHECK(f.bad && strcmp(f.bad, "h") == 0);
+    f.bad = NULL;
+    CHECK(kl_fixture_need(&f, 0, "nothing") == KL_JSON_NONE && f.bad);
+    kl_arena_done(&arena);
+}

@@ -1,0 +1,357 @@
+/* statetest: GeneralStateTests, in all their dialects.  Per test the pre-state becomes version 0 of
+ * a world in memory; every case then runs one transaction on a view of it and compares the root and
+ * the hash of the logs. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cli/command.h"
+#include "cli/fixture.h"
+#include "cli/statetest_tx.h"
+#include "cli/suite.h"
+#include "cli/trace_json.h"
+#include "cli/world.h"
+#include "codec/hex.h"
+#include "crypto/keccak.h"
+#include "exec/exec.h"
+#include "state/commit.h"
+
+#define CASE_MEMORY_MAX ((usize)4 << 30)
+#define ARENA_KEPT      ((usize)64 << 20)
+
+/* What one thread works with. */
+struct worker {
+    const kl_suite *suite;
+    struct kl_world *world;
+    struct kl_exec *exec;
+    struct kl_code_cache *codes;
+    struct kl_arena arena;         /* of the case under way */
+    struct kl_block_hashes hashes; /* what BLOCKHASH sees */
+};
+
+/* The test under way. */
+struct test {
+    struct worker *worker;
+    struct kl_report *report;
+    struct kl_fixture *fixture;
+    const char *path, *name;
+    kl_json_ref self, env, transaction;
+    struct kl_delta *pre;
+    kl_hash pre_root;
+};
+
+/* One entry of post. */
+struct post {
+    const char *fork_name;
+    usize number;
+    kl_fork fork;
+    kl_case_indexes indexes;
+    kl_hash root, logs;
+    kl_span raw;
+    const char *exception; /* "" for none */
+};
+
+/* What a case came to. */
+struct outcome {
+    kl_rule broken;
+    kl_hash root, logs;
+};
+
+/* In state tests the hash of block n is keccak of n in decimal. */
+static kl_status decimal_hash(KL_UNUSED struct kl_block_hashes *hashes, u64 number, kl_hash *out)
+{
+    char text[KL_U256_DECIMAL_MAX];
+    usize len = kl_u256_decimal(text, kl_u256_of(number));
+    *out = kl_keccak256(kl_span_of(text, len));
+    return KL_OK;
+}
+
+static void worker_close(void *worker)
+{
+    struct worker *w = worker;
+    if (!w)
+        return;
+    kl_exec_free(w->exec);
+    kl_code_cache_free(w->codes);
+    kl_world_free(w->world);
+    kl_arena_done(&w->arena);
+    free(w);
+}
+
+static kl_status worker_open(void **worker, const kl_suite *suite)
+{
+    struct worker *w = calloc(1, sizeof *w);
+    if (!w)
+        return KL_NOMEM;
+    w->suite = suite;
+    w->hashes.get = decimal_hash;
+    kl_arena_init(&w->arena, CASE_MEMORY_MAX);
+    kl_status status = kl_world_new(&w->world);
+    if (status == KL_OK)
+        status = kl_code_cache_new(&w->codes, (usize)16 << 20, 1);
+    kl_exec_config config = {.evm_memory_limit = (usize)2 << 30,
+                             .journal_memory_limit = (usize)2 << 30,
+                             .codes = w->codes,
+                             .seed = 1};
+    if (status == KL_OK)
+        status = kl_exec_new(&w->exec, &config);
+    if (status != KL_OK) {
+        worker_close(w);
+        return status;
+    }
+    *worker = w;
+    return KL_OK;
+}
+
+static kl_header read_env(struct test *t, kl_fork fork)
+{
+    struct kl_fixture *f = t->fixture;
+    kl_header header = {
+        .coinbase = kl_fixture_address(f, kl_fixture_need(f, t->env, "currentCoinbase"),
+                                       "env.currentCoinbase"),
+        .difficulty = kl_fixture_get_u256(f, t->env, "currentDifficulty"),
+        .number = kl_fixture_get_u64(f, t->env, "currentNumber"),
+        .gas_limit = kl_fixture_get_u64(f, t->env, "currentGasLimit"),
+        .timestamp = kl_fixture_get_u64(f, t->env, "currentTimestamp"),
+        .mix_hash = kl_u256_to_hash(kl_fixture_get_u256(f, t->env, "currentRandom")),
+        .tail = kl_header_tail(fork),
+        .excess_blob_gas = kl_fixture_get_u64(f, t->env, "currentExcessBlobGas")};
+    if (fork >= KL_LONDON)
+        header.base_fee = kl_fixture_get_u256(f, t->env, "currentBaseFee");
+    return header;
+}
+
+/* The tests were made with a block reward of nothing behind the transaction, which before EIP-161
+ * leaves an empty account. */
+static kl_status reward_nothing(struct kl_journal *journal, const kl_address *coinbase,
+                                kl_fork fork)
+{
+    kl_jaccount *account;
+    kl_journal_begin_tx(journal);
+    KL_TRY(kl_journal_account(journal, coinbase, &account));
+    kl_journal_set_balance(journal, account, account->now.balance);
+    kl_journal_touch(journal, account);
+    return kl_journal_end_tx(journal, fork >= KL_SPURIOUS);
+}
+
+static kl_status execute(struct test *t, const struct post *post, const kl_spec *spec,
+                         const kl_header *header, struct kl_view *view, struct outcome *out)
+{
+    struct worker *w = t->worker;
+    struct kl_view_reader reader;
+    kl_view_reader_init(&reader, view);
+    kl_exec_block block = {
+        .spec = spec, .header = header, .reader = &reader.reader, .hashes = &w->hashes};
+    KL_TRY(kl_exec_enter(w->exec, &block));
+    kl_tx tx;
+    kl_tx_result result;
+    KL_TRY(kl_statetest_tx(t->fixture, t->transaction, &post->indexes, post->raw, post->fork, &tx,
+                           &out->broken));
+    if (out->broken == KL_RULE_NONE) {
+        struct kl_trace_json trace;
+        if (w->suite->json)
+            kl_trace_json_init(&trace, stderr);
+        kl_status status =
+            kl_exec_tx(w->exec, &tx, w->suite->json ? &trace.tracer : NULL, &result, &out->broken);
+        if (w->suite->json)
+            kl_trace_json_done(&trace);
+        KL_TRY(status);
+    }
+    kl_log_entry none;
+    bool applied = out->broken == KL_RULE_NONE;
+    out->logs =
+        kl_logs_hash(applied ? result.receipt.logs : &none, applied ? result.receipt.log_count : 0);
+    struct kl_journal *journal = kl_exec_journal(w->exec);
+    KL_TRY(reward_nothing(journal, &header->coinbase, post->fork));
+    return kl_state_commit(journal, view, NULL, false, &out->root, &w->arena, NULL);
+}
+
+static bool as_expected(const struct post *post, const struct outcome *got)
+{
+    bool refused = got->broken != KL_RULE_NONE;
+    if (refused != (post->exception[0] != '\0'))
+        return false;
+    if (refused && !kl_fixture_expects(post->exception, got->broken))
+        return false;
+    return kl_hash_eq(&got->root, &post->root) && kl_hash_eq(&got->logs, &post->logs);
+}
+
+static void hash_text(char out[67], const kl_hash *hash)
+{
+    memcpy(out, "0x", 2);
+    kl_hex_digits(out + 2, kl_hash_span(hash));
+    out[66] = '\0';
+}
+
+static void explain(struct test *t, const struct post *post, const struct outcome *got)
+{
+    char want[67], have[67];
+    kl_report_say(t->report, "FAIL %s %s fork=%s case=%zu data=%zu gas=%zu value=%zu\n", t->path,
+                  t->name, post->fork_name, post->number, post->indexes.data, post->indexes.gas,
+                  post->indexes.value);
+    if (got->broken != KL_RULE_NONE || post->exception[0])
+        kl_report_say(t->report, "  refused: want %s, got %s (%s)\n",
+                      post->exception[0] ? post->exception : "no",
+                      got->broken == KL_RULE_NONE ? "no" : kl_rule_name(got->broken),
+                      kl_rule_text(got->broken));
+    hash_text(want, &post->root);
+    hash_text(have, &got->root);
+    kl_report_say(t->report, "  root: want %s\n        got  %s\n", want, have);
+    hash_text(want, &post->logs);
+    hash_text(have, &got->logs);
+    kl_report_say(t->report, "  logs: want %s\n        got  %s\n", want, have);
+}
+
+/* As geth's evm: the root on stderr behind the trace, a result on stdout. */
+static void say_json(struct test *t, const struct post *post, const struct outcome *got, bool pass)
+{
+    char root[67];
+    struct kl_json_out out = kl_json_out_to(&t->report->text);
+    hash_text(root, &got->root);
+    fprintf(stderr, "{\"stateRoot\": \"%s\"}\n", root);
+    kl_json_put_object(&out);
+    kl_json_put_key(&out, "name");
+    kl_json_put_text(&out, t->name);
+    kl_json_put_key(&out, "pass");
+    kl_json_put_bool(&out, pass);
+    kl_json_put_key(&out, "stateRoot");
+    kl_json_put_hash(&out, &got->root);
+    kl_json_put_key(&out, "fork");
+    kl_json_put_text(&out, post->fork_name);
+    kl_json_put_key(&out, "index");
+    kl_json_put_number(&out, post->number);
+    if (got->broken != KL_RULE_NONE) {
+        kl_json_put_key(&out, "error");
+        kl_json_put_text(&out, kl_rule_text(got->broken));
+    }
+    kl_json_put_object_end(&out);
+    kl_report_say(t->report, "\n");
+}
+
+static kl_status run_case(struct test *t, const struct post *post, struct outcome *got)
+{
+    struct kl_view *view;
+    kl_spec spec;
+    kl_spec_init(&spec, post->fork);
+    spec.engine = KL_ENGINE_EXTERNAL;
+    kl_fixture_config(t->fixture, t->self, &spec);
+    kl_header header = read_env(t, post->fork);
+    KL_TRY(kl_world_view(t->worker->world, t->pre, &view));
+    kl_status status = execute(t, post, &spec, &header, view, got);
+    kl_view_close(view);
+    return status;
+}
+
+static void read_post(struct test *t, kl_json_ref entry, struct post *post)
+{
+    struct kl_fixture *f = t->fixture;
+    kl_json_ref indexes = kl_fixture_need(f, entry, "indexes");
+    post->indexes = (kl_case_indexes){.data = kl_fixture_get_u64(f, indexes, "data"),
+                                      .gas = kl_fixture_get_u64(f, indexes, "gas"),
+                                      .value = kl_fixture_get_u64(f, indexes, "value")};
+    post->root = kl_fixture_hash(f, kl_fixture_need(f, entry, "hash"), "post.hash");
+    post->logs = kl_fixture_hash(f, kl_fixture_need(f, entry, "logs"), "post.logs");
+    kl_json_ref raw = kl_json_member(&f->json, entry, "txbytes");
+    post->raw = raw == KL_JSON_NONE ? KL_SPAN_NONE : kl_fixture_bytes(f, raw, "post.txbytes");
+    kl_json_ref exception = kl_json_member(&f->json, entry, "expectException");
+    post->exception = exception == KL_JSON_NONE ? "" : kl_fixture_text(f, exception);
+}
+
+static void count_case(struct test *t, const struct post *post)
+{
+    struct outcome got = {0};
+    kl_arena_reset(&t->worker->arena, ARENA_KEPT);
+    kl_status status = run_case(t, post, &got);
+    bool pass = false;
+    if (status != KL_OK || t->fixture->bad)
+        kl_report_say(t->report, "FAIL %s %s fork=%s case=%zu: %s%s\n", t->path, t->name,
+                      post->fork_name, post->number,
+                      t->fixture->bad ? "cannot read " : kl_status_text(status),
+                      t->fixture->bad ? t->fixture->bad : "");
+    else if (!(pass = as_expected(post, &got)))
+        explain(t, post, &got);
+    if (t->worker->suite->json && status == KL_OK)
+        say_json(t, post, &got, pass);
+    t->fixture->bad = NULL;
+    *(pass ? &t->report->passed : &t->report->failed) += 1;
+}
+
+/* All cases of one fork. */
+static void run_fork(struct test *t, kl_json_ref name, kl_json_ref list)
+{
+    const struct kl_json *json = &t->fixture->json;
+    struct post post = {.fork_name = kl_fixture_text(t->fixture, name)};
+    bool known = kl_fork_from_name(&post.fork, kl_span_str(post.fork_name));
+    kl_json_ref at = kl_json_first(json, list);
+    for (; at != KL_JSON_NONE; at = kl_json_after(json, list, at), post.number++) {
+        if (!known) {
+            t->report->skipped++;
+            continue;
+        }
+        kl_arena_mark mark = kl_arena_here(t->fixture->arena);
+        read_post(t, at, &post);
+        count_case(t, &post);
+        kl_arena_rewind(t->fixture->arena, mark);
+    }
+    if (!known)
+        kl_report_say(t->report, "skipped: %s %s: unknown fork %s\n", t->path, t->name,
+                      post.fork_name);
+}
+
+static kl_status run_test(void *worker, const kl_suite_test *test)
+{
+    struct test room = {.worker = worker,
+                        .report = test->report,
+                        .fixture = test->fixture,
+                        .path = test->path,
+                        .name = test->name,
+                        .self = test->self};
+    struct test *t = &room;
+    struct kl_fixture *f = t->fixture;
+    usize count;
+    t->env = kl_fixture_need(f, t->self, "env");
+    t->transaction = kl_fixture_need(f, t->self, "transaction");
+    kl_json_ref post = kl_fixture_need(f, t->self, "post");
+    const kl_alloc *alloc = kl_fixture_alloc(f, kl_fixture_need(f, t->self, "pre"), &count);
+    if (f->bad) {
+        kl_report_say(t->report, "FAIL %s %s: cannot read %s\n", t->path, t->name, f->bad);
+        t->report->failed++;
+        f->bad = NULL;
+        return KL_OK;
+    }
+    kl_arena_reset(&t->worker->arena, ARENA_KEPT);
+    KL_TRY(
+        kl_world_genesis(t->worker->world, alloc, count, &t->worker->arena, &t->pre, &t->pre_root));
+    kl_json_ref at = kl_json_first(&f->json, post);
+    for (; at != KL_JSON_NONE; at = kl_json_after(&f->json, post, kl_json_value(at)))
+        run_fork(t, at, kl_json_value(at));
+    kl_delta_unref(t->pre);
+    return KL_OK;
+}
+
+int kl_cmd_statetest(int argc, char **argv)
+{
+    bool json = false;
+    const char *pattern = NULL;
+    const kl_option options[] = {
+        {"--json", NULL, "print the trace of every case to stderr [EIP-3155], results as JSON",
+         &json, NULL},
+        {"--run", "REGEX", "only tests whose name matches", NULL, &pattern}};
+    const kl_usage usage = {.command = "statetest",
+                            .arguments = "PATH...",
+                            .help = "Runs the state tests (GeneralStateTests format) in files, or "
+                                    "in all .json files\nbelow folders.",
+                            .options = options,
+                            .option_count = KL_COUNT_OF(options),
+                            .arguments_min = 1,
+                            .arguments_max = -1};
+    int count, code = kl_options_parse(&usage, argc, argv, &count);
+    if (code >= 0)
+        return code;
+    kl_suite suite = {.open = worker_open,
+                      .close = worker_close,
+                      .test = run_test,
+                      .pattern = pattern,
+                      .serial = json,
+                      .json = json};
+    return kl_suite_run(&suite, argv + 1, count);
+}

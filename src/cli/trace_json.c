@@ -1,0 +1,137 @@
+/* trace_json: geth writes a step once it knows that there is gas and stack for it; a failure before
+ * that is part of the step's only line, a failure while it runs is a second line.  So each step is
+ * held back until the next event. */
+#include "cli/trace_json.h"
+
+#include "codec/hex.h"
+#include "codec/json.h"
+#include "evm/evm.h"
+#include "evm/opcode.h"
+
+#define LINE_MAX_BYTES ((usize)64 << 20)
+
+static struct kl_trace_json *of(struct kl_tracer *tracer)
+{
+    return (struct kl_trace_json *)tracer;
+}
+
+static void flush(struct kl_trace_json *trace)
+{
+    fwrite(trace->line.p, 1, trace->line.len, trace->out);
+    kl_buf_clear(&trace->line);
+}
+
+/* Instructions that no fork has go by their number, as in geth. */
+static void put_name(struct kl_json_out *out, u8 op)
+{
+    char unknown[32];
+    const char *name = kl_opcode_name(op);
+    if (!name && op != KL_OP_INVALID)
+        snprintf(unknown, sizeof unknown, "opcode 0x%x not defined", op);
+    kl_json_put_text(out, name ? name : op == KL_OP_INVALID ? "INVALID" : unknown);
+}
+
+static void put_step(struct kl_trace_json *trace, const kl_trace_step *step, int halt)
+{
+    struct kl_json_out out = kl_json_out_to(&trace->line);
+    kl_json_put_object(&out);
+    kl_json_put_key(&out, "pc");
+    kl_json_put_number(&out, step->pc);
+    kl_json_put_key(&out, "op");
+    kl_json_put_number(&out, step->op);
+    kl_json_put_key(&out, "gas");
+    kl_json_put_quantity(&out, step->gas);
+    kl_json_put_key(&out, "gasCost");
+    kl_json_put_quantity(&out, step->gas_cost);
+    kl_json_put_key(&out, "memSize");
+    kl_json_put_number(&out, step->memory.len);
+    kl_json_put_key(&out, "stack");
+    kl_json_put_array(&out);
+    for (usize i = 0; i < step->stack_len; i++)
+        kl_json_put_quantity_u256(&out, step->stack[i]);
+    kl_json_put_array_end(&out);
+    kl_json_put_key(&out, "depth");
+    kl_json_put_number(&out, step->depth);
+    kl_json_put_key(&out, "refund");
+    kl_json_put_number(&out, (u64)KL_MAX(step->refund, 0));
+    kl_json_put_key(&out, "opName");
+    put_name(&out, step->op);
+    if (halt != KL_HALT_NONE) {
+        kl_json_put_key(&out, "error");
+        kl_json_put_text(&out, kl_halt_text((kl_halt)halt));
+    }
+    kl_json_put_object_end(&out);
+    kl_buf_str(&trace->line, "\n");
+}
+
+static void on_step(struct kl_tracer *tracer, const kl_trace_step *step)
+{
+    flush(of(tracer));
+    put_step(of(tracer), step, KL_HALT_NONE);
+}
+
+static bool fails_before_it_runs(int halt)
+{
+    return halt == KL_HALT_OUT_OF_GAS || halt == KL_HALT_STACK_UNDERFLOW ||
+           halt == KL_HALT_STACK_OVERFLOW;
+}
+
+static void on_fault(struct kl_tracer *tracer, const kl_trace_step *step, int halt)
+{
+    struct kl_trace_json *trace = of(tracer);
+    if (fails_before_it_runs(halt))
+        kl_buf_clear(&trace->line);
+    else
+        flush(trace);
+    put_step(trace, step, halt);
+    flush(trace);
+}
+
+/* A string of hex digits without "0x". */
+static void put_digits(struct kl_trace_json *trace, struct kl_json_out *out, kl_span bytes)
+{
+    kl_buf_clear(&trace->text);
+    u8 *room = kl_buf_extend(&trace->text, bytes.len * 2 + 2);
+    if (!room)
+        return;
+    room[0] = room[bytes.len * 2 + 1] = '"';
+    kl_hex_digits((char *)room + 1, bytes);
+    kl_json_put_raw(out, kl_buf_view(&trace->text));
+}
+
+static void on_leave(struct kl_tracer *tracer, const kl_trace_call *call, const kl_trace_end *end)
+{
+    struct kl_trace_json *trace = of(tracer);
+    flush(trace);
+    if (call->kind == KL_SELFDESTRUCT)
+        return;
+    struct kl_json_out out = kl_json_out_to(&trace->line);
+    kl_json_put_object(&out);
+    kl_json_put_key(&out, "output");
+    put_digits(trace, &out, end->output);
+    kl_json_put_key(&out, "gasUsed");
+    kl_json_put_quantity(&out, end->gas_used);
+    if (end->halt != KL_HALT_NONE) {
+        kl_json_put_key(&out, "error");
+        kl_json_put_text(&out, kl_halt_text((kl_halt)end->halt));
+    }
+    kl_json_put_object_end(&out);
+    kl_buf_str(&trace->line, "\n");
+    flush(trace);
+}
+
+void kl_trace_json_init(struct kl_trace_json *trace, FILE *out)
+{
+    *trace = (struct kl_trace_json){
+        .tracer = {.step = on_step, .fault = on_fault, .leave = on_leave, .want_memory = true},
+        .out = out};
+    kl_buf_init(&trace->line, LINE_MAX_BYTES);
+    kl_buf_init(&trace->text, LINE_MAX_BYTES);
+}
+
+void kl_trace_json_done(struct kl_trace_json *trace)
+{
+    flush(trace);
+    kl_buf_done(&trace->line);
+    kl_buf_done(&trace->text);
+}
