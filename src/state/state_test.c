@@ -627,3 +627,83 @@ KL_TEST(state_history_damage_is_never_served)
         end();
     }
 }
+
+static kl_status try_open(kl_span format, kl_span tip)
+{
+    struct kl_kv *store;
+    struct kl_kv_write *write;
+    struct kl_state *state;
+    CHECK_OK(kl_memkv_open(&store, KL_TABLE_COUNT));
+    CHECK_OK(kl_kv_begin_write(store, &write));
+    if (format.p)
+        CHECK_OK(kl_kv_put(write, KL_TABLE_META, KL_SPAN_TEXT("format"), format));
+    if (tip.p)
+        CHECK_OK(kl_kv_put(write, KL_TABLE_META, KL_SPAN_TEXT("tip"), tip));
+    CHECK_OK(kl_kv_commit(write));
+    kl_state_config config = {.kv = store};
+    kl_status status = kl_state_open(&state, &config);
+    if (status == KL_OK)
+        kl_state_close(state);
+    kl_kv_close(store);
+    return status;
+}
+
+KL_TEST(state_opens_its_own_format_only)
+{
+    u8 good[4] = {0, 0, 0, 1}, other[4] = {0, 0, 0, 2}, tip[8 + KL_ANCHOR_MAX + 1] = {0};
+    kl_span version = kl_span_of(tip, 8);
+    CHECK_OK(try_open(KL_SPAN_NONE, KL_SPAN_NONE));
+    CHECK_OK(try_open(KL_SPAN_OF(good), version));
+    CHECK_OK(try_open(KL_SPAN_OF(good), kl_span_of(tip, 8 + KL_ANCHOR_MAX)));
+    CHECK(try_open(KL_SPAN_OF(other), version) == KL_UNSUPPORTED);
+    CHECK(try_open(kl_span_of(good, 3), version) == KL_CORRUPT);
+    CHECK(try_open(KL_SPAN_OF(good), KL_SPAN_NONE) == KL_CORRUPT);
+    CHECK(try_open(KL_SPAN_NONE, version) == KL_CORRUPT);
+    CHECK(try_open(KL_SPAN_OF(good), kl_span_of(tip, 7)) == KL_CORRUPT);
+    CHECK(try_open(KL_SPAN_OF(good), KL_SPAN_OF(tip)) == KL_CORRUPT);
+    memset(tip, 0xff, 8);
+    CHECK(try_open(KL_SPAN_OF(good), version) == KL_CORRUPT);
+}
+
+/* Segments really go, and what is left is still right after a restart. */
+KL_TEST(state_prune_gives_disk_back)
+{
+    begin(seed);
+    t.last_value = 1;
+    for (u64 v = 0; v < 300; v++) {
+        struct kl_delta_builder *b;
+        struct kl_delta *delta;
+        struct map map = *map_of(t.node_count - 1);
+        CHECK_OK(kl_delta_begin(&b, v ? t.nodes[t.node_count - 1].delta : NULL, v));
+        for (usize i = 0; i < KEYS; i += 1 + kl_rand_below(seed, 3)) {
+            map.value[i] = 31 * 7 * 5 + 31 * ++t.last_value; /* mostly long ones */
+            CHECK_OK(kl_delta_put(b, t.keys[i].table, key_of(i), value_of(map.value[i])));
+        }
+        CHECK_OK(kl_delta_seal(b, &delta));
+        add_node(t.node_count - 1, delta, &map);
+        if (v % 7 == 0)
+            CHECK_OK(flush_tip(t.node_count - 1));
+    }
+    CHECK_OK(flush_tip(t.node_count - 1));
+    u64 bytes = kl_seglog_bytes(t.state->history->log);
+    CHECK(bytes > 8u << 20);
+    for (u64 keep = 20; keep < 300; keep += kl_rand_below(seed, 90)) {
+        struct kl_view *pin;
+        CHECK_OK(kl_state_view_at(t.state, kl_state_oldest(t.state), &pin));
+        CHECK_OK(kl_state_prune(t.state, keep));
+        CHECK_U64(kl_state_oldest(t.state) + 1, kl_view_version(pin) + 1);
+        kl_view_close(pin);
+        CHECK_OK(kl_state_prune(t.state, keep));
+        CHECK_U64(kl_state_oldest(t.state), keep);
+        t.oldest = keep;
+        if (kl_rand_below(seed, 2))
+            reopen(seed);
+        else
+            check_reopened(seed);
+    }
+    CHECK(kl_seglog_bytes(t.state->history->log) < bytes / 2);
+    CHECK_OK(kl_state_prune(t.state, 299));
+    t.oldest = 299;
+    reopen(seed);
+    end();
+}
