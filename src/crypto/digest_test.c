@@ -149,3 +149,22 @@ KL_TEST(blake2b_f_matches_the_book_at_every_number_of_rounds)
         CHECK_SPAN(KL_SPAN_OF(got), KL_SPAN_OF(want));
     }
 }
+
+/* [FIPS 180-4 examples] */
+KL_TEST(sha1_known_answers)
+{
+    memset(million_a, 'a', sizeof million_a);
+    const struct {
+        kl_span bytes;
+        const char *sha1;
+    } row[] = {
+        {KL_SPAN_NONE, "da39a3ee5e6b4b0d3255bfef95601890afd80709"},
+        {KL_SPAN_TEXT("abc"), "a9993e364706816aba3e25717850c26c9cd0d89d"},
+        {KL_SPAN_OF(million_a), "34aa973cd4c4daa4f61eeb2bdbad27316534016f"},
+    };
+    for (usize i = 0; i < KL_COUNT_OF(row); i++) {
+        u8 sha[20];
+        kl_sha1(sha, row[i].bytes);
+        CHECK_HEX(KL_SPAN_OF(sha), row[i].sha1);
+    }
+}
