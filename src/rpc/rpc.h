@@ -14,19 +14,19 @@
 
 typedef struct kl_rpc_limits {
     usize connection_max;
-    usize body_bytes;       /* of a request (default 5 MiB) */
-    usize response_bytes;   /* of an answer (default 128 MiB) */
-    usize batch_max;        /* calls in one batch */
-    u64 header_timeout_ns;  /* for the whole header, and for the whole body */
-    u64 idle_timeout_ns;    /* keep-alive */
-    u64 call_gas;           /* of eth_call and eth_estimateGas */
-    u64 call_timeout_ns;    /* of eth_call, eth_getLogs, traces */
-    usize log_max;          /* entries of eth_getLogs */
-    usize subscription_max; /* of one connection */
-    usize filter_max;       /* polled filters of all clients */
-    u64 filter_timeout_ns;  /* a filter nobody polls is dropped */
-    usize
-        socket_queue_bytes; /* unread notifications of a slow WebSocket client: then it is closed */
+    usize body_bytes;         /* of a request (default 5 MiB) */
+    usize response_bytes;     /* of an answer (default 128 MiB) */
+    usize batch_max;          /* calls in one batch */
+    u64 header_timeout_ns;    /* for the whole header, and for the whole body */
+    u64 idle_timeout_ns;      /* keep-alive */
+    u64 call_gas;             /* of eth_call and eth_estimateGas */
+    u64 call_timeout_ns;      /* of eth_call, eth_getLogs, traces */
+    usize log_max;            /* entries of eth_getLogs */
+    usize subscription_max;   /* of one connection */
+    usize filter_max;         /* polled filters of all clients */
+    u64 filter_timeout_ns;    /* a filter nobody polls is dropped */
+    usize socket_queue_bytes; /* unread news of a slow WebSocket client: then it is closed */
+    usize buffer_bytes;       /* held for slow clients, all together: then requests get a 503 */
 } kl_rpc_limits;
 kl_rpc_limits kl_rpc_limits_default(void);
 

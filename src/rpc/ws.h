@@ -29,6 +29,7 @@ enum {
     KL_WS_NOT_UTF8 = 1007,
     KL_WS_POLICY = 1008,
     KL_WS_TOO_BIG = 1009,
+    KL_WS_TRY_LATER = 1013,
 };
 
 typedef enum kl_ws_opcode {
