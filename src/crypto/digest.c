@@ -1,5 +1,5 @@
-/* SHA-256, SHA-1 and RIPEMD-160 of libcrypto, through its direct functions: they start in 17 us and hash
- * 64 bytes in 0.07 us, where the one-shot interface takes 850 us at first use (it reads a
+/* SHA-256, SHA-1 and RIPEMD-160 of libcrypto, through its direct functions: they start in 17 us and
+ * hash 64 bytes in 0.07 us, where the one-shot interface takes 850 us at first use (it reads a
  * configuration file) and 0.33 us a call.  They are marked deprecated in favour of that interface,
  * hence the define. */
 #define OPENSSL_SUPPRESS_DEPRECATED

@@ -266,6 +266,17 @@ void kl_conn_answer(struct kl_conn *conn, struct kl_buf *buf, const kl_moment *n
     conn->answering = true;
 }
 
+void kl_conn_drop(struct kl_conn *conn)
+{
+    conn->body = KL_SPAN_NONE;
+    die(conn);
+}
+
+bool kl_conn_has_input(const struct kl_conn *conn)
+{
+    return conn->in.at < conn->in.len;
+}
+
 bool kl_conn_is_socket(const struct kl_conn *conn)
 {
     return conn->state == SOCKET || conn->state == SOCKET_CALLING;

@@ -112,6 +112,12 @@ kl_conn_need kl_conn_step(struct kl_conn *conn, const kl_moment *now);
  * as notifications get.  buf is lent until the answer is sent or parked. */
 void kl_conn_answer(struct kl_conn *conn, struct kl_buf *buf, const kl_moment *now);
 
+/* After CALL: there is no answer to be had; the connection ends. */
+void kl_conn_drop(struct kl_conn *conn);
+
+/* Has input arrived that no step has used yet? */
+bool kl_conn_has_input(const struct kl_conn *conn);
+
 /* May news be sent now?  False while a call is in work or its answer unsent, and on what is no open
  * WebSocket: then the news has to wait. */
 bool kl_conn_hears(const struct kl_conn *conn);

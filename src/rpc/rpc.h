@@ -52,6 +52,18 @@ u16 kl_rpc_port(const struct kl_rpc *rpc);
 /* Stops accepting, lets requests in flight end (at most grace_ns), closes everything. */
 void kl_rpc_stop(struct kl_rpc *rpc, u64 grace_ns);
 
+/* What it holds and has done; for metrics and tests. */
+typedef struct kl_rpc_stats {
+    usize connections;
+    usize threads;           /* grows by one for each call that takes long, up to a bound */
+    usize buffer_bytes;      /* held for slow clients now, see kl_rpc_limits.buffer_bytes */
+    usize buffer_peak_bytes; /* and at most so far */
+    u64 requests;            /* a batch is one */
+    u64 refused;             /* connections over connection_max */
+    u64 taken_over;          /* calls so long that another thread went on with the other clients */
+} kl_rpc_stats;
+void kl_rpc_stats_of(struct kl_rpc *rpc, kl_rpc_stats *out);
+
 /* News for subscriptions and filters; quick, never waits for a client. */
 void kl_rpc_notify_tip(struct kl_rpc *rpc, struct kl_tip *tip);
 void kl_rpc_notify_pending(struct kl_rpc *rpc, const kl_tx *tx);

@@ -31,12 +31,14 @@ struct kl_watch {
     /* what: KL_READY_ bits, as long as they hold (level-triggered).  Returns true, or false when it
      * has given the loop away. */
     bool (*ready)(struct kl_watch *watch, unsigned what);
+    void *owner; /* the handler's business */
     int fd;
 };
 
 /* A timer at rest has an unset `set`; zero-initialise it and fill fire. */
 struct kl_timer {
     void (*fire)(struct kl_timer *timer);
+    void *owner; /* the handler's business */
     u64 due_ns;
     bool set;
     struct kl_timer *child, *next, *prev; /* the heap's; prev is the parent of a first child */

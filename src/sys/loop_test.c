@@ -160,7 +160,7 @@ static void pair_done(struct pair p)
 
 static struct pipe_watch watch_of(struct kl_loop *loop, int fd)
 {
-    return (struct pipe_watch){.watch = {pipe_ready, fd}, .loop = loop};
+    return (struct pipe_watch){.watch = {.ready = pipe_ready, .fd = fd}, .loop = loop};
 }
 
 KL_TEST(loop_reports_what_was_asked_for)
