@@ -1,5 +1,5 @@
-/* limits: what a client may ask for and hold, unless the operator says otherwise.  Where geth has the
- * same limit, its value is taken: batches, gas and time of a call, idle time, filters. */
+/* limits: what a client may ask for and hold, unless the operator says otherwise.  Where geth has
+ * the same limit, its value is taken: batches, gas and time of a call, idle time, filters. */
 #include "rpc/rpc.h"
 
 kl_rpc_limits kl_rpc_limits_default(void)

@@ -119,7 +119,7 @@ static struct kl_lane *wait_for_lane(struct kl_rpc *server)
     server->spares--;
     if (lane) {
         atomic_fetch_add(&server->taken, 1);
-        if (server->spares == 0)
+        if (server->spares == 0 && atomic_load(&server->phase) == KL_RPC_RUNNING)
             (void)add_thread(server, NULL); /* without one, long calls are waited for */
     }
     kl_unlock(&server->mutex);
@@ -299,11 +299,12 @@ void kl_rpc_stop(struct kl_rpc *server, u64 grace_ns)
         if (now_ns >= end_ns || !kl_cond_wait_ns(&server->changed, &server->mutex, end_ns - now_ns))
             break;
     }
+    usize threads = server->thread_count; /* no more are made after the phase has changed */
     kl_unlock(&server->mutex);
     set_phase(server, KL_RPC_STOP_NOW);
-    for (usize i = 0; i < server->thread_count; i++)
+    for (usize i = 0; i < threads; i++)
         kl_thread_join(server->threads[i]->thread);
-    for (usize i = 0; i < server->thread_count; i++)
+    for (usize i = 0; i < threads; i++)
         thread_free(server->threads[i]);
     server_free(server);
 }

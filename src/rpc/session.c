@@ -154,6 +154,32 @@ static bool tell(struct kl_rpc_session *session, struct kl_rpc_call *call, u64 i
     return good && !call->out->buf->failed;
 }
 
+/* False when something was lost or failed. */
+static bool tell_steps(struct kl_rpc_session *session, struct kl_rpc_call *call)
+{
+    for (;;) {
+        kl_feed_step step;
+        kl_status status = kl_feed_step_at(session->feed, session->steps, &step);
+        if (status != KL_OK)
+            return status == KL_AGAIN;
+        if (!tell(session, call, session->steps++, &step, NULL))
+            return false;
+    }
+}
+
+static bool tell_pending(struct kl_rpc_session *session, struct kl_rpc_call *call)
+{
+    while (session->pending_count > 0) {
+        kl_hash hash;
+        kl_status status = kl_feed_pending_at(session->feed, session->pending, &hash);
+        if (status != KL_OK)
+            return status == KL_AGAIN;
+        if (!tell(session, call, session->pending++, NULL, &hash))
+            return false;
+    }
+    return true;
+}
+
 bool kl_rpc_session_tell(struct kl_rpc_session *session, struct kl_rpc_worker *worker,
                          struct kl_buf *out)
 {
@@ -168,16 +194,8 @@ bool kl_rpc_session_tell(struct kl_rpc_session *session, struct kl_rpc_worker *w
         .params = KL_JSON_NONE,
         .worker = worker,
     };
-    kl_feed_step step;
-    kl_hash hash;
-    kl_status status = KL_OK;
-    bool good = true;
-    while (good && (status = kl_feed_step_at(session->feed, session->steps, &step)) == KL_OK)
-        good = tell(session, &call, session->steps++, &step, NULL);
-    while (good && status == KL_AGAIN && session->pending_count > 0 &&
-           (status = kl_feed_pending_at(session->feed, session->pending, &hash)) == KL_OK)
-        good = tell(session, &call, session->pending++, NULL, &hash);
+    bool good = tell_steps(session, &call) && tell_pending(session, &call);
     if (call.close_reader)
         call.close_reader(call.reader);
-    return good && status == KL_AGAIN;
+    return good;
 }
