@@ -1,69 +1,24 @@
 #include "rpc/param.h"
 
-#include <stdio.h>
-
-#include "base/test.h"
-#include "rpc/method.h"
-#include "rpc/worker_priv.h"
-
-/* A call with these params; reads parameter 0 in the way under test. */
-struct rig {
-    kl_rpc_config config;
-    struct kl_rpc_core core;
-    struct kl_rpc_worker worker;
-    struct kl_json json;
-    struct kl_rpc_call call;
-};
-
-static const kl_rpc_method method = {"test", NULL, false, "first, second?"};
-
-static void rig_open(struct rig *rig, const char *params)
-{
-    kl_rule broken;
-    usize at;
-    rig->config = (kl_rpc_config){.limits = kl_rpc_limits_default()};
-    rig->core = (struct kl_rpc_core){.config = &rig->config};
-    kl_rpc_worker_init(&rig->worker, &rig->core);
-    CHECK_OK(
-        kl_json_parse(&rig->json, kl_span_str(params), 1000, &rig->worker.arena, &broken, &at));
-    CHECK_RULE(broken, KL_RULE_NONE);
-    rig->call = (struct kl_rpc_call){.config = &rig->config,
-                                     .arena = &rig->worker.arena,
-                                     .json = &rig->json,
-                                     .params = 0,
-                                     .method = &method,
-                                     .worker = &rig->worker};
-}
-
-static void rig_close(struct rig *rig)
-{
-    kl_rpc_worker_done(&rig->worker);
-}
-
-static void check_error(struct rig *rig, const char *want)
-{
-    CHECK(rig->call.error == KL_RPC_PARAMS);
-    CHECK_SPAN(kl_span_str(rig->call.message), kl_span_str(want));
-    rig_close(rig);
-}
+#include "rpc/param_rig_priv.h"
 
 #define GOOD(reader, params, type, check)                        \
     do {                                                         \
-        struct rig rig;                                          \
+        struct param_rig rig;                                    \
         type out;                                                \
-        rig_open(&rig, params);                                  \
+        param_rig_open(&rig, params);                            \
         CHECK(reader(&rig.call, kl_arg_at(&rig.call, 0), &out)); \
         CHECK(check);                                            \
-        rig_close(&rig);                                         \
+        param_rig_close(&rig);                                   \
     } while (0)
 
 #define BAD(reader, params, type, message)                        \
     do {                                                          \
-        struct rig rig;                                           \
+        struct param_rig rig;                                     \
         type out;                                                 \
-        rig_open(&rig, params);                                   \
+        param_rig_open(&rig, params);                             \
         CHECK(!reader(&rig.call, kl_arg_at(&rig.call, 0), &out)); \
-        check_error(&rig, message);                               \
+        param_rig_failed(&rig, message);                          \
     } while (0)
 
 #define ADDRESS "0x00112233445566778899AABBccddeeff00112233"
@@ -172,8 +127,8 @@ KL_TEST(param_blocks)
 
 KL_TEST(param_arrays_and_objects)
 {
-    struct rig rig;
-    rig_open(&rig, "[{\"list\":[\"0x1\",null,\"0x3\"],\"gone\":null}]");
+    struct param_rig rig;
+    param_rig_open(&rig, "[{\"list\":[\"0x1\",null,\"0x3\"],\"gone\":null}]");
     kl_arg object = kl_arg_at(&rig.call, 0);
     CHECK(kl_arg_object(&rig.call, object));
     kl_arg list = kl_arg_member(&rig.call, object, "list");
@@ -195,18 +150,18 @@ KL_TEST(param_arrays_and_objects)
     CHECK(!kl_arg_there(kl_arg_member(&rig.call, list, "list")));
     CHECK(!kl_arg_there(kl_arg_first(&rig.call, object)));
     CHECK(!kl_arg_count(&rig.call, list, 2, &count));
-    check_error(&rig, "invalid argument 0: list: too many elements, want at most 2");
-    rig_open(&rig, "[{}]");
+    param_rig_failed(&rig, "invalid argument 0: list: too many elements, want at most 2");
+    param_rig_open(&rig, "[{}]");
     object = kl_arg_at(&rig.call, 0);
     CHECK(!kl_arg_u64(&rig.call, kl_arg_member(&rig.call, object, "x"), &v));
-    check_error(&rig, "invalid argument 0: x: missing");
-    rig_open(&rig, "[[]]");
+    param_rig_failed(&rig, "invalid argument 0: x: missing");
+    param_rig_open(&rig, "[[]]");
     CHECK(!kl_arg_object(&rig.call, kl_arg_at(&rig.call, 0)));
-    check_error(&rig, "invalid argument 0: object expected");
-    rig_open(&rig, "[]");
+    param_rig_failed(&rig, "invalid argument 0: object expected");
+    param_rig_open(&rig, "[]");
     CHECK(!kl_arg_object(&rig.call, kl_arg_at(&rig.call, 0)));
-    check_error(&rig, "missing value for required argument 0");
-    rig_open(&rig, "[{}]");
+    param_rig_failed(&rig, "missing value for required argument 0");
+    param_rig_open(&rig, "[{}]");
     CHECK(!kl_arg_count(&rig.call, kl_arg_at(&rig.call, 0), 1, &count));
-    check_error(&rig, "invalid argument 0: array expected");
+    param_rig_failed(&rig, "invalid argument 0: array expected");
 }
