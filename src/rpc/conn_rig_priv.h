@@ -117,10 +117,11 @@ static inline usize rig_feed(struct rig *rig, kl_span bytes)
 /* The client will send no more. */
 static inline void rig_end(struct rig *rig)
 {
-    usize room_len;
-    if (rig_run(rig) == KL_CONN_READ && kl_conn_room(&rig->conn, rig->inbox, &room_len, &rig->now))
-        kl_conn_got(&rig->conn, 0, &rig->now);
-    (void)rig_run(rig);
+    while (rig_run(rig) == KL_CONN_READ && !rig->conn.ended) {
+        usize room_len;
+        if (kl_conn_room(&rig->conn, rig->inbox, &room_len, &rig->now))
+            kl_conn_got(&rig->conn, 0, &rig->now);
+    }
 }
 
 /* Time passes; a deadline that has come is told. */

@@ -114,7 +114,7 @@ void kl_conn_route(struct kl_conn *conn, const kl_moment *now, const kl_http_req
         conn->body_left = r->length;
         conn->chunks = (struct kl_http_chunks){0};
         kl_conn_due_in(conn, now, limits->header_timeout_ns);
-        if (r->expects && conn->in.at == conn->in.len)
+        if (r->expects)
             kl_conn_put(conn, KL_SPAN_TEXT("HTTP/1.1 100 Continue\r\n\r\n"));
     }
 }

@@ -245,6 +245,21 @@ static kl_http_method method_of(kl_span name)
     return KL_HTTP_OTHER;
 }
 
+/* What names the resource; of a whole URL, which proxies send, what follows the host [RFC 9112
+ * section 3.2.2]. */
+static kl_span path_of(kl_span target)
+{
+    static const char scheme[] = "http://";
+    usize len = sizeof scheme - 1;
+    if (target.len > len && memcmp(target.p, scheme, len) == 0) {
+        const u8 *slash = memchr(target.p + len, '/', target.len - len);
+        target =
+            slash ? kl_span_sub(target, (usize)(slash - target.p), target.len) : KL_SPAN_TEXT("/");
+    }
+    const u8 *query = memchr(target.p, '?', target.len);
+    return kl_span_of(target.p, query ? (usize)(query - target.p) : target.len);
+}
+
 /* method SP target SP version. */
 static kl_rule take_request_line(struct reading *in, kl_span line)
 {
@@ -264,8 +279,7 @@ static kl_rule take_request_line(struct reading *in, kl_span line)
         return version.len > 5 && memcmp(version.p, "HTTP/", 5) == 0 ? KL_RULE_HTTP_VERSION
                                                                      : KL_RULE_HTTP_LINE;
     in->r->method = method_of(kl_span_of(line.p, method_len));
-    const u8 *query = memchr(target.p, '?', target.len);
-    in->r->path = kl_span_of(target.p, query ? (usize)(query - target.p) : target.len);
+    in->r->path = path_of(target);
     return KL_RULE_NONE;
 }
 

@@ -25,6 +25,23 @@ KL_TEST(http_reads_a_plain_post)
     CHECK_SPAN(r.origin, KL_SPAN_TEXT("https://a.example"));
 }
 
+KL_TEST(http_paths)
+{
+    static const struct {
+        const char *target, *path;
+    } rows[] = {
+        {"/", "/"},        {"/a/b?c?d", "/a/b"},   {"*", "*"}, {"http://x:1/a?b", "/a"},
+        {"http://x", "/"}, {"http://", "http://"}, {"?", ""},
+    };
+    for (usize i = 0; i < KL_COUNT_OF(rows); i++) {
+        char head[128];
+        int n = snprintf(head, sizeof head, "GET %s HTTP/1.1\r\n" HOST "\r\n", rows[i].target);
+        kl_http_request r;
+        CHECK_RULE(kl_http_parse(&r, kl_span_of(head, (usize)n)), KL_RULE_NONE);
+        CHECK_SPAN(r.path, kl_span_str(rows[i].path));
+    }
+}
+
 KL_TEST(http_methods_and_versions)
 {
     static const struct {

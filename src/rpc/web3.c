@@ -1,8 +1,8 @@
 /* web3_, net_, rpc_: who we are. */
 #include "codec/hex.h"
 #include "crypto/keccak.h"
-#include "rpc/method.h"
 #include "rpc/param.h"
+#include "rpc/worker_priv.h"
 
 bool kl_rpc_web3_client_version(struct kl_rpc_call *call)
 {
@@ -37,9 +37,10 @@ bool kl_rpc_net_peer_count(struct kl_rpc_call *call)
 bool kl_rpc_rpc_modules(struct kl_rpc_call *call)
 {
     kl_span last = KL_SPAN_NONE;
+    kl_rpc_table table = call->worker->core->methods;
     kl_json_put_object(call->out);
-    for (usize i = 0; i < kl_rpc_methods.count; i++) {
-        const kl_rpc_method *method = &kl_rpc_methods.rows[i];
+    for (usize i = 0; i < table.count; i++) {
+        const kl_rpc_method *method = &table.rows[i];
         kl_span space = kl_span_of(method->name, strcspn(method->name, "_"));
         if ((method->dev && !call->config->dev) || kl_span_eq(space, last))
             continue;
