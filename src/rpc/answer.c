@@ -84,6 +84,8 @@ usize kl_answer_head(u8 out_bytes[KL_ANSWER_MAX], const kl_answer *a)
         cors_fields(&out, a);
     if (a->close)
         text(&out, "Connection: close\r\n");
+    else if (a->keep_alive)
+        text(&out, "Connection: keep-alive\r\n");
     if (a->fields)
         text(&out, a->fields);
     text(&out, "\r\n");

@@ -16,6 +16,7 @@ typedef struct kl_answer {
     usize body_len;
     const char *date;     /* KL_HTTP_DATE_LEN bytes, see kl_http_date */
     bool close;           /* the connection ends after this answer */
+    bool keep_alive;      /* it stays, and the client does not take that for granted */
     const char *cors;     /* the origin whose pages may read it, or "*"; NULL: none may */
     bool preflight;       /* says what CORS allows ... */
     bool private_network; /* ... also from public sites to this one */

@@ -251,6 +251,7 @@ void kl_conn_answer(struct kl_conn *conn, struct kl_buf *buf, const kl_moment *n
                                                      .body_len = body_len,
                                                      .date = now->date,
                                                      .close = !conn->keep_alive,
+                                                     .keep_alive = conn->keep_alive && conn->old,
                                                      .cors = conn->env->cors});
         conn->in.at += conn->body.len;
         kl_conn_next_request(conn, now);

@@ -87,9 +87,9 @@ struct kl_conn {
     bool stopping; /* see kl_conn_stop */
     /* of the request in work */
     kl_http_method method;
-    bool keep_alive, chunked;
-    u64 body_left; /* of a body with a length */
-    usize seen;    /* see kl_http_head_len */
+    bool keep_alive, old; /* see kl_http_request */
+    u64 body_left;        /* of a body with a length */
+    usize seen;           /* see kl_http_head_len */
     struct kl_http_chunks chunks;
     struct kl_ws ws;
 };

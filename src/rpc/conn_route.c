@@ -21,6 +21,7 @@ static void reply(struct kl_conn *conn, const kl_moment *now, kl_answer *answer,
     answer->body_len = text.len;
     answer->date = now->date;
     answer->close = !conn->keep_alive && answer->status != 101;
+    answer->keep_alive = conn->keep_alive && conn->old;
     answer->cors = conn->env->cors;
     kl_conn_put(conn, kl_span_of(head, kl_answer_head(head, answer)));
     if (conn->method != KL_HTTP_HEAD)
@@ -97,6 +98,7 @@ void kl_conn_route(struct kl_conn *conn, const kl_moment *now, const kl_http_req
     bool has_body = r->chunked || r->length > 0;
     conn->method = r->method;
     conn->keep_alive = r->keep_alive && !conn->stopping;
+    conn->old = r->old;
     if (!kl_origin_allowed(r->origin, r->host, conn->env->cors)) {
         kl_conn_refuse(conn, now, 403, "pages of this origin may not call this node", NULL);
     } else if (r->length > limits->body_bytes) {

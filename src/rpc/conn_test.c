@@ -59,6 +59,10 @@ KL_TEST(conn_answers_a_post_and_waits_for_the_next)
     check_exchange(
         "POST / HTTP/1.1\r\n" HOST "Content-Length: 1\r\nConnection: close\r\n\r\nx",
         "HTTP/1.1 200 OK\r\n" DATE JSON "Content-Length: 3\r\nConnection: close\r\n\r\n[x]", false);
+    check_exchange("POST / HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: 1\r\n\r\nx",
+                   "HTTP/1.1 200 OK\r\n" DATE JSON
+                   "Content-Length: 3\r\nConnection: keep-alive\r\n\r\n[x]",
+                   true);
     check_exchange(
         "POST / HTTP/1.0\r\nContent-Length: 1\r\n\r\nx",
         "HTTP/1.1 200 OK\r\n" DATE JSON "Content-Length: 3\r\nConnection: close\r\n\r\n[x]", false);

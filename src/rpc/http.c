@@ -304,6 +304,7 @@ static kl_rule conclude(struct reading *in)
         return KL_RULE_HTTP_BOTH_LENGTHS;
     if (r->chunked && in->minor == 0)
         return KL_RULE_HTTP_CODING;
+    r->old = in->minor == 0;
     r->keep_alive = !in->close && (in->minor == 1 || in->keep_alive);
     r->expects &= in->minor == 1 && (r->chunked || r->length > 0);
     r->upgrade = in->minor == 1 && in->connection_upgrade && in->to_websocket;

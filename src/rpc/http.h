@@ -34,6 +34,7 @@ typedef struct kl_http_request {
     kl_span path;         /* the target up to its query */
     kl_span host, origin; /* empty: none was sent */
     bool keep_alive;      /* what the client wishes */
+    bool old;             /* HTTP/1.0: must be told when its wish is granted */
     bool expects;         /* waits for 100 Continue before it sends the body */
     bool has_length;      /* one of these two, or neither: then there is no body */
     bool chunked;

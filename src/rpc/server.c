@@ -29,6 +29,7 @@ void kl_rpc_watch(struct kl_rpc *server)
     kl_unlock(&server->mutex);
 }
 
+/* Said again at every look while the call is in work: the EVM hears it only while it runs. */
 static void expire_old_calls(struct kl_rpc *server)
 {
     u64 now_ns = kl_mono_ns(server->config.clock);
@@ -36,7 +37,8 @@ static void expire_old_calls(struct kl_rpc *server)
         struct kl_rpc_thread *thread = server->threads[i];
         u64 number = atomic_load_explicit(&thread->call_number, memory_order_acquire);
         u64 began_ns = atomic_load_explicit(&thread->call_began_ns, memory_order_relaxed);
-        if (number && now_ns > kl_add_sat_u64(began_ns, server->config.limits.call_timeout_ns) &&
+        bool late = now_ns > kl_add_sat_u64(began_ns, server->config.limits.call_timeout_ns);
+        if (number && (late || atomic_load(&thread->worker.expired) == number) &&
             atomic_load(&thread->call_number) == number)
             kl_rpc_worker_expire(&thread->worker, number);
     }
