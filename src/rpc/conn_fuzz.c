@@ -35,6 +35,7 @@ static void run_whole(struct rig *rig, kl_span sent)
 
 static void run_in_pieces(struct rig *rig, kl_span sent, usize step, u8 options)
 {
+    static const u8 news[400];
     usize at = 0;
     while (at < sent.len && !rig->closed) {
         rig->window = options & SLOW_READER ? 7 : SIZE_MAX;
@@ -46,7 +47,11 @@ static void run_in_pieces(struct rig *rig, kl_span sent, usize step, u8 options)
         if ((options & STOP) && at > sent.len / 2)
             kl_conn_stop(&rig->conn);
         if (kl_conn_hears(&rig->conn) && (options & LATE))
-            kl_conn_push(&rig->conn, KL_SPAN_TEXT("\x81\x01n"));
+            kl_conn_push(&rig->conn, kl_span_of(news, 1 + at % sizeof news));
+    }
+    for (int i = 0; i < 4 && (options & LATE); i++) { /* and then it says nothing for long */
+        rig->window = options & SLOW_READER ? 1 : SIZE_MAX;
+        rig_wait(rig, 90);
     }
     rig->window = SIZE_MAX;
     rig_end(rig);
