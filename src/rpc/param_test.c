@@ -4,7 +4,7 @@
 
 #define GOOD(reader, params, type, check)                        \
     do {                                                         \
-        struct param_rig rig;                                    \
+        static struct param_rig rig;                             \
         type out;                                                \
         param_rig_open(&rig, params);                            \
         CHECK(reader(&rig.call, kl_arg_at(&rig.call, 0), &out)); \
@@ -14,7 +14,7 @@
 
 #define BAD(reader, params, type, message)                        \
     do {                                                          \
-        struct param_rig rig;                                     \
+        static struct param_rig rig;                              \
         type out;                                                 \
         param_rig_open(&rig, params);                             \
         CHECK(!reader(&rig.call, kl_arg_at(&rig.call, 0), &out)); \
