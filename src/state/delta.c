@@ -178,6 +178,7 @@ static kl_status collect_sets(struct kl_delta_builder *b, struct kl_changes **ow
         sets[0] = kl_changes_ref(*own);
     }
     *count = 1;
+    KL_ASSERT(above_count - merged < RUNS_MAX);
     for (usize i = merged; i < above_count; i++)
         sets[(*count)++] = kl_changes_ref(above[i]);
     return KL_OK;

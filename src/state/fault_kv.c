@@ -53,7 +53,11 @@ static kl_status commit(struct kl_kv_write *write)
         kl_kv_abort(write);
         return KL_IO;
     }
+    if (f->inside)
+        f->inside(f->ctx);
     KL_TRY(kl_kv_commit(write));
+    if (f->inside)
+        f->inside(f->ctx);
     return fault == FAULT_AFTER ? KL_IO : KL_OK;
 }
 

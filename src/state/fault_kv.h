@@ -16,6 +16,9 @@ struct fault_kv {
     struct kl_kv kv;
     struct kl_kv *inner;
     enum fault fault;
+    /* Called inside a commit, before and after it has happened; may be NULL. */
+    void (*inside)(void *ctx);
+    void *ctx;
 };
 
 void fault_kv_init(struct fault_kv *f, struct kl_kv *inner);

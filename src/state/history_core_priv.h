@@ -9,9 +9,9 @@
 
 /* Entries in memory from which on they move to a file, files of one level that become one of the
  * next, and the highest level: merging more would hold up the flush for too long. */
-#define KL_HISTORY_SEAL      (64u << 10)
+#define KL_HISTORY_SEAL      (16u << 10)
 #define KL_HISTORY_MERGE     4
-#define KL_HISTORY_LEVEL_MAX 4
+#define KL_HISTORY_LEVEL_MAX 5
 
 /* Versions added and not settled. */
 struct kl_history_batch {

@@ -16,9 +16,13 @@ static kl_status open_folders(struct kl_history *h, const char *dir, usize segme
     char log_dir[KL_PATH_MAX + 1];
     KL_TRY(join(log_dir, dir, "log"));
     KL_TRY(join(h->index_dir, dir, "index"));
+    char parent[KL_PATH_MAX + 1] = "";
+    const char *slash = strrchr(dir, '/');
+    if (slash)
+        memcpy(parent, dir, (usize)(slash - dir));
     KL_TRY(kl_fs_make_dir(h->fs, dir));
     KL_TRY(kl_fs_make_dir(h->fs, h->index_dir));
-    KL_TRY(kl_fs_sync_dir(h->fs, ""));
+    KL_TRY(kl_fs_sync_dir(h->fs, parent));
     KL_TRY(kl_fs_sync_dir(h->fs, dir));
     kl_seglog_config config = {.dir = log_dir, .segment_bytes = segment_bytes};
     kl_seglog_report report;

@@ -207,6 +207,7 @@ static void undo_last(struct kl_journal *j)
 
 u32 kl_journal_snapshot(const struct kl_journal *journal)
 {
+    KL_ASSERT(journal->undo_len <= UINT32_MAX);
     return (u32)journal->undo_len;
 }
 

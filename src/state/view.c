@@ -114,6 +114,14 @@ bool kl_delta_stands_on(struct kl_delta *delta, u64 step)
     return true;
 }
 
+/* Can what the snapshot lacks be had from the history?  The lock is held. */
+static kl_status check_history(const struct kl_view *view)
+{
+    const struct kl_state *state = view->state;
+    bool kept = state->history && view->step - 1 >= state->oldest;
+    return view->step >= view->base || kept ? KL_OK : KL_NOTFOUND;
+}
+
 /* Points the view, which has its snapshot, at the delta; the lock is held. */
 static kl_status aim_at_delta(struct kl_view *view, struct kl_delta *delta)
 {
@@ -124,9 +132,14 @@ static kl_status aim_at_delta(struct kl_view *view, struct kl_delta *delta)
         view->delta = kl_delta_ref(delta);
         return KL_OK;
     }
-    if (!delta->flushed)
-        return KL_CANCELED;
-    return delta->version < view->state->oldest ? KL_NOTFOUND : KL_OK;
+    return delta->flushed ? check_history(view) : KL_CANCELED;
+}
+
+/* Points it at a step of the database's past, or at the snapshot itself when that is 0. */
+static kl_status aim_at_step(struct kl_view *view, u64 step)
+{
+    view->step = step ? step : view->base;
+    return view->step > view->base ? KL_NOTFOUND : check_history(view);
 }
 
 kl_status kl_view_open(struct kl_state *state, struct kl_delta *delta, u64 step,
@@ -139,13 +152,8 @@ kl_status kl_view_open(struct kl_state *state, struct kl_delta *delta, u64 step,
         return KL_NOMEM;
     view->read = NULL;
     kl_status status = kl_state_snapshot(state, &view->read, &view->base);
-    if (status == KL_OK && delta) {
-        status = aim_at_delta(view, delta);
-    } else if (status == KL_OK) {
-        view->step = step ? step : view->base;
-        if (step && (step > view->base || step - 1 < state->oldest))
-            status = KL_NOTFOUND;
-    }
+    if (status == KL_OK)
+        status = delta ? aim_at_delta(view, delta) : aim_at_step(view, step);
     if (status != KL_OK) {
         kl_kv_end_read(view->read);
         put_back(state, view);
@@ -173,7 +181,7 @@ kl_status kl_state_view_at(struct kl_state *state, u64 version, struct kl_view *
 {
     KL_ASSERT(version < UINT64_MAX);
     kl_lock(&state->lock);
-    kl_status status = state->step ? kl_view_open(state, NULL, version + 1, out) : KL_NOTFOUND;
+    kl_status status = kl_view_open(state, NULL, version + 1, out);
     kl_unlock(&state->lock);
     return status;
 }
