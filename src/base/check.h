@@ -16,6 +16,17 @@
 #define KL_LIKELY(x)    __builtin_expect(!!(x), 1)
 #define KL_UNLIKELY(x)  __builtin_expect(!!(x), 0)
 
+/* 1 when a sanitizer watches this build: frames are larger, and faults are its to report. */
+#ifndef __has_feature
+#define __has_feature(x) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || \
+    __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define KL_SANITIZED 1
+#else
+#define KL_SANITIZED 0
+#endif
+
 /* Ends the process with the place and the broken condition on stderr, through abort(). */
 _Noreturn void kl_panic(const char *file, int line, const char *what);
 

@@ -1,7 +1,7 @@
 /* Files through one descriptor of the root folder: every path is opened relative to it, so that the
  * process's working directory does not matter.  A sync is fdatasync, which also makes the size
  * durable; EINTR is a failure there, because a sync must not be repeated and believed. */
-#include "sys/fs.h"
+#include "sys/fs_priv.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -86,7 +86,7 @@ static bool stays_inside(const char *path)
     }
 }
 
-static const char *inside(const char *path)
+const char *kl_fs_inside(const char *path)
 {
     KL_ASSERT(stays_inside(path));
     return path;
@@ -95,15 +95,15 @@ static const char *inside(const char *path)
 /* A folder; "" is the root. */
 static const char *folder(const char *path)
 {
-    return *path ? inside(path) : ".";
+    return *path ? kl_fs_inside(path) : ".";
 }
 
-static kl_status read_all(struct kl_file *file, void *out, usize len, u64 offset)
+kl_status kl_fd_read(int fd, void *out, usize len, u64 offset)
 {
     KL_ASSERT(len <= INT64_MAX && offset <= INT64_MAX - len);
     u8 *p = out;
     while (len > 0) {
-        ssize_t n = pread(fd_of(file), p, len, (off_t)offset);
+        ssize_t n = pread(fd, p, len, (off_t)offset);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -117,12 +117,12 @@ static kl_status read_all(struct kl_file *file, void *out, usize len, u64 offset
     return KL_OK;
 }
 
-static kl_status write_all(struct kl_file *file, const void *bytes, usize len, u64 offset)
+kl_status kl_fd_write(int fd, const void *bytes, usize len, u64 offset)
 {
     KL_ASSERT(len <= INT64_MAX && offset <= INT64_MAX - len);
     const u8 *p = bytes;
     while (len > 0) {
-        ssize_t n = pwrite(fd_of(file), p, len, (off_t)offset);
+        ssize_t n = pwrite(fd, p, len, (off_t)offset);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -136,6 +136,44 @@ static kl_status write_all(struct kl_file *file, const void *bytes, usize len, u
     return KL_OK;
 }
 
+kl_status kl_fd_size(int fd, u64 *out)
+{
+    struct stat st;
+    if (fstat(fd, &st) != 0)
+        return last_error();
+    *out = (u64)st.st_size;
+    return KL_OK;
+}
+
+kl_status kl_fd_truncate(int fd, u64 size)
+{
+    KL_ASSERT(size <= INT64_MAX);
+    int failed;
+    do
+        failed = ftruncate(fd, (off_t)size);
+    while (failed && errno == EINTR);
+    return failed ? last_error() : KL_OK;
+}
+
+kl_status kl_fd_free_bytes(int fd, u64 *out)
+{
+    struct statvfs st;
+    if (fstatvfs(fd, &st) != 0)
+        return last_error();
+    *out = kl_mul_sat_u64(st.f_bavail, st.f_frsize);
+    return KL_OK;
+}
+
+static kl_status read_file(struct kl_file *file, void *out, usize len, u64 offset)
+{
+    return kl_fd_read(fd_of(file), out, len, offset);
+}
+
+static kl_status write_file(struct kl_file *file, const void *bytes, usize len, u64 offset)
+{
+    return kl_fd_write(fd_of(file), bytes, len, offset);
+}
+
 static kl_status sync_file(struct kl_file *file)
 {
     return fdatasync(fd_of(file)) == 0 ? KL_OK : last_error();
@@ -143,21 +181,12 @@ static kl_status sync_file(struct kl_file *file)
 
 static kl_status size_of(struct kl_file *file, u64 *out)
 {
-    struct stat st;
-    if (fstat(fd_of(file), &st) != 0)
-        return last_error();
-    *out = (u64)st.st_size;
-    return KL_OK;
+    return kl_fd_size(fd_of(file), out);
 }
 
 static kl_status truncate_file(struct kl_file *file, u64 size)
 {
-    KL_ASSERT(size <= INT64_MAX);
-    int failed;
-    do
-        failed = ftruncate(fd_of(file), (off_t)size);
-    while (failed && errno == EINTR);
-    return failed ? last_error() : KL_OK;
+    return kl_fd_truncate(fd_of(file), size);
 }
 
 static void close_file(struct kl_file *file)
@@ -167,8 +196,8 @@ static void close_file(struct kl_file *file)
 }
 
 static const struct kl_file_ops file_ops = {
-    .read = read_all,
-    .write = write_all,
+    .read = read_file,
+    .write = write_file,
     .sync = sync_file,
     .size = size_of,
     .truncate = truncate_file,
@@ -182,7 +211,7 @@ static kl_status open_with(struct kl_fs *fs, struct sys_file **out, const char *
         return KL_NOMEM;
     f->file.ops = &file_ops;
     do
-        f->fd = openat(root_of(fs), inside(path), flags | O_CLOEXEC, FILE_MODE);
+        f->fd = openat(root_of(fs), kl_fs_inside(path), flags | O_CLOEXEC, FILE_MODE);
     while (f->fd < 0 && errno == EINTR);
     if (f->fd < 0) {
         kl_status status = last_error();
@@ -200,7 +229,7 @@ static kl_status open_file(struct kl_fs *fs, struct kl_file **out, const char *p
         [KL_OPEN_WRITE] = O_RDWR,
         [KL_OPEN_CREATE] = O_RDWR | O_CREAT | O_EXCL,
     };
-    struct sys_file *f;
+    struct sys_file *f = NULL;
     KL_TRY(open_with(fs, &f, path, flags[how]));
     *out = &f->file;
     return KL_OK;
@@ -210,7 +239,7 @@ static kl_status open_file(struct kl_fs *fs, struct kl_file **out, const char *p
  * another, does not share it. */
 static kl_status lock_file(struct kl_fs *fs, struct kl_file **out, const char *path)
 {
-    struct sys_file *f;
+    struct sys_file *f = NULL;
     KL_TRY(open_with(fs, &f, path, O_RDWR | O_CREAT));
     if (flock(f->fd, LOCK_EX | LOCK_NB) != 0) {
         kl_status status = last_error();
@@ -225,19 +254,19 @@ static kl_status rename_file(struct kl_fs *fs, const char *from, const char *to)
 {
     const char *a = strrchr(from, '/'), *b = strrchr(to, '/');
     KL_ASSERT(!a == !b && (!a || (a - from == b - to && memcmp(from, to, (usize)(a - from)) == 0)));
-    int failed = renameat(root_of(fs), inside(from), root_of(fs), inside(to));
+    int failed = renameat(root_of(fs), kl_fs_inside(from), root_of(fs), kl_fs_inside(to));
     return failed ? last_error() : KL_OK;
 }
 
 static kl_status unlink_file(struct kl_fs *fs, const char *path)
 {
-    return unlinkat(root_of(fs), inside(path), 0) == 0 ? KL_OK : last_error();
+    return unlinkat(root_of(fs), kl_fs_inside(path), 0) == 0 ? KL_OK : last_error();
 }
 
 static kl_status make_dir(struct kl_fs *fs, const char *path)
 {
     struct stat st;
-    if (mkdirat(root_of(fs), inside(path), DIR_MODE) == 0)
+    if (mkdirat(root_of(fs), kl_fs_inside(path), DIR_MODE) == 0)
         return KL_OK;
     if (errno != EEXIST)
         return last_error();
@@ -333,11 +362,7 @@ static kl_status list_dir(struct kl_fs *fs, const char *path,
 
 static kl_status free_bytes(struct kl_fs *fs, u64 *out)
 {
-    struct statvfs st;
-    if (fstatvfs(root_of(fs), &st) != 0)
-        return last_error();
-    *out = kl_mul_sat_u64(st.f_bavail, st.f_frsize);
-    return KL_OK;
+    return kl_fd_free_bytes(root_of(fs), out);
 }
 
 static const struct kl_fs_ops fs_ops = {

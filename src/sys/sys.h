@@ -2,14 +2,18 @@
  *
  *   fs.h       files under a root folder           env.h     clock, entropy, worker threads
  *   tcp.h      TCP, non-blocking                   thread.h  threads with a name
- *   loop.h     sockets and timers over epoll */
+ *   loop.h     sockets and timers over epoll              writer.h  text nobody waits for
+ *   scratch.h  files that leave nothing behind            crash.h   a last word */
 #ifndef KL_SYS_SYS_H
 #define KL_SYS_SYS_H
 
+#include "sys/crash.h"
 #include "sys/env.h"
 #include "sys/fs.h"
 #include "sys/loop.h"
+#include "sys/scratch.h"
 #include "sys/tcp.h"
 #include "sys/thread.h"
+#include "sys/writer.h"
 
 #endif

@@ -1,5 +1,5 @@
-/* thread: threads with a name, for the layers that own some.  Signals are blocked in them: they are
- * for the threads that ask for them. */
+/* thread: threads with a name, for the layers that own some.  Signals are blocked in them, but for
+ * those that report a fault of the thread itself: they are for the threads that ask for them. */
 #ifndef KL_SYS_THREAD_H
 #define KL_SYS_THREAD_H
 
@@ -11,7 +11,9 @@ typedef struct kl_thread {
     pthread_t thread;
 } kl_thread;
 
-/* name: at most 15 bytes, static.  KL_LIMIT when the system has no more threads. */
+/* name: at most 15 bytes, static.  The stack has 1 MiB whatever the environment's limit is, which
+ * is five times what the deepest callee (pairings, big modular powers) takes.  KL_LIMIT when the
+ * system has no more threads. */
 KL_MUST_USE kl_status kl_thread_start(kl_thread *out, const char *name, void *(*body)(void *ctx),
                                       void *ctx);
 /* Waits until body has returned. */

@@ -8,13 +8,12 @@
  *
  * A thread with nothing to do looks around for a few microseconds before it sleeps: jobs often come
  * in bursts, and waking a thread costs more than that. */
-#include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/sync.h"
 #include "sys/env.h"
+#include "sys/thread.h"
 
 enum { SPINS = 500 };
 
@@ -30,7 +29,7 @@ struct job {
 
 struct pool {
     struct kl_workers workers;
-    pthread_t *threads;
+    kl_thread *threads;
     usize thread_count; /* started */
     atomic_uint open;   /* jobs listed; a hint when read without the mutex */
     kl_mutex mutex;     /* over what follows */
@@ -163,19 +162,6 @@ static void run(struct kl_workers *workers, void (*part)(void *ctx, usize index)
     wait_until_left(pool, &job);
 }
 
-/* Signals are for the threads that ask for them. */
-static bool start_thread(struct pool *pool, pthread_t *thread)
-{
-    sigset_t all, before;
-    sigfillset(&all);
-    KL_ASSERT(pthread_sigmask(SIG_SETMASK, &all, &before) == 0);
-    int failed = pthread_create(thread, NULL, worker_main, pool);
-    KL_ASSERT(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
-    if (!failed)
-        (void)pthread_setname_np(*thread, "keel worker");
-    return !failed;
-}
-
 kl_status kl_sys_workers_new(struct kl_workers **out, usize threads)
 {
     KL_ASSERT(threads >= 1);
@@ -188,7 +174,8 @@ kl_status kl_sys_workers_new(struct kl_workers **out, usize threads)
     kl_cond_init(&pool->done);
     pool->threads = calloc(threads, sizeof *pool->threads);
     while (pool->threads && pool->thread_count < threads - 1 &&
-           start_thread(pool, &pool->threads[pool->thread_count]))
+           kl_thread_start(&pool->threads[pool->thread_count], "keel worker", worker_main, pool) ==
+               KL_OK)
         pool->thread_count++;
     if (pool->thread_count < threads - 1 || !pool->threads) {
         kl_sys_workers_free(&pool->workers);
@@ -209,7 +196,7 @@ void kl_sys_workers_free(struct kl_workers *workers)
     kl_cond_broadcast(&pool->work);
     kl_unlock(&pool->mutex);
     for (usize i = 0; i < pool->thread_count; i++)
-        KL_ASSERT(pthread_join(pool->threads[i], NULL) == 0);
+        kl_thread_join(pool->threads[i]);
     kl_cond_done(&pool->done);
     kl_cond_done(&pool->work);
     kl_mutex_done(&pool->mutex);
