@@ -9,7 +9,9 @@
 #include "lmdb/lmdb.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <lmdb.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/sync.h"
@@ -18,9 +20,13 @@ static const char mark_key[] = "keel", mark_value[] = "kv 1";
 
 enum { FILE_MODE = 0600, PAGE = 4096 };
 
+/* This thread is inside liblmdb; read by a signal handler on the same thread. */
+static _Thread_local volatile bool inside;
+
 struct store {
     struct kl_kv kv;
     MDB_env *env;
+    uintptr_t map_start, map_end;
     MDB_dbi table[KL_KV_TABLE_MAX];
     usize tables;
     u64 read_limit_ns;
@@ -48,6 +54,18 @@ struct walk {
     MDB_cursor *mdb;
     bool placed, ended;
 };
+
+static void enter(void)
+{
+    inside = true;
+}
+
+/* Passes on what the call returned. */
+static int left(int error)
+{
+    inside = false;
+    return error;
+}
 
 static struct store *store_of(struct kl_kv *kv)
 {
@@ -133,8 +151,9 @@ static kl_status begin_read(struct kl_kv *kv, struct kl_kv_read **out)
         return KL_NOMEM;
     }
     snapshot->read.kv = kv;
-    int error = snapshot->txn ? mdb_txn_renew(snapshot->txn)
-                              : mdb_txn_begin(s->env, NULL, MDB_RDONLY, &snapshot->txn);
+    enter();
+    int error = left(snapshot->txn ? mdb_txn_renew(snapshot->txn)
+                                   : mdb_txn_begin(s->env, NULL, MDB_RDONLY, &snapshot->txn));
     if (error) {
         give_back(s, snapshot);
         return status_of(error);
@@ -169,7 +188,8 @@ static MDB_dbi table_of(struct kl_kv *kv, kl_table table)
 static kl_status get_value(MDB_txn *txn, MDB_dbi table, kl_span key, kl_span *value)
 {
     MDB_val k = val_of(key), v;
-    int error = mdb_get(txn, table, &k, &v);
+    enter();
+    int error = left(mdb_get(txn, table, &k, &v));
     if (error)
         return status_of(error);
     *value = span_of(v);
@@ -190,7 +210,8 @@ static kl_status cursor_open(struct kl_kv_read *read, kl_table table, struct kl_
     struct walk *w = calloc(1, sizeof *w);
     if (!w)
         return KL_NOMEM;
-    int error = mdb_cursor_open(snapshot->txn, table_of(read->kv, table), &w->mdb);
+    enter();
+    int error = left(mdb_cursor_open(snapshot->txn, table_of(read->kv, table), &w->mdb));
     if (error) {
         free(w);
         return status_of(error);
@@ -205,7 +226,8 @@ static kl_status step(struct walk *w, MDB_cursor_op op, MDB_val key, kl_span *k,
 {
     MDB_val value;
     KL_TRY(check_age(w->snapshot));
-    int error = mdb_cursor_get(w->mdb, &key, &value, op);
+    enter();
+    int error = left(mdb_cursor_get(w->mdb, &key, &value, op));
     w->placed = true;
     w->ended = error == MDB_NOTFOUND;
     if (error)
@@ -243,7 +265,8 @@ static kl_status begin_write(struct kl_kv *kv, struct kl_kv_write **out)
     if (!c)
         return KL_NOMEM;
     c->write.kv = kv;
-    int error = mdb_txn_begin(store_of(kv)->env, NULL, 0, &c->txn);
+    enter();
+    int error = left(mdb_txn_begin(store_of(kv)->env, NULL, 0, &c->txn));
     if (error) {
         free(c);
         return status_of(error);
@@ -257,7 +280,8 @@ static kl_status reserve(struct kl_kv_write *write, kl_table table, kl_span key,
 {
     const struct change *c = (struct change *)write;
     MDB_val k = val_of(key), v = {.mv_size = value_len};
-    int error = mdb_put(c->txn, table_of(write->kv, table), &k, &v, MDB_RESERVE);
+    enter();
+    int error = left(mdb_put(c->txn, table_of(write->kv, table), &k, &v, MDB_RESERVE));
     if (error)
         return status_of(error);
     *room = v.mv_data;
@@ -268,7 +292,8 @@ static kl_status del(struct kl_kv_write *write, kl_table table, kl_span key)
 {
     const struct change *c = (struct change *)write;
     MDB_val k = val_of(key);
-    int error = mdb_del(c->txn, table_of(write->kv, table), &k, NULL);
+    enter();
+    int error = left(mdb_del(c->txn, table_of(write->kv, table), &k, NULL));
     return error == MDB_NOTFOUND ? KL_OK : status_of(error);
 }
 
@@ -282,7 +307,8 @@ static kl_status get_in_write(struct kl_kv_write *write, kl_table table, kl_span
 static kl_status commit(struct kl_kv_write *write)
 {
     struct change *c = (struct change *)write;
-    int error = mdb_txn_commit(c->txn);
+    enter();
+    int error = left(mdb_txn_commit(c->txn));
     free(c);
     return status_of(error);
 }
@@ -290,7 +316,9 @@ static kl_status commit(struct kl_kv_write *write)
 static void abort_write(struct kl_kv_write *write)
 {
     struct change *c = (struct change *)write;
+    enter();
     mdb_txn_abort(c->txn);
+    (void)left(0);
     free(c);
 }
 
@@ -403,6 +431,32 @@ static kl_status open_tables(struct store *s, const kl_lmdb_config *config)
     return status_of(mdb_txn_commit(txn));
 }
 
+/* Where the kernel has put the file's map: liblmdb keeps that to itself. */
+static void find_map(struct store *s, const char *folder)
+{
+    char file[PATH_MAX + 16], line[PATH_MAX + 128];
+    unsigned long start, end;
+    int at = 0;
+    if (!realpath(folder, file))
+        return;
+    memcpy(file + strlen(file), "/data.mdb\n", sizeof "/data.mdb\n");
+    FILE *maps = fopen("/proc/self/maps", "re");
+    while (maps && fgets(line, sizeof line, maps))
+        if (sscanf(line, "%lx-%lx %*s %*s %*s %*s %n", &start, &end, &at) == 2 &&
+            strcmp(line + at, file) == 0) {
+            s->map_start = start;
+            s->map_end = end;
+        }
+    if (maps)
+        fclose(maps);
+}
+
+bool kl_lmdb_at_fault(const struct kl_kv *kv, const void *address)
+{
+    const struct store *s = (const struct store *)kv;
+    return inside || ((uintptr_t)address >= s->map_start && (uintptr_t)address < s->map_end);
+}
+
 kl_status kl_lmdb_open(struct kl_kv **out, const kl_lmdb_config *config)
 {
     KL_ASSERT(config->table_count >= 1 && config->table_count <= KL_KV_TABLE_MAX);
@@ -415,9 +469,11 @@ kl_status kl_lmdb_open(struct kl_kv **out, const kl_lmdb_config *config)
     s->read_limit_ns = config->read_limit_ns;
     s->clock = config->clock;
     kl_mutex_init(&s->mutex);
+    enter();
     kl_status status = status_of(open_env(s, config));
     if (status == KL_OK)
         status = open_tables(s, config);
+    (void)left(0);
     if (status != KL_OK) {
         if (s->env)
             mdb_env_close(s->env);
@@ -425,6 +481,7 @@ kl_status kl_lmdb_open(struct kl_kv **out, const kl_lmdb_config *config)
         free(s);
         return status;
     }
+    find_map(s, config->path);
     *out = &s->kv;
     return KL_OK;
 }

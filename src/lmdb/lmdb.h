@@ -28,4 +28,9 @@ typedef struct kl_lmdb_config {
  * when there is no such folder; KL_NOMEM, KL_FULL, KL_IO.  Tables that are missing are made. */
 KL_MUST_USE kl_status kl_lmdb_open(struct kl_kv **out, const kl_lmdb_config *config);
 
+/* After a fault of the process: did this thread meet it inside liblmdb, or at an address of kv's
+ * map?  Then damaged pages are the likely cause.  For signal handlers (sys/crash.h); address may be
+ * NULL. */
+bool kl_lmdb_at_fault(const struct kl_kv *kv, const void *address);
+
 #endif

@@ -352,3 +352,58 @@ KL_TEST(lmdb_adds_tables)
     CHECK_OK(get(kv, "a", "one"));
     finish(kv);
 }
+
+static struct kl_kv *watched;
+static int blame_pipe[2];
+
+static void on_bus(KL_UNUSED int signal, siginfo_t *info, KL_UNUSED void *context)
+{
+    char byte = kl_lmdb_at_fault(watched, info->si_addr) ? 'y' : 'n';
+    ssize_t ignored = write(blame_pipe[1], &byte, 1);
+    (void)ignored;
+    _exit(0);
+}
+
+/* What a child that looks a key up in a file cut short says about whose fault it was. */
+static char look_up_in_vain(void)
+{
+    char byte = '-';
+    CHECK(pipe(blame_pipe) == 0);
+    fflush(NULL);
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        struct kl_kv_read *read;
+        kl_span value;
+        struct sigaction action = {.sa_sigaction = on_bus, .sa_flags = (int)SA_SIGINFO};
+        if (sigaction(SIGBUS, &action, NULL) == 0 && truncate(file("data.mdb"), 0) == 0 &&
+            kl_kv_begin_read(watched, &read) == KL_OK)
+            (void)!kl_kv_get(read, 0, KL_SPAN_TEXT("key"), &value);
+        _exit(1);
+    }
+    close(blame_pipe[1]);
+    ssize_t n = read(blame_pipe[0], &byte, 1);
+    close(blame_pipe[0]);
+    CHECK(waitpid(child, NULL, 0) == child);
+    return n == 1 ? byte : '-';
+}
+
+KL_TEST(lmdb_knows_its_faults)
+{
+    struct kl_kv_write *change;
+    struct kl_kv_read *snapshot;
+    kl_span value;
+    watched = begin();
+    CHECK_OK(kl_kv_begin_write(watched, &change));
+    CHECK_OK(kl_kv_put(change, 0, KL_SPAN_TEXT("key"), KL_SPAN_TEXT("value")));
+    CHECK_OK(kl_kv_commit(change));
+    CHECK_OK(kl_kv_begin_read(watched, &snapshot));
+    CHECK_OK(kl_kv_get(snapshot, 0, KL_SPAN_TEXT("key"), &value));
+    CHECK(kl_lmdb_at_fault(watched, value.p));
+    CHECK(!kl_lmdb_at_fault(watched, &value));
+    CHECK(!kl_lmdb_at_fault(watched, watched));
+    CHECK(!kl_lmdb_at_fault(watched, NULL));
+    kl_kv_end_read(snapshot);
+    CHECK(look_up_in_vain() == 'y');
+    finish(watched);
+}
