@@ -9,6 +9,7 @@
 #include "cli/command.h"
 #include "cli/fixture.h"
 #include "cli/network.h"
+#include "cli/option.h"
 #include "cli/suite.h"
 #include "codec/hex.h"
 
@@ -212,14 +213,22 @@ static kl_status run_test(void *worker, const kl_suite_test *test)
 int kl_cmd_blocktest(int argc, char **argv)
 {
     const char *pattern = NULL;
-    const kl_option options[] = {
-        {"--run", "REGEX", "only tests whose name matches", NULL, &pattern}};
+    const kl_option options[] = {{.kind = KL_OPTION_TEXT,
+                                  .name = "--run",
+                                  .value = "REGEX",
+                                  .help = "only tests whose name matches",
+                                  .into = &pattern}};
+    static const kl_example examples[] = {
+        {"keel blocktest BlockchainTests/ValidBlocks", "All tests below a folder"},
+    };
     const kl_usage usage = {.command = "blocktest",
                             .arguments = "PATH...",
                             .help = "Runs the blockchain tests (BlockchainTests format) in files, "
                                     "or in all .json files\nbelow folders.",
                             .options = options,
                             .option_count = KL_COUNT_OF(options),
+                            .examples = examples,
+                            .example_count = KL_COUNT_OF(examples),
                             .arguments_min = 1,
                             .arguments_max = -1};
     int count, code = kl_options_parse(&usage, argc, argv, &count);

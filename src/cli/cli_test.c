@@ -1,7 +1,5 @@
 #include "cli/command.h"
 
-#include <stdio.h>
-
 #include "base/test.h"
 #include "cli/fixture.h"
 #include "cli/network.h"
@@ -24,63 +22,6 @@ KL_TEST(suggest_finds_the_near_name)
     memset(longest, 'x', sizeof longest - 1);
     longest[sizeof longest - 1] = '\0';
     CHECK(!kl_suggest(longest, names, KL_COUNT_OF(names)));
-}
-
-/* Parses a command line of up to six words against one flag and one value. */
-struct parsed {
-    bool flag;
-    const char *text;
-    int count, code;
-    char *argv[8];
-};
-
-static struct parsed parse(const char *const *words)
-{
-    static char room[8][32];
-    struct parsed p = {.text = "unset"};
-    const kl_option options[] = {{"--json", NULL, "flag", &p.flag, NULL},
-                                 {"--run", "REGEX", "value", NULL, &p.text}};
-    const kl_usage usage = {.command = "x",
-                            .arguments = "PATH...",
-                            .help = "",
-                            .options = options,
-                            .option_count = KL_COUNT_OF(options),
-                            .arguments_min = 1,
-                            .arguments_max = 2};
-    int argc = 1;
-    p.argv[0] = room[0];
-    for (; words[argc - 1]; argc++) {
-        snprintf(room[argc], sizeof room[argc], "%s", words[argc - 1]);
-        p.argv[argc] = room[argc];
-    }
-    p.argv[argc] = NULL;
-    p.code = kl_options_parse(&usage, argc, p.argv, &p.count);
-    return p;
-}
-
-#define PARSE(...) parse((const char *const[]){__VA_ARGS__, NULL})
-
-KL_TEST(options_come_before_between_and_behind_arguments)
-{
-    struct parsed p = PARSE("--json", "a", "--run", "x.*", "b");
-    CHECK(p.code == -1 && p.flag && p.count == 2 && strcmp(p.text, "x.*") == 0);
-    CHECK(strcmp(p.argv[1], "a") == 0 && strcmp(p.argv[2], "b") == 0 && !p.argv[3]);
-    p = PARSE("a", "--run=y=z");
-    CHECK(p.code == -1 && !p.flag && p.count == 1 && strcmp(p.text, "y=z") == 0);
-    p = PARSE("--", "--json");
-    CHECK(p.code == -1 && !p.flag && p.count == 1 && strcmp(p.argv[1], "--json") == 0);
-    p = PARSE("-");
-    CHECK(p.code == -1 && p.count == 1);
-}
-
-KL_TEST(options_refuse_what_makes_no_sense)
-{
-    CHECK(PARSE("--jsno", "a").code == KL_EXIT_USAGE);
-    CHECK(PARSE("--what-is-this", "a").code == KL_EXIT_USAGE);
-    CHECK(PARSE("a", "--run").code == KL_EXIT_USAGE);
-    CHECK(PARSE("a", "--json=1").code == KL_EXIT_USAGE);
-    CHECK(PARSE("--json").code == KL_EXIT_USAGE);
-    CHECK(PARSE("a", "b", "c").code == KL_EXIT_USAGE);
 }
 
 KL_TEST(network_names_are_specs)

@@ -6,6 +6,7 @@
 
 #include "cli/command.h"
 #include "cli/fixture.h"
+#include "cli/option.h"
 #include "cli/statetest_tx.h"
 #include "cli/suite.h"
 #include "cli/trace_json.h"
@@ -333,15 +334,27 @@ int kl_cmd_statetest(int argc, char **argv)
     bool json = false;
     const char *pattern = NULL;
     const kl_option options[] = {
-        {"--json", NULL, "print the trace of every case to stderr [EIP-3155], results as JSON",
-         &json, NULL},
-        {"--run", "REGEX", "only tests whose name matches", NULL, &pattern}};
+        {.name = "--json",
+         .help = "print the trace of every case to stderr [EIP-3155], results as JSON",
+         .into = &json},
+        {.kind = KL_OPTION_TEXT,
+         .name = "--run",
+         .value = "REGEX",
+         .help = "only tests whose name matches",
+         .into = &pattern},
+    };
+    static const kl_example examples[] = {
+        {"keel statetest GeneralStateTests/stExample", "All tests below a folder"},
+        {"keel statetest --json --run 'add11.*Osaka' add11.json", "The traces of some cases"},
+    };
     const kl_usage usage = {.command = "statetest",
                             .arguments = "PATH...",
                             .help = "Runs the state tests (GeneralStateTests format) in files, or "
                                     "in all .json files\nbelow folders.",
                             .options = options,
                             .option_count = KL_COUNT_OF(options),
+                            .examples = examples,
+                            .example_count = KL_COUNT_OF(examples),
                             .arguments_min = 1,
                             .arguments_max = -1};
     int count, code = kl_options_parse(&usage, argc, argv, &count);
