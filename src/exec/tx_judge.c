@@ -74,7 +74,9 @@ kl_status kl_exec_judge(struct kl_exec *exec, const kl_tx *tx, const struct appl
     kl_address target;
     kl_rule rule;
     KL_TRY(kl_journal_code(exec->journal, sender, &code));
-    bool sender_is_contract = code.len > 0 && !kl_delegation(&target, code); /* [EIP-3607] */
+    /* [EIP-3607]; what comes without a signature cannot be a collision of keys */
+    bool sender_is_contract = code.len > 0 && !kl_delegation(&target, code) &&
+                              !kl_tx_impersonates(tx, &target);
     if (mode->is_call)
         rule = judge_call(exec, tx, mode, sender);
     else

@@ -116,29 +116,33 @@ static kl_status build(struct revert *r, struct kl_delta_builder *builder)
     return KL_OK;
 }
 
-static kl_status run(struct revert *r, struct kl_delta *head, struct kl_delta **out)
+static kl_status run(struct revert *r, struct kl_delta *head, struct kl_delta_builder **out)
 {
+    struct kl_delta_builder *builder;
     KL_TRY(open_views(r, head));
     if (r->head->step < r->head->base)
         return KL_CANCELED;
-    struct kl_delta_builder *builder;
     KL_TRY(kl_delta_begin(&builder, head, r->head->step));
     kl_status status = build(r, builder);
     if (status == KL_OK)
-        return kl_delta_seal(builder, out);
-    kl_delta_drop(builder);
+        *out = builder;
+    else
+        kl_delta_drop(builder);
     return status;
 }
 
 kl_status kl_state_revert(struct kl_state *state, struct kl_delta *head, u64 to,
-                          struct kl_delta **out)
+                          struct kl_delta_builder **out, struct kl_view **old)
 {
     KL_ASSERT(to < UINT64_MAX);
     struct revert r = {.state = state, .to = to + 1};
     kl_arena_init(&r.arena, SIZE_MAX);
     kl_status status = run(&r, head, out);
     kl_view_close(r.head);
-    kl_view_close(r.target);
+    if (status == KL_OK)
+        *old = r.target;
+    else
+        kl_view_close(r.target);
     kl_arena_done(&r.arena);
     free(r.keys);
     return status;

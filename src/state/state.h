@@ -86,11 +86,12 @@ KL_MUST_USE kl_status kl_state_view_at(struct kl_state *state, u64 version, stru
 /* The oldest version kl_state_view_at can serve. */
 u64 kl_state_oldest(struct kl_state *state);
 
-/* A delta on top of head (NULL: of the database) that puts every key back to what it was at version
- * `to` <= head's.  KL_NOTFOUND when the history does not reach that far; KL_CANCELED when head lost
- * or is not the newest. */
+/* Begins a delta on top of head (NULL: of the database) that puts every key back to what it was at
+ * version `to` <= head's; the caller may put more and seals it.  *old is a view of that version, to
+ * be closed.  KL_NOTFOUND when the history does not reach that far; KL_CANCELED when head lost or
+ * is not the newest. */
 KL_MUST_USE kl_status kl_state_revert(struct kl_state *state, struct kl_delta *head, u64 to,
-                                      struct kl_delta **out);
+                                      struct kl_delta_builder **out, struct kl_view **old);
 
 /* Gives up history below version, or below the oldest view that is open; what goes from disk goes
  * by whole segments, so that a later open may find older versions again.  On the flushing thread.

@@ -117,8 +117,10 @@ static void revert(u64 *seed)
                                       : kl_rand_below(seed, after);
     u64 to = after - 1 - back;
     struct kl_delta *delta = NULL;
-    kl_status status =
-        kl_state_revert(twin.state, head >= 0 ? twin.nodes[head].delta : NULL, to, &delta);
+    struct kl_delta_builder *builder;
+    struct kl_view *old;
+    kl_status status = kl_state_revert(twin.state, head >= 0 ? twin.nodes[head].delta : NULL, to,
+                                       &builder, &old);
     if (head >= 0 && (!twin_is_good(head) || twin.nodes[head].version + 1 < twin.next)) {
         CHECK(status == KL_CANCELED || status == KL_NOTFOUND);
         return;
@@ -128,6 +130,9 @@ static void revert(u64 *seed)
         return;
     }
     CHECK_OK(status);
+    CHECK_U64(kl_view_version(old), to);
+    kl_view_close(old);
+    CHECK_OK(kl_delta_seal(builder, &delta));
     twin_add_node(head, delta, twin_map_at(head, to));
 }
 

@@ -189,7 +189,7 @@ static bool recover(kl_address *out, const kl_hash *digest, const kl_signature *
     return true;
 }
 
-static void recover_authorities(kl_tx *tx)
+void kl_tx_recover_authorities(kl_tx *tx)
 {
     for (usize i = 0; i < tx->authorization_count; i++) {
         kl_authorization *a = &tx->authorizations[i];
@@ -213,7 +213,7 @@ kl_status kl_tx_sign(kl_tx *tx, const kl_secret32 *key, struct kl_arena *arena)
     done.hash = kl_keccak256(done.raw);
     done.has_sender = recover(&done.sender, &digest, &done.signature, true);
     KL_ASSERT(done.has_sender);
-    recover_authorities(&done);
+    kl_tx_recover_authorities(&done);
     *tx = done;
     return KL_OK;
 }
@@ -224,8 +224,16 @@ kl_rule kl_tx_recover(kl_tx *tx, kl_fork fork)
     if (!recover(&tx->sender, &digest, &tx->signature, fork >= KL_HOMESTEAD)) /* [EIP-2] */
         return KL_RULE_TX_SIGNATURE;
     tx->has_sender = true;
-    recover_authorities(tx);
+    kl_tx_recover_authorities(tx);
     return KL_RULE_NONE;
+}
+
+bool kl_tx_impersonates(const kl_tx *tx, kl_address *sender)
+{
+    if (!kl_u256_is_zero(tx->signature.s) || kl_u256_bits(tx->signature.r) > 160)
+        return false;
+    *sender = kl_u256_to_address(tx->signature.r);
+    return true;
 }
 
 struct recovery {
