@@ -22,10 +22,11 @@
 #ifndef KL_CHAIN_CHAIN_H
 #define KL_CHAIN_CHAIN_H
 
+#include "base/buf.h"
 #include "base/env.h"
 #include "base/sync.h"
 #include "chain/devop.h"
-#include "exec/exec.h"
+#include "chain/run.h"
 #include "state/state.h"
 #include "types/types.h"
 
@@ -38,7 +39,6 @@ typedef struct kl_chain_config {
     kl_span genesis; /* text of the genesis file; may be empty when the ledger exists */
     usize segment_bytes;
     bool keep_preimages;
-    bool read_only; /* nothing is cut, rolled forward on disk, or written (kl_chain_verify) */
     /* What is kept, in blocks; 0 keeps all.  Whole segments go. */
     u64 keep_blocks, keep_history;
 } kl_chain_config;
@@ -83,11 +83,19 @@ struct kl_tip {
     u64 version;      /* and the sequence number of its ledger record */
     kl_header header; /* of the head block as of this step */
     kl_hash hash;
-    usize block_bytes;      /* of the head block's RLP */
-    struct kl_delta *delta; /* NULL once the database holds it, and for the tip found at open */
-    kl_dev_env env;         /* dev chains: what dev operations have set */
-    kl_span record;         /* the ledger record's payload; owned by the tip until appended */
+    u64 tx_count;             /* of the block, when the step is one */
+    struct kl_delta *delta;   /* NULL for the tip found at open */
+    struct kl_dev_state *dev; /* what dev operations have set; NULL on other chains */
+    struct kl_buf record;     /* the ledger record's payload, until it is appended */
+    struct kl_tip *next;      /* the chain's own */
 };
+
+/* A dev environment that tips share; immutable. */
+struct kl_dev_state {
+    kl_refs refs;
+    kl_dev_env env;
+};
+
 struct kl_tip *kl_tip_ref(struct kl_tip *tip);
 void kl_tip_unref(struct kl_tip *tip); /* NULL is fine */
 
@@ -95,6 +103,10 @@ void kl_tip_unref(struct kl_tip *tip); /* NULL is fine */
 struct kl_tip *kl_chain_head(struct kl_chain *chain);
 /* The newest published tip; any thread. */
 struct kl_tip *kl_chain_published(struct kl_chain *chain);
+
+/* A view of the state after tip; KL_NOTFOUND when history does not reach it any more. */
+KL_MUST_USE kl_status kl_chain_view(struct kl_chain *chain, const struct kl_tip *tip,
+                                    struct kl_view **out);
 
 /* What a new block should be. */
 typedef struct kl_build_plan {
@@ -121,20 +133,20 @@ struct kl_tx_source {
                  kl_rule broken);
 };
 
-/* Executes a new block on top of parent.  KL_CANCELED when exec was canceled. */
-KL_MUST_USE kl_status kl_chain_build(struct kl_chain *chain, struct kl_exec *exec,
+/* Executes a new block on top of parent.  KL_CANCELED when its kl_exec was canceled. */
+KL_MUST_USE kl_status kl_chain_build(struct kl_chain *chain, struct kl_run *run,
                                      struct kl_tip *parent, const kl_build_plan *plan,
                                      struct kl_tx_source *source, struct kl_tip **out);
 
 /* Judges a block from outside on top of parent and executes it.  *broken names the rule, and there
  * is no tip then. */
-KL_MUST_USE kl_status kl_chain_judge(struct kl_chain *chain, struct kl_exec *exec,
+KL_MUST_USE kl_status kl_chain_judge(struct kl_chain *chain, struct kl_run *run,
                                      struct kl_tip *parent, kl_span block_rlp, struct kl_tip **out,
                                      kl_rule *broken);
 
 /* Applies a dev operation on top of parent.  DEV_FORBIDDEN on a chain whose spec lacks dev;
  * DEV_SNAPSHOT for an unknown snapshot. */
-KL_MUST_USE kl_status kl_chain_dev(struct kl_chain *chain, struct kl_exec *exec,
+KL_MUST_USE kl_status kl_chain_dev(struct kl_chain *chain, struct kl_run *run,
                                    struct kl_tip *parent, const kl_devop *op, struct kl_tip **out,
                                    kl_rule *broken);
 
@@ -150,9 +162,9 @@ KL_MUST_USE kl_status kl_chain_sync(struct kl_chain *chain);
 void kl_chain_publish(struct kl_chain *chain, bool durable,
                       void (*each)(void *ctx, struct kl_tip *tip), void *ctx);
 
-/* Writes what is synced into the state database, takes checkpoints and drops what retention allows.
- * *more: there is already more to do. */
-KL_MUST_USE kl_status kl_chain_flush(struct kl_chain *chain, bool *more);
+/* Writes what is published and synced (without durable: written) into the state database, and drops
+ * what retention allows.  *more: there is already more to do. */
+KL_MUST_USE kl_status kl_chain_flush(struct kl_chain *chain, bool durable, bool *more);
 
 /* How far behind the head things are, for back-pressure and metrics. */
 typedef struct kl_chain_lag {

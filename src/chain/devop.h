@@ -8,6 +8,7 @@
 #include "base/rule.h"
 #include "base/status.h"
 #include "base/u256.h"
+#include "types/header.h"
 
 typedef enum kl_devop_kind {
 #define KL_DEVOP_X(NAME, name) KL_DEVOP_##NAME,
@@ -16,35 +17,69 @@ typedef enum kl_devop_kind {
     KL_DEVOP_COUNT
 } kl_devop_kind;
 
-/* One operation; which members count depends on its kind (devop.def). */
+/* "setBalance"; static storage. */
+const char *kl_devop_name(kl_devop_kind kind);
+
+/* One operation; which members count depends on its kind (devop.def), the others are 0. */
 typedef struct kl_devop {
     kl_devop_kind kind;
     kl_address address;
     kl_u256 key, value;
     u64 number;
+    i64 seconds;
     kl_span code;
     bool flag;
 } kl_devop;
 
-#define KL_DEV_IMPERSONATED_MAX 256
-#define KL_DEV_SNAPSHOT_MAX     4096
+/* rlp([kind, address, key, value, number, seconds, code, flag]); seconds as two's complement. */
+void kl_devop_encode(kl_out *out, const kl_devop *op);
+/* Code views the bytes.  DEV_KIND for a kind that does not exist. */
+kl_rule kl_devop_decode(kl_devop *out, kl_span bytes);
 
-/* What operations have set and later blocks depend on.  Part of the state: it is versioned, and a
- * revert restores it.  Immutable and shared between the tips it is the same for. */
-struct kl_dev_facts;
+/* What operations have set and later blocks depend on: part of the versioned state (table CHAIN,
+ * key "dev"), so that a revert restores it.  A plain value whose lists are bounded. */
+#define KL_DEV_IMPERSONATED_MAX 64
+#define KL_DEV_SNAPSHOT_MAX     256
+
+typedef struct kl_dev_snapshot {
+    u64 id, version;
+} kl_dev_snapshot;
+
 typedef struct kl_dev_env {
-    const struct kl_dev_facts *facts; /* NULL: nothing is set */
+    i64 time_offset_s;                            /* dev time is so far ahead of the clock */
+    bool has_timestamp, has_base_fee, has_randao; /* for the next block only */
+    u64 timestamp;
+    kl_u256 base_fee;
+    kl_hash randao;
+    bool has_gas_limit, has_coinbase; /* until set again */
+    u64 gas_limit;
+    kl_address coinbase;
+    bool impersonate_all;
+    usize impersonated_count;
+    kl_address impersonated[KL_DEV_IMPERSONATED_MAX];
+    u64 next_snapshot; /* the id of the next one, from 1 */
+    usize snapshot_count;
+    kl_dev_snapshot snapshots[KL_DEV_SNAPSHOT_MAX]; /* ids rise; the oldest is forgotten first */
 } kl_dev_env;
+
+void kl_dev_env_init(kl_dev_env *env);
 
 /* May transactions of address come without a signature? */
 bool kl_dev_impersonated(const kl_dev_env *env, const kl_address *address);
-/* Nanoseconds that dev time is ahead of the clock (may be negative). */
-i64 kl_dev_time_offset_ns(const kl_dev_env *env);
-/* A timestamp, base fee, gas limit or coinbase set for the next (or every further) block. */
-bool kl_dev_next_timestamp(const kl_dev_env *env, u64 *out);
-bool kl_dev_next_base_fee(const kl_dev_env *env, kl_u256 *out);
-bool kl_dev_gas_limit(const kl_dev_env *env, u64 *out);
-bool kl_dev_coinbase(const kl_dev_env *env, kl_address *out);
-bool kl_dev_next_randao(const kl_dev_env *env, kl_hash *out);
+
+/* The version that snapshot id stands for; false when there is none. */
+KL_MUST_USE bool kl_dev_find_snapshot(const kl_dev_env *env, u64 id, u64 *version);
+
+/* env after an operation that only concerns env (all but SET_BALANCE … SET_STORAGE and REVERT);
+ * version is the one before the operation, which is what a snapshot stands for.  DEV_LIMIT when a
+ * list is full. */
+kl_rule kl_dev_apply(kl_dev_env *env, const kl_devop *op, u64 version);
+
+/* What a block uses up; true when env changed. */
+bool kl_dev_block_done(kl_dev_env *env);
+
+#define KL_DEV_ENV_RLP_MAX (8 * 1024)
+void kl_dev_env_encode(kl_out *out, const kl_dev_env *env);
+kl_rule kl_dev_env_decode(kl_dev_env *out, kl_span bytes);
 
 #endif

@@ -28,6 +28,10 @@ u64 kl_reader_oldest_block(struct kl_reader *reader);
 KL_MUST_USE kl_status kl_reader_hash_of(struct kl_reader *reader, u64 number, kl_hash *out);
 KL_MUST_USE kl_status kl_reader_number_of(struct kl_reader *reader, const kl_hash *hash, u64 *out);
 
+/* A header alone; KL_NOTFOUND above the head or below what is kept. */
+KL_MUST_USE kl_status kl_reader_header(struct kl_reader *reader, u64 number, struct kl_arena *arena,
+                                       kl_header *out, kl_hash *hash);
+
 /* A block as it lies in the ledger. */
 typedef struct kl_stored_block {
     kl_block block; /* senders set */
@@ -63,11 +67,11 @@ typedef struct kl_log_hit {
 KL_MUST_USE kl_status kl_reader_logs(struct kl_reader *reader, const kl_log_filter *filter,
                                      bool (*each)(void *ctx, const kl_log_hit *hit), void *ctx);
 
-/* For BLOCKHASH in a block on top of block `number` of this reader's chain. */
-struct kl_reader_hashes {
+/* For BLOCKHASH: the hashes that a view of any version knows; lives in the caller's struct. */
+struct kl_view_hashes {
     struct kl_block_hashes hashes;
-    struct kl_reader *reader;
+    struct kl_view *view;
 };
-void kl_reader_hashes_init(struct kl_reader_hashes *out, struct kl_reader *reader);
+void kl_view_hashes_init(struct kl_view_hashes *out, struct kl_view *view);
 
 #endif

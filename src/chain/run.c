@@ -28,6 +28,11 @@ void kl_run_free(struct kl_run *run)
     free(run);
 }
 
+struct kl_exec *kl_run_exec(struct kl_run *run)
+{
+    return run->exec;
+}
+
 kl_status kl_run_begin(struct kl_run *run, const kl_run_base *base)
 {
     run->base = *base;

@@ -39,6 +39,8 @@ struct kl_run;
 KL_MUST_USE kl_status kl_run_new(struct kl_run **out, struct kl_exec *exec);
 void kl_run_free(struct kl_run *run);
 
+struct kl_exec *kl_run_exec(struct kl_run *run);
+
 KL_MUST_USE kl_status kl_run_begin(struct kl_run *run, const kl_run_base *base);
 
 /* Executes tx, which must have its sender; see kl_exec_tx.  The receipt of one that is kept goes to

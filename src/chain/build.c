@@ -1,0 +1,157 @@
+/* Building a block is running transactions until nothing more fits, and writing down what came of
+ * it; the same run judges blocks from outside, so that what is built is what is judged. */
+#include "chain/chain_priv.h"
+#include "chain/difficulty.h"
+#include "chain/rules.h"
+#include "crypto/keccak.h"
+#include "exec/fees.h"
+
+#define HEADER_BYTES 1024u  /* more than any header takes of a block's bytes */
+#define TX_GAS       21000u /* the least a transaction takes */
+
+struct build {
+    struct kl_chain *chain;
+    struct kl_run *run;
+    const struct kl_tip *parent;
+    const kl_build_plan *plan;
+    struct kl_tx_source *source;
+    kl_block block;
+    usize tx_cap, tx_bytes;
+    kl_run_result result;
+};
+
+/* What is known of the header before anything runs. */
+static void begin_header(struct build *b)
+{
+    const kl_spec *spec = &b->chain->spec;
+    const kl_header *parent = &b->parent->header;
+    const kl_build_plan *plan = b->plan;
+    kl_header *h = &b->block.header;
+    u64 number = parent->number + 1;
+    kl_fork fork = kl_spec_fork(spec, number, plan->timestamp);
+    *h = (kl_header){
+        .parent_hash = b->parent->hash,
+        .coinbase = plan->coinbase,
+        .number = number,
+        .gas_limit = plan->gas_limit,
+        .timestamp = plan->timestamp,
+        .extra_len = (u8)plan->extra_data.len,
+        .tail = kl_header_tail(fork),
+        .base_fee = plan->has_base_fee ? plan->base_fee
+                                       : kl_base_fee_after(spec, parent, number, plan->timestamp),
+        .excess_blob_gas = kl_excess_blob_gas_after(spec, parent, number, plan->timestamp),
+        .parent_beacon_root = plan->parent_beacon_root,
+    };
+    KL_ASSERT(plan->extra_data.len <= KL_EXTRA_DATA_MAX);
+    if (plan->extra_data.len)
+        memcpy(h->extra_data, plan->extra_data.p, plan->extra_data.len);
+    if (fork >= KL_PARIS)
+        h->mix_hash = plan->mix_hash;
+    else
+        h->difficulty = kl_difficulty_after(parent, plan->timestamp, fork);
+}
+
+/* Keeps a copy of the fields of a transaction that is in; its bytes stay the source's. */
+static kl_status keep(struct build *b, const kl_tx *tx)
+{
+    if (b->block.tx_count == b->tx_cap) {
+        usize cap = b->tx_cap ? b->tx_cap * 2 : 64;
+        kl_tx *txs = KL_TAKE(&b->chain->arena, kl_tx, cap);
+        if (!txs)
+            return KL_NOMEM;
+        if (b->block.tx_count)
+            memcpy(txs, b->block.txs, b->block.tx_count * sizeof *txs);
+        b->block.txs = txs;
+        b->tx_cap = cap;
+    }
+    b->block.txs[b->block.tx_count++] = *tx;
+    b->tx_bytes += tx->raw.len;
+    return KL_OK;
+}
+
+static kl_status run_txs(struct build *b)
+{
+    const kl_spec *spec = &b->chain->spec;
+    while (b->block.tx_count < b->plan->tx_max) {
+        u64 gas_left = b->block.header.gas_limit - kl_exec_gas_used(kl_run_exec(b->run));
+        const kl_tx *tx = gas_left < TX_GAS ? NULL : b->source->next(b->source, gas_left);
+        if (!tx)
+            return KL_OK;
+        kl_tx_result result = {0};
+        kl_rule broken = KL_RULE_BODY_SIZE;
+        if (b->tx_bytes + tx->raw.len + HEADER_BYTES <= spec->max_block_bytes)
+            KL_TRY(kl_run_tx(b->run, tx, NULL, &result, &broken));
+        if (broken == KL_RULE_NONE)
+            KL_TRY(keep(b, tx));
+        b->source->done(b->source, tx, &result, broken);
+    }
+    return KL_OK;
+}
+
+static kl_status end_header(struct build *b)
+{
+    kl_header *h = &b->block.header;
+    struct kl_arena *arena = &b->chain->arena;
+    h->ommers_hash = kl_keccak_empty_list;
+    h->state_root = b->result.state_root;
+    h->receipts_root = b->result.receipts_root;
+    h->logs_bloom = b->result.bloom;
+    h->gas_used = b->result.gas_used;
+    h->blob_gas_used = b->result.blob_gas_used;
+    h->requests_hash = b->result.requests_hash;
+    KL_TRY(kl_transactions_root(&h->transactions_root, b->block.txs, b->block.tx_count, arena));
+    KL_TRY(kl_withdrawals_root(&h->withdrawals_root, b->plan->withdrawals,
+                               b->plan->withdrawal_count, arena));
+    b->block.withdrawals = b->plan->withdrawals;
+    b->block.withdrawal_count = b->plan->withdrawal_count;
+    b->block.has_withdrawals = h->tail >= 2;
+    b->block.hash = kl_header_hash(h);
+    return KL_OK;
+}
+
+static kl_status run_block(struct build *b, struct kl_view *view, struct kl_delta_builder *builder)
+{
+    struct kl_view_hashes hashes;
+    kl_view_hashes_init(&hashes, view);
+    const kl_run_base base = {
+        .spec = &b->chain->spec,
+        .header = &b->block.header,
+        .view = view,
+        .hashes = &hashes.hashes,
+        .workers = b->chain->workers,
+    };
+    const kl_run_tail tail = {
+        .withdrawals = b->plan->withdrawals,
+        .withdrawal_count = b->plan->withdrawal_count,
+        .builder = builder,
+        .keep_preimages = b->chain->keep_preimages,
+    };
+    kl_rule broken;
+    KL_TRY(kl_run_begin(b->run, &base));
+    KL_TRY(run_txs(b));
+    KL_TRY(kl_run_end(b->run, &tail, &b->result, &broken));
+    /* Only a genesis without the system contracts its fork needs breaks a rule here. */
+    return broken == KL_RULE_NONE ? end_header(b) : KL_UNSUPPORTED;
+}
+
+kl_status kl_chain_build(struct kl_chain *chain, struct kl_run *run, struct kl_tip *parent,
+                         const kl_build_plan *plan, struct kl_tx_source *source,
+                         struct kl_tip **out)
+{
+    struct build b = {.chain = chain, .run = run, .parent = parent, .plan = plan, .source = source};
+    struct kl_view *view;
+    struct kl_delta_builder *builder;
+    kl_arena_reset(&chain->arena, KL_STEP_KEEP);
+    begin_header(&b);
+    KL_TRY(kl_chain_view(chain, parent, &view));
+    kl_status status = kl_delta_begin(&builder, parent->delta, parent->version + 1);
+    if (status == KL_OK) {
+        status = run_block(&b, view, builder);
+        if (status == KL_OK)
+            status = kl_step_seal_block(parent, builder, &b.block, b.result.receipts, out);
+        else
+            kl_delta_drop(builder);
+    }
+    kl_view_close(view);
+    return status;
+}

@@ -1,0 +1,74 @@
+/* chain_priv: what the files of chain share: the chain itself, tips, and the steps between them. */
+#ifndef KL_CHAIN_CHAIN_PRIV_H
+#define KL_CHAIN_CHAIN_PRIV_H
+
+#include "chain/chain.h"
+#include "chain/index.h"
+#include "chain/reader.h"
+#include "chain/record.h"
+
+#define KL_RECORD_LIMIT ((usize)KL_SEGLOG_RECORD_MAX)
+#define KL_STEP_ARENA   ((usize)4 << 30) /* what one step may take: above what gas can buy */
+#define KL_STEP_KEEP    ((usize)8 << 20) /* of it kept for the next step */
+
+struct kl_chain {
+    struct kl_fs *fs;
+    struct kl_workers *workers;
+    kl_spec spec;
+    kl_hash genesis_hash;
+    bool keep_preimages;
+    u64 keep_blocks, keep_history;
+    struct kl_seglog *ledger;
+    struct kl_state *state;
+    struct kl_arena arena; /* the execution thread's, for the step being made */
+    struct kl_tip *head;   /* the execution thread's */
+
+    kl_mutex lock; /* guards what follows */
+    struct kl_tip *published;
+    struct kl_tip *oldest, *newest; /* appended and not in the database, linked by next */
+    struct kl_tip *to_publish;      /* the first of them that readers do not see */
+    u64 written;                    /* versions below are written */
+    u64 flushed;                    /* the database's version */
+    bool has_flushed;
+    usize delta_bytes;
+};
+
+#define KL_EVM_MEMORY ((usize)4 << 30) /* address space; gas bounds what is touched */
+
+/* chain.c */
+/* Makes tip, which is appended or stands in the ledger already, the head, and queues it. */
+void kl_chain_take_head(struct kl_chain *chain, struct kl_tip *tip);
+/* Flushes one batch of what is published and below version end. */
+KL_MUST_USE kl_status kl_chain_flush_to(struct kl_chain *chain, u64 end, bool *more);
+
+/* tip.c */
+/* A tip for a step on top of parent (NULL for the genesis), with parent's header and dev
+ * environment; the record is empty.  KL_NOMEM. */
+KL_MUST_USE kl_status kl_tip_new(struct kl_tip **out, const struct kl_tip *parent, kl_step step);
+/* Gives the tip a dev environment of its own. */
+KL_MUST_USE kl_status kl_tip_set_dev(struct kl_tip *tip, const kl_dev_env *env);
+void kl_tip_unrefp(struct kl_tip **tip);
+
+/* A view of any version, in memory or in history. */
+KL_MUST_USE kl_status kl_chain_view_at(struct kl_chain *chain, u64 version, struct kl_view **out);
+
+/* genesis.c: step 0.  The genesis must be the one chain->spec came from. */
+KL_MUST_USE kl_status kl_genesis_tip(struct kl_chain *chain, const kl_genesis *genesis,
+                                     kl_span text, struct kl_tip **out);
+
+/* step.c: ends a block's step: indexes, record, delta.  The builder is gone afterwards. */
+KL_MUST_USE kl_status kl_step_seal_block(const struct kl_tip *parent,
+                                         struct kl_delta_builder *builder, const kl_block *block,
+                                         const kl_receipt *receipts, struct kl_tip **out);
+
+/* revert.c: the step that goes back to a snapshot. */
+KL_MUST_USE kl_status kl_step_revert(struct kl_chain *chain, struct kl_tip *parent,
+                                     const kl_devop *op, struct kl_tip **out, kl_rule *broken);
+
+/* replay.c: makes the step that a ledger record tells of, on top of parent, and judges everything
+ * the record says.  *broken names what is wrong with it. */
+KL_MUST_USE kl_status kl_replay_record(struct kl_chain *chain, struct kl_run *run,
+                                       struct kl_tip *parent, const kl_record *record,
+                                       struct kl_tip **out, kl_rule *broken);
+
+#endif

@@ -1,0 +1,181 @@
+#include "chain/chain_world_priv.h"
+
+#include <stdio.h>
+
+#include "base/test.h"
+#include "crypto/crypto.h"
+
+static const char genesis[] =
+    "{\"config\":{\"chainId\":31337,\"homesteadBlock\":0,\"eip150Block\":0,\"eip155Block\":0,"
+    "\"eip158Block\":0,\"byzantiumBlock\":0,\"constantinopleBlock\":0,\"petersburgBlock\":0,"
+    "\"istanbulBlock\":0,\"berlinBlock\":0,\"londonBlock\":0,\"terminalTotalDifficulty\":0,"
+    "\"shanghaiTime\":0,\"cancunTime\":0,\"keel\":{\"dev\":true}},"
+    "\"timestamp\":\"0x1\",\"gasLimit\":\"0x1c9c380\",\"difficulty\":\"0x0\",\"alloc\":{"
+    "\"%s\":{\"balance\":\"0xde0b6b3a7640000\"},\"%s\":{\"balance\":\"0xde0b6b3a7640000\"},"
+    "\"%s\":{\"balance\":\"0xde0b6b3a7640000\"}}}";
+
+static kl_secret32 key_of(usize account)
+{
+    return (kl_secret32){.b = {[31] = (u8)(account + 1)}};
+}
+
+kl_status world_try_open(struct world *w)
+{
+    char text[2048], address[3][43];
+    for (usize i = 0; i < 3; i++)
+        kl_address_text(address[i], &w->account[i]);
+    int len = snprintf(text, sizeof text, genesis, address[0], address[1], address[2]);
+    const kl_chain_config config = {
+        .fs = kl_sim_disk_fs(w->disk),
+        .kv = w->kv,
+        .genesis = kl_span_of(text, (usize)len),
+        .segment_bytes = 1 << 20,
+        .keep_preimages = true,
+    };
+    return kl_chain_open(&w->chain, &config, NULL, &w->report);
+}
+
+void world_init(struct world *w)
+{
+    *w = (struct world){.time = 1000};
+    kl_arena_init(&w->arena, SIZE_MAX);
+    for (usize i = 0; i < 3; i++) {
+        kl_secret32 key = key_of(i);
+        kl_pubkey pubkey;
+        CHECK(kl_secp256k1_pubkey(&pubkey, &key));
+        w->account[i] = kl_address_of_pubkey(&pubkey);
+    }
+    CHECK_OK(kl_sim_disk_new(&w->disk));
+    CHECK_OK(kl_memkv_open(&w->kv, KL_TABLE_COUNT));
+    CHECK_OK(kl_exec_new(&w->exec, &(kl_exec_config){
+                                       .evm_memory_limit = 1 << 28,
+                                       .journal_memory_limit = 1 << 28,
+                                   }));
+    CHECK_OK(kl_run_new(&w->run, w->exec));
+    CHECK_OK(world_try_open(w));
+}
+
+void world_done(struct world *w)
+{
+    kl_chain_close(w->chain);
+    kl_run_free(w->run);
+    kl_exec_free(w->exec);
+    kl_kv_close(w->kv);
+    kl_sim_disk_free(w->disk);
+    kl_arena_done(&w->arena);
+}
+
+void world_reopen(struct world *w, bool forget_state)
+{
+    kl_chain_close(w->chain);
+    w->chain = NULL;
+    if (forget_state) {
+        kl_kv_close(w->kv);
+        CHECK_OK(kl_memkv_open(&w->kv, KL_TABLE_COUNT));
+    }
+    CHECK_OK(world_try_open(w));
+}
+
+const kl_tx *world_tx(struct world *w, usize from, const kl_address *to, u64 value, kl_span data)
+{
+    kl_tx *tx = KL_ZERO(&w->arena, kl_tx, 1);
+    kl_secret32 key = key_of(from);
+    CHECK(tx);
+    *tx = (kl_tx){
+        .type = KL_TX_DYNAMIC_FEE,
+        .replay_safe = true,
+        .chain_id = 31337,
+        .nonce = w->nonce[from]++,
+        .gas_limit = 300000,
+        .max_fee = kl_u256_of(5000000000),
+        .max_priority_fee = kl_u256_of(1000000000),
+        .value = kl_u256_of(value),
+        .has_to = to != NULL,
+        .data = kl_arena_copy(&w->arena, data),
+    };
+    if (to)
+        tx->to = *to;
+    CHECK_OK(kl_tx_sign(tx, &key, &w->arena));
+    return tx;
+}
+
+struct listed {
+    struct kl_tx_source source;
+    const kl_tx *const *txs;
+    usize count, at;
+};
+
+static const kl_tx *next_listed(struct kl_tx_source *source, u64 gas_left)
+{
+    struct listed *l = (struct listed *)source;
+    (void)gas_left;
+    return l->at < l->count ? l->txs[l->at] : NULL;
+}
+
+static void listed_done(struct kl_tx_source *source, const kl_tx *tx, const kl_tx_result *result,
+                        kl_rule broken)
+{
+    struct listed *l = (struct listed *)source;
+    (void)tx;
+    (void)result;
+    CHECK_RULE(broken, KL_RULE_NONE);
+    l->at++;
+}
+
+static void take(struct world *w, struct kl_tip *tip)
+{
+    CHECK_OK(kl_chain_append(w->chain, tip));
+    CHECK_OK(kl_chain_write(w->chain));
+    CHECK_OK(kl_chain_sync(w->chain));
+    kl_chain_publish(w->chain, true, NULL, NULL);
+    kl_tip_unref(tip);
+}
+
+u64 world_block(struct world *w, const kl_tx *const *txs, usize count)
+{
+    struct listed l = {
+        .source = {.next = next_listed, .done = listed_done}, .txs = txs, .count = count};
+    struct kl_tip *tip, *head = kl_chain_head(w->chain);
+    const kl_build_plan plan = {
+        .timestamp = w->time++,
+        .gas_limit = head->header.gas_limit,
+        .tx_max = UINT64_MAX,
+    };
+    CHECK_OK(kl_chain_build(w->chain, w->run, head, &plan, &l.source, &tip));
+    kl_tip_unref(head);
+    u64 number = tip->header.number;
+    take(w, tip);
+    return number;
+}
+
+kl_rule world_dev(struct world *w, const kl_devop *op)
+{
+    struct kl_tip *tip, *head = kl_chain_head(w->chain);
+    kl_rule broken;
+    CHECK_OK(kl_chain_dev(w->chain, w->run, head, op, &tip, &broken));
+    kl_tip_unref(head);
+    if (broken == KL_RULE_NONE)
+        take(w, tip);
+    return broken;
+}
+
+void world_flush(struct world *w)
+{
+    for (bool more = true; more;)
+        CHECK_OK(kl_chain_flush(w->chain, true, &more));
+}
+
+kl_u256 world_balance(struct world *w, const kl_address *address, u64 number)
+{
+    struct kl_reader *reader;
+    struct kl_view *view;
+    kl_account account;
+    bool exists;
+    kl_hash hash = kl_keccak256(kl_address_span(address));
+    CHECK_OK(kl_reader_open(w->chain, &reader));
+    CHECK_OK(kl_reader_state(reader, number, &view));
+    CHECK_OK(kl_view_account(view, &hash, &account, &exists));
+    kl_view_close(view);
+    kl_reader_close(reader);
+    return account.balance;
+}

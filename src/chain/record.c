@@ -1,0 +1,171 @@
+#include "chain/record.h"
+
+#include "codec/rlp.h"
+
+/* Runs an encoder twice: to measure, then into the buffer. */
+#define PUT(buf, encode)                                        \
+    do {                                                        \
+        kl_out put_out = kl_out_counter();                      \
+        encode;                                                 \
+        usize put_len = put_out.len;                            \
+        u8 *put_room = kl_buf_extend((buf), put_len);           \
+        if (put_room) {                                         \
+            put_out = kl_out_of(put_room, put_len);             \
+            encode;                                             \
+            KL_ASSERT(!put_out.full && put_out.len == put_len); \
+        }                                                       \
+    } while (0)
+
+static void genesis(kl_out *out, const kl_header *header, kl_span text)
+{
+    kl_rlp_mark list = kl_rlp_put_begin(out);
+    kl_header_encode(out, header);
+    kl_rlp_put_bytes(out, text);
+    kl_rlp_put_end(out, list);
+}
+
+void kl_record_put_genesis(struct kl_buf *out, const kl_header *header, kl_span text)
+{
+    PUT(out, genesis(&put_out, header, text));
+}
+
+static void dev(kl_out *out, u64 block_number, const kl_hash *state_root, const kl_devop *op)
+{
+    kl_rlp_mark list = kl_rlp_put_begin(out);
+    kl_rlp_put_u64(out, block_number);
+    kl_rlp_put_hash(out, state_root);
+    kl_devop_encode(out, op);
+    kl_rlp_put_end(out, list);
+}
+
+void kl_record_put_dev(struct kl_buf *out, u64 block_number, const kl_hash *state_root,
+                       const kl_devop *op)
+{
+    PUT(out, dev(&put_out, block_number, state_root, op));
+}
+
+static void block_record(kl_out *out, const kl_block *block, const kl_receipt *receipts)
+{
+    kl_rlp_mark list = kl_rlp_put_begin(out);
+    kl_block_encode(out, block);
+    kl_rlp_mark senders = kl_rlp_put_begin(out);
+    for (usize i = 0; i < block->tx_count; i++)
+        kl_rlp_put_address(out, &block->txs[i].sender);
+    kl_rlp_put_end(out, senders);
+    kl_rlp_mark stored = kl_rlp_put_begin(out);
+    for (usize i = 0; i < block->tx_count; i++)
+        kl_receipt_store(out, &receipts[i]);
+    kl_rlp_put_end(out, stored);
+    kl_rlp_put_end(out, list);
+}
+
+void kl_record_put_block(struct kl_buf *out, const kl_block *block, const kl_receipt *receipts)
+{
+    PUT(out, block_record(&put_out, block, receipts));
+}
+
+kl_rule kl_record_genesis(kl_span payload, kl_header *header, kl_span *text)
+{
+    kl_rlp items;
+    kl_span item;
+    bool is_list;
+    KL_JUDGE(kl_rlp_open(&items, payload));
+    KL_JUDGE(kl_rlp_item(&items, &item, &is_list));
+    KL_JUDGE(kl_header_decode(header, item));
+    KL_JUDGE(kl_rlp_bytes(&items, text));
+    return kl_rlp_close(&items);
+}
+
+kl_rule kl_record_dev(kl_span payload, u64 *block_number, kl_hash *state_root, kl_devop *op)
+{
+    kl_rlp items;
+    kl_span item;
+    bool is_list;
+    KL_JUDGE(kl_rlp_open(&items, payload));
+    KL_JUDGE(kl_rlp_u64(&items, block_number));
+    KL_JUDGE(kl_rlp_hash(&items, state_root));
+    KL_JUDGE(kl_rlp_item(&items, &item, &is_list));
+    KL_JUDGE(kl_devop_decode(op, item));
+    return kl_rlp_close(&items);
+}
+
+kl_rule kl_record_block(kl_span payload, kl_block_record *out)
+{
+    kl_rlp items;
+    bool block_is_list, senders_is_list, receipts_is_list;
+    kl_block_record record;
+    KL_JUDGE(kl_rlp_open(&items, payload));
+    KL_JUDGE(kl_rlp_item(&items, &record.block, &block_is_list));
+    KL_JUDGE(kl_rlp_item(&items, &record.senders, &senders_is_list));
+    KL_JUDGE(kl_rlp_item(&items, &record.receipts, &receipts_is_list));
+    KL_JUDGE(kl_rlp_close(&items));
+    if (!block_is_list || !senders_is_list || !receipts_is_list)
+        return KL_RULE_RLP_KIND;
+    *out = record;
+    return KL_RULE_NONE;
+}
+
+kl_rule kl_record_header(u8 kind, kl_span payload, kl_header *out)
+{
+    kl_rlp items;
+    kl_span item;
+    kl_block_record parts;
+    bool is_list;
+    if (kind == KL_RECORD_GENESIS)
+        return kl_record_genesis(payload, out, &item);
+    if (kind != KL_RECORD_BLOCK)
+        return KL_RULE_LEDGER_KIND;
+    KL_JUDGE(kl_record_block(payload, &parts));
+    KL_JUDGE(kl_rlp_open(&items, parts.block));
+    KL_JUDGE(kl_rlp_item(&items, &item, &is_list));
+    return kl_header_decode(out, item);
+}
+
+static kl_rule read_senders(kl_span list, kl_block *block)
+{
+    kl_rlp items;
+    KL_JUDGE(kl_rlp_open(&items, list));
+    for (usize i = 0; i < block->tx_count; i++) {
+        KL_JUDGE(kl_rlp_address(&items, &block->txs[i].sender));
+        block->txs[i].has_sender = true;
+    }
+    return kl_rlp_close(&items);
+}
+
+/* Reads the stored receipts, one a transaction, and restores what is not stored. */
+static kl_status load_receipts(kl_span list, const kl_block *block, struct kl_arena *arena,
+                               const kl_receipt **out, kl_rule *broken)
+{
+    kl_rlp items;
+    u64 cumulative = 0;
+    kl_receipt *receipts = KL_ZERO(arena, kl_receipt, block->tx_count);
+    if (!receipts)
+        return KL_NOMEM;
+    *broken = kl_rlp_open(&items, list);
+    for (usize i = 0; i < block->tx_count && *broken == KL_RULE_NONE; i++) {
+        kl_span item;
+        bool is_list;
+        *broken = kl_rlp_item(&items, &item, &is_list);
+        if (*broken != KL_RULE_NONE)
+            break;
+        KL_TRY(kl_receipt_load(&receipts[i], item, arena, broken));
+        cumulative = kl_add_sat_u64(cumulative, receipts[i].gas_used);
+        receipts[i].cumulative_gas_used = cumulative;
+    }
+    if (*broken == KL_RULE_NONE)
+        *broken = kl_rlp_close(&items);
+    *out = receipts;
+    return KL_OK;
+}
+
+kl_status kl_record_open(const kl_block_record *record, const kl_spec *spec, struct kl_arena *arena,
+                         kl_block *block, const kl_receipt **receipts, kl_rule *broken)
+{
+    KL_TRY(kl_block_decode(block, record->block, spec, arena, broken));
+    if (*broken != KL_RULE_NONE)
+        return KL_OK;
+    *broken = read_senders(record->senders, block);
+    if (*broken != KL_RULE_NONE || !receipts)
+        return KL_OK;
+    return load_receipts(record->receipts, block, arena, receipts, broken);
+}

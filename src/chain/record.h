@@ -1,0 +1,48 @@
+/* record: what the ledger's records say.
+ *
+ *     genesis  rlp([header of block 0, genesis file])
+ *     block    rlp([block, [sender, …], [stored receipt, …]])
+ *     dev      rlp([block number, state root, operation])    the root after it
+ *
+ * docs/formats/ledger.md draws every field.  A record of our own ledger is judged like bytes from
+ * outside: disks lie. */
+#ifndef KL_CHAIN_RECORD_H
+#define KL_CHAIN_RECORD_H
+
+#include "base/buf.h"
+#include "chain/devop.h"
+#include "types/types.h"
+
+typedef enum kl_record_kind {
+    KL_RECORD_GENESIS = 1,
+    KL_RECORD_BLOCK = 2,
+    KL_RECORD_DEV = 3,
+} kl_record_kind;
+
+/* Encoders write at the end of out; out->failed afterwards says that there was no room. */
+void kl_record_put_genesis(struct kl_buf *out, const kl_header *header, kl_span text);
+void kl_record_put_block(struct kl_buf *out, const kl_block *block, const kl_receipt *receipts);
+void kl_record_put_dev(struct kl_buf *out, u64 block_number, const kl_hash *state_root,
+                       const kl_devop *op);
+
+kl_rule kl_record_genesis(kl_span payload, kl_header *header, kl_span *text);
+kl_rule kl_record_dev(kl_span payload, u64 *block_number, kl_hash *state_root, kl_devop *op);
+
+/* A block's record in parts; nothing inside is decoded yet. */
+typedef struct kl_block_record {
+    kl_span block;    /* its RLP */
+    kl_span senders;  /* the RLP of the list */
+    kl_span receipts; /* the RLP of the list */
+} kl_block_record;
+kl_rule kl_record_block(kl_span payload, kl_block_record *out);
+
+/* The header alone, of a genesis or a block's record; LEDGER_KIND for another. */
+kl_rule kl_record_header(u8 kind, kl_span payload, kl_header *out);
+
+/* The block with its senders as stored, and its receipts, in the arena.  Receipts get their blooms
+ * and cumulative sums back.  receipts NULL: they are not wanted. */
+KL_MUST_USE kl_status kl_record_open(const kl_block_record *record, const kl_spec *spec,
+                                     struct kl_arena *arena, kl_block *block,
+                                     const kl_receipt **receipts, kl_rule *broken);
+
+#endif
