@@ -3,6 +3,7 @@
 #include "base/test.h"
 #include "chain/chain_world_priv.h"
 #include "crypto/crypto.h"
+#include "sim/disk.h"
 
 static kl_address address_of(u8 byte)
 {

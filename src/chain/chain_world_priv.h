@@ -5,7 +5,8 @@
 
 #include "chain/chain.h"
 #include "chain/reader.h"
-#include "sim/disk.h"
+
+struct kl_sim_disk;
 
 struct world {
     struct kl_sim_disk *disk;

@@ -89,8 +89,8 @@ kl_rule kl_tx_recover(kl_tx *tx, kl_fork fork);
 /* The authorities of a set-code transaction alone, for one whose sender is known. */
 void kl_tx_recover_authorities(kl_tx *tx);
 
-/* Does tx name its sender instead of carrying a signature?  On dev chains impersonated accounts send
- * so: r is the sender's address, s is 0, which no signature has. */
+/* Does tx name its sender instead of carrying a signature?  On dev chains impersonated accounts
+ * send so: r is the sender's address, s is 0, which no signature has. */
 bool kl_tx_impersonates(const kl_tx *tx, kl_address *sender);
 
 /* The same for many on all workers; broken[i] is the verdict on txs[i].  Skips those that have a

@@ -4,6 +4,7 @@
 
 #include "base/test.h"
 #include "crypto/crypto.h"
+#include "sim/disk.h"
 
 static const char genesis[] =
     "{\"config\":{\"chainId\":31337,\"homesteadBlock\":0,\"eip150Block\":0,\"eip155Block\":0,"
