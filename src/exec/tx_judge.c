@@ -74,9 +74,9 @@ kl_status kl_exec_judge(struct kl_exec *exec, const kl_tx *tx, const struct appl
     kl_address target;
     kl_rule rule;
     KL_TRY(kl_journal_code(exec->journal, sender, &code));
-    /* [EIP-3607]; what comes without a signature cannot be a collision of keys */
-    bool sender_is_contract = code.len > 0 && !kl_delegation(&target, code) &&
-                              !kl_tx_impersonates(tx, &target);
+    /* [EIP-3607]; who is impersonated on a dev chain may be anybody */
+    bool impersonated = exec->spec->dev && kl_tx_impersonates(tx, &target);
+    bool sender_is_contract = code.len > 0 && !kl_delegation(&target, code) && !impersonated;
     if (mode->is_call)
         rule = judge_call(exec, tx, mode, sender);
     else
