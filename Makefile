@@ -1,13 +1,21 @@
 # Keel's front door.  `make` builds, `make run` starts a chain, `make test` runs every test.
 B ?= build
 
-.PHONY: all run test setup format
+.PHONY: all run test setup format e2e-packages e2e-anvil kill-test
 all: setup $(B)/build.ninja
 	@ninja -C $(B)
 
-test: all
+test: all e2e-packages
 	@python3 tools/fixtures.py $(B)
 	@python3 tools/test.py $(B)
+
+# The end-to-end suite against Anvil: it tests the suite.  What differs on Keel is then Keel's.
+e2e-anvil: e2e-packages
+	@tests/e2e/run all --target anvil
+
+# kill -9 while transactions flow, again and again; `make test` does it 20 times.
+kill-test: all e2e-packages
+	@tests/e2e/run durability --target $(B)/keel --kills 200
 
 $(B)/build.ninja:
 	@meson setup $(B)
@@ -27,7 +35,13 @@ setup:
 	    $(SUDO) apt-get update -qq && \
 	    DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq --no-install-recommends $$missing; \
 	fi
-	@cd third_party && cmp -s package-lock.json node_modules/.installed || { \
-	    echo "installing: third_party/node_modules"; \
+	@$(call npm-ci,third_party)
+
+# The clients that the end-to-end tests run.
+e2e-packages: setup
+	@$(call npm-ci,tests/e2e)
+
+npm-ci = cd $(1) && cmp -s package-lock.json node_modules/.installed || { \
+	    echo "installing: $(1)/node_modules"; \
 	    npm ci --loglevel=error && cp package-lock.json node_modules/.installed; \
 	}

@@ -86,10 +86,8 @@ static kl_op_end enter_message(struct kl_evm *evm, const kl_evm_message *message
                                .value = message->value,
                                .gas = message->gas,
                                .input = message->input}};
-    bool cold;
     u64 unpaid; /* what a delegation costs is no part of a transaction's price [EIP-7702] */
-    KL_TRY_HOST(evm->host->ops->account(evm->host, &message->to, &enter.account,
-                                        evm->fork >= KL_BERLIN ? &cold : NULL));
+    KL_TRY_HOST(evm->host->ops->account(evm->host, &message->to, &enter.account, NULL));
     if (message->create)
         return kl_frame_create(evm, &enter);
     end = kl_code_of(evm, &message->to, enter.account, &enter.code, &enter.call.code_address,

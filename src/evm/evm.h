@@ -78,16 +78,18 @@ typedef struct kl_evm_result {
 } kl_evm_result;
 
 /* Runs one message to its end.  Moves the value, enters the frame, and on any halt but NONE leaves
- * the host as it was.  The nonce of the caller, intrinsic gas, access lists and authorizations are
- * the caller's business.  A creation bumps the new account's nonce [EIP-161] and checks collisions
- * [EIP-684, EIP-7610].  tracer may be NULL.  A status means the run has no result at all. */
+ * the host as it was.  The nonce of the caller, intrinsic gas, access lists (the message's own
+ * addresses too) and authorizations are the caller's business; whom `to` delegates to is warmed
+ * here [EIP-7702].  A creation bumps the new account's nonce [EIP-161] and checks collisions
+ * [EIP-684, EIP-7610].  gas is at most INT64_MAX, as no block may have more (asserted).  tracer may
+ * be NULL. A status means the run has no result at all. */
 KL_MUST_USE kl_status kl_evm_run(struct kl_evm *evm, struct kl_evm_host *host,
                                  const kl_evm_block *block, const kl_evm_tx *tx,
                                  const kl_evm_message *message, struct kl_tracer *tracer,
                                  kl_evm_result *out);
 
-/* Stops a run on another thread at the next call, jump back or creation: it returns KL_CANCELED.
- * For time limits of eth_call. */
+/* Stops a run on another thread at its next jump or call: it returns KL_CANCELED.  Does nothing
+ * where nothing runs.  For time limits of eth_call. */
 void kl_evm_cancel(struct kl_evm *evm);
 
 #endif

@@ -24,9 +24,12 @@ u64 kl_pre_gas_identity(kl_span in, KL_UNUSED kl_fork fork)
     return 15 + 3 * kl_words(in.len);
 }
 
-/* The bit length of the exponent's first 32 bytes, less one, and per_byte for each byte behind. */
+/* The bit length of the exponent's first 32 bytes, less one, and per_byte for each byte behind; for
+ * an exponent of more bytes than can be counted, more than any product below may be. */
 static u128 modexp_rounds(kl_span in, const kl_modexp_len *len, u64 per_byte)
 {
+    if (len->exponent == UINT64_MAX)
+        return (u128)1 << 127;
     u8 head[32] = {0};
     usize head_len = (usize)KL_MIN(len->exponent, 32);
     u64 offset = kl_add_sat_u64(KL_MODEXP_HEAD, len->base);

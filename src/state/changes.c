@@ -190,7 +190,8 @@ static usize merge_two(kl_change_ref *out, const kl_change_ref *newer, usize new
     return (usize)(to - out);
 }
 
-/* Merges all sets into room, which has space for `total`, from its end towards its start. */
+/* Merges all sets into room, which has space for all of their `total` changes, from its end towards
+ * its start. */
 static usize merge_all(kl_change_ref *room, usize total, struct kl_changes *const *sets,
                        usize count, u64 above)
 {
@@ -201,8 +202,7 @@ static usize merge_all(kl_change_ref *room, usize total, struct kl_changes *cons
         kept = merge_two(room + at - sets[i]->count, room + at, kept, sets[i], above);
         at -= sets[i]->count;
     }
-    if (at)
-        memmove(room, room + at, kept * sizeof *room);
+    KL_ASSERT(at == 0);
     return kept;
 }
 

@@ -18,15 +18,6 @@ void kl_htail_done(struct kl_htail *tail)
     *tail = (struct kl_htail){.lock = tail->lock};
 }
 
-void kl_htail_clear(struct kl_htail *tail)
-{
-    kl_lock(tail->lock);
-    struct kl_htail old = *tail;
-    *tail = (struct kl_htail){.lock = old.lock};
-    kl_unlock(tail->lock);
-    kl_htail_done(&old);
-}
-
 usize kl_htail_entries(const struct kl_htail *tail)
 {
     usize n = 0;

@@ -29,7 +29,6 @@ struct kl_htail {
 
 void kl_htail_init(struct kl_htail *tail, kl_mutex *lock);
 void kl_htail_done(struct kl_htail *tail);
-void kl_htail_clear(struct kl_htail *tail);
 
 static inline u64 kl_htail_end_version(const struct kl_htail *tail)
 {

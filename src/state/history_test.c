@@ -293,6 +293,45 @@ KL_TEST(history_ahead_of_the_database_does_not_count)
     kl_sim_disk_free(disk);
 }
 
+/* A version of many parts is there whole or not at all, wherever the power goes. */
+KL_TEST(history_parts_of_a_version_stand_together)
+{
+    static u8 value[3000];
+    static u64 keys[60];
+    for (int round = 0; round < 40; round++) {
+        memset(before, 0, sizeof before);
+        begin();
+        open_history(true, 0, 0);
+        add_versions(seed, 1, 6);
+        kl_old olds[60];
+        usize count = 1 + kl_rand_below(seed, 60);
+        for (usize i = 0; i < count; i++) {
+            keys[i] = i;
+            olds[i] = (kl_old){.table = 2, .key = key_of(&keys[i]), .value = KL_SPAN_OF(value)};
+        }
+        u64 first = kl_sim_disk_operations(disk);
+        CHECK_OK(kl_history_add(history, 6, olds, count));
+        CHECK_OK(kl_history_sync(history));
+        u64 cut = first + kl_rand_below(seed, kl_sim_disk_operations(disk) - first + 1);
+        kl_history_forget(history);
+        kl_history_close(history);
+        struct kl_sim_disk *after;
+        kl_power_cut how = (kl_power_cut)kl_rand_below(seed, 3);
+        CHECK_OK(kl_sim_disk_cut(disk, cut, how, kl_rand(seed), &after));
+        kl_sim_disk_free(disk);
+        disk = after;
+        open_history(false, 5, 0);
+        check_history(0, 5);
+        add_versions(seed, 6, 30);
+        check_history(0, 29);
+        kl_history_close(history);
+        open_history(false, 29, 0);
+        check_history(0, 29);
+        kl_history_close(history);
+        kl_sim_disk_free(disk);
+    }
+}
+
 /* A database further than the history reaches has no history, never a wrong one. */
 KL_TEST(history_with_a_gap_is_forgotten)
 {

@@ -120,7 +120,7 @@ void kl_journal_begin_block(struct kl_journal *journal, struct kl_state_reader *
     journal->account_count = 0;
     journal->first_transient = NULL;
     journal->transient_count = 0;
-    journal->tx = 0;
+    journal->tx = journal->ripemd_tx = 0;
     kl_arena_reset(&journal->arena, KEEP_BYTES);
     if (++journal->block == 0) {
         /* Every 2^32 blocks old numbers could be taken for this one. */

@@ -6,6 +6,7 @@
 
 #include "base/test.h"
 #include "crypto/keccak.h"
+#include "state/journal_priv.h"
 #include "state/state.h"
 
 enum { PEOPLE = 10, SLOTS = 6, DEEP = 12, CODE_MAX = 40, LOGS_MAX = 400 };
@@ -524,6 +525,31 @@ KL_TEST(journal_over_its_limit_stays_failed_until_the_next_block)
     }
 }
 
+/* Numbers of blocks start over; what a table holds of old ones must not come back. */
+KL_TEST(journal_survives_the_last_block_number)
+{
+    struct kl_state_reader reader = {.account = no_account};
+    kl_journal_config config = {.memory_limit = 64u << 20, .seed = kl_rand(seed)};
+    struct kl_journal *j;
+    CHECK_OK(kl_journal_new(&j, &config));
+    kl_journal_begin_block(j, &reader);
+    CHECK_OK(fill(j, 50));
+    j->block = UINT32_MAX - 1;
+    for (u64 block = 0; block < 5; block++) {
+        kl_journal_begin_block(j, &reader);
+        kl_address address = address_of(block);
+        kl_u256 word = kl_u256_of(block + 1), got;
+        kl_jaccount *a;
+        CHECK_OK(kl_journal_account(j, &address, &a));
+        CHECK(!a->exists);
+        CHECK_OK(kl_journal_transient(j, &address, &word, &got));
+        CHECK(kl_u256_is_zero(got));
+        CHECK_OK(fill(j, 50));
+        check_filled(j, 50);
+    }
+    kl_journal_free(j);
+}
+
 /* ethereum/tests stSpecialTest/failed_tx_xcf416c53: the empty account at 3 goes although the call
  * that touched it ran out of gas. */
 KL_TEST(journal_never_undoes_the_touch_of_ripemd)
@@ -544,6 +570,14 @@ KL_TEST(journal_never_undoes_the_touch_of_ripemd)
     kl_journal_touch(t.journal, account(0));
     kl_journal_revert(t.journal, snapshot);
     CHECK_OK(kl_journal_end_tx(t.journal, false));
+    CHECK(account(0)->exists);
+
+    /* Numbers of transactions start over with the block: that touch is not this one's. */
+    begin_block();
+    snapshot = kl_journal_snapshot(t.journal);
+    kl_journal_destroy(t.journal, account(0));
+    kl_journal_revert(t.journal, snapshot);
+    CHECK_OK(kl_journal_end_tx(t.journal, true));
     CHECK(account(0)->exists);
     kl_journal_free(t.journal);
 }

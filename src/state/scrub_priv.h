@@ -7,7 +7,7 @@
 #include "state/state.h"
 
 enum {
-    KL_SCRUB_BATCH = 512,     /* leaves applied together */
+    KL_SCRUB_BATCH = 256,     /* leaves applied together */
     KL_SCRUB_NODE_MAX = 2048, /* bytes of a stored node, with room to spare */
     KL_SCRUB_PATHS = 65,      /* lengths a path can have */
 };

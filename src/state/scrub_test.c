@@ -8,7 +8,7 @@
 #include "state/format_priv.h"
 #include "state/state.h"
 
-enum { ACCOUNTS = 700, CONTRACTS = 12, SLOTS = 600 };
+enum { ACCOUNTS = 700, CONTRACTS = 12, SLOTS = 1200 };
 
 static struct kl_kv *store;
 static struct kl_state *state;
@@ -235,6 +235,34 @@ KL_TEST(scrub_finds_what_belongs_to_nothing)
     }
     check_good();
     kl_buf_done(&value);
+    end();
+}
+
+/* One entry of each table, in every shape that is refused. */
+KL_TEST(scrub_refuses_what_nobody_writes)
+{
+    begin();
+    u8 bytes[120] = {0}, long_key[65] = {0};
+    kl_address contract = address_of(3);
+    kl_slot_key slot = {kl_keccak256(kl_address_span(&contract)), {{9}}};
+    static const usize lens[] = {0, 1, 33, 120};
+    for (usize i = 0; i < KL_COUNT_OF(lens); i++) {
+        kl_span value = kl_span_of(bytes, lens[i]);
+        put(KL_TABLE_SLOT, kl_slot_key_span(&slot), value);
+        CHECK(check_bad().table == KL_TABLE_SLOT);
+        del(KL_TABLE_SLOT, kl_slot_key_span(&slot));
+        put(KL_TABLE_ACCOUNT, kl_hash_span(&slot.slot_hash), value);
+        CHECK(check_bad().table == KL_TABLE_ACCOUNT);
+        del(KL_TABLE_ACCOUNT, kl_hash_span(&slot.slot_hash));
+    }
+    bytes[0] = 1;
+    put(KL_TABLE_SLOT, KL_SPAN_OF(long_key), kl_span_of(bytes, 1));
+    check_bad();
+    del(KL_TABLE_SLOT, KL_SPAN_OF(long_key));
+    put(KL_TABLE_ACCOUNT, KL_SPAN_OF(long_key), kl_span_of(bytes, 2));
+    check_bad();
+    del(KL_TABLE_ACCOUNT, KL_SPAN_OF(long_key));
+    check_good();
     end();
 }
 
