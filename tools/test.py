@@ -17,12 +17,12 @@ import time
 COUNTS = re.compile(r"(\d+) passed, (\d+) failed, (\d+) skipped")
 
 
-def run(test, log):
+def run(test, build, log):
     env = dict(os.environ, **test["env"])
     with log.open("w") as out:
         try:
             code = subprocess.run(test["cmd"], stdout=out, stderr=subprocess.STDOUT, env=env,
-                                  cwd=test["workdir"], timeout=test["timeout"] or None).returncode
+                                  cwd=test["workdir"] or build, timeout=test["timeout"] or None).returncode
         except subprocess.TimeoutExpired:
             out.write(f"\nran past its limit of {test['timeout']} s\n")
             code = 124
@@ -44,7 +44,7 @@ def main():
     total = [0, 0, 0]
     for test in tests:
         start = time.monotonic()
-        counts, lines = run(test, logs / f"{test['name'].replace('/', '_')}.txt")
+        counts, lines = run(test, build, logs / f"{test['name'].replace('/', '_')}.txt")
         total = [a + b for a, b in zip(total, counts)]
         print(f"{'FAIL' if counts[1] else ' ok '} {test['name']:32} {counts[0]:6} passed"
               f" {counts[1]:3} failed {counts[2]:3} skipped {time.monotonic() - start:7.1f} s",
