@@ -119,8 +119,8 @@ static void revert(u64 *seed)
     struct kl_delta *delta = NULL;
     struct kl_delta_builder *builder;
     struct kl_view *old;
-    kl_status status = kl_state_revert(twin.state, head >= 0 ? twin.nodes[head].delta : NULL, to,
-                                       &builder, &old);
+    kl_status status =
+        kl_state_revert(twin.state, head >= 0 ? twin.nodes[head].delta : NULL, to, &builder, &old);
     if (head >= 0 && (!twin_is_good(head) || twin.nodes[head].version + 1 < twin.next)) {
         CHECK(status == KL_CANCELED || status == KL_NOTFOUND);
         return;

@@ -79,8 +79,8 @@ KL_TEST(mnemonic_with_a_wrong_word_count_or_checksum_is_refused)
         "test test test test test test test test test test test junk ",
         "Test test test test test test test test test test test junk",
         "test test test test test test test test test test test junkk",
-        "zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo "
-        "zoo vote zoo zoo zoo",
+        ("zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo "
+         "zoo vote zoo zoo zoo"),
     };
     for (usize i = 0; i < KL_COUNT_OF(bad); i++) {
         struct kl_wallet *wallet = NULL;
