@@ -1,45 +1,97 @@
-# Keel's front door.  `make` builds, `make run` starts a chain, `make test` runs every test.
-B ?= build
+# Keel's front door.  `make` builds, `make run` starts a chain, `make test` runs every test;
+# `make help` lists the rest.
+B    ?= build
+TIME ?= 60
 
-.PHONY: all run test setup format e2e-packages e2e-anvil kill-test
-all: setup $(B)/build.ninja
+.DEFAULT_GOAL := all
+.PHONY: all run test check-style format bench san tsan fuzz e2e-anvil kill-test install clean \
+        help setup tools e2e-packages
+
+all: setup $(B)/build.ninja ## build build/keel, after installing what is missing
 	@ninja -C $(B)
 
-test: all e2e-packages
+run: all ## start a development chain: `keel dev`
+	@exec $(B)/keel dev
+
+test: all tools e2e-packages ## run every test; the last line sums them up
 	@python3 tools/fixtures.py $(B)
 	@python3 tools/test.py $(B)
 
-# The end-to-end suite against Anvil: it tests the suite.  What differs on Keel is then Keel's.
-e2e-anvil: e2e-packages
-	@tests/e2e/run all --target anvil
+check-style: tools ## check the rules of STYLE.md that a program can check
+	@python3 tools/style.py
 
-# kill -9 while transactions flow, again and again; `make test` does it 20 times.
-kill-test: all e2e-packages
-	@tests/e2e/run durability --target $(B)/keel --kills 200
-
-$(B)/build.ninja:
-	@meson setup $(B)
-
-format:
+format: tools ## lay out the code
 	@clang-format-14 -i $$(git ls-files 'src/*.[ch]')
 
+bench: all ## run the benchmarks of the layers
+	@meson test -C $(B) --benchmark --verbose
+
+san: tools build-san/build.ninja ## run tests and corpora under the sanitizers of addresses and sums
+	@ninja -C build-san
+	@python3 tools/fixtures.py build-san
+	@python3 tools/test.py build-san unit fuzz conformance/BlockchainTests/InvalidBlocks
+
+tsan: tools build-tsan/build.ninja ## run the tests of what has threads under the sanitizer of threads
+	@ninja -C build-tsan
+	@python3 tools/test.py build-tsan $(THREADED)
+
+fuzz: tools build-fuzz/build.ninja ## fuzz every decoder, or TARGET alone, for TIME seconds
+	@ninja -C build-fuzz fuzzers
+	@python3 tools/fuzz.py build-fuzz $(TIME) $(TARGET)
+
+e2e-anvil: e2e-packages ## run the end-to-end tests against Anvil: they test the tests
+	@tests/e2e/run all --target anvil
+
+kill-test: all e2e-packages ## kill -9 while transactions flow, 200 times; `make test` does 20
+	@tests/e2e/run durability --target $(B)/keel --kills 200
+
+install: all ## put keel into $(PREFIX)/bin
+	@install -D -m 755 -s $(B)/keel $(DESTDIR)$(PREFIX)/bin/keel
+PREFIX ?= /usr/local
+
+clean: ## remove every build folder
+	@rm -rf build build-san build-tsan build-fuzz
+
+help: ## this list
+	@sed -n 's/^\([a-z0-9-]*\):.* ## \(.*\)/\1\t\2/p' Makefile | expand -t 14
+
+# The build folders, by what the compiler adds.
+THREADED := base_test sys_test lmdb_test state_test rpc_test host_test node_test
+CLANG    := CC=clang-14 meson setup --buildtype debugoptimized -Db_lundef=false
+$(B)/build.ninja:
+	@meson setup $(B)
+build-san/build.ninja:
+	@$(CLANG) -Db_sanitize=address,undefined build-san
+build-tsan/build.ninja:
+	@$(CLANG) -Db_sanitize=thread build-tsan
+build-fuzz/build.ninja:
+	@$(CLANG) -Db_sanitize=address,undefined -Dfuzzer=true build-fuzz
+$(B)/build.ninja build-san/build.ninja build-tsan/build.ninja build-fuzz/build.ninja: | setup
+
 # Installs what is missing: Debian packages, and locked sources from npm.
-PACKAGES := pkg-config python3 meson ninja-build clang-14 libclang-rt-14-dev liblmdb-dev \
-            libsecp256k1-dev libssl-dev libgmp-dev zstd $(if $(shell command -v npm),,npm)
-SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
-setup:
-	@missing=$$(for p in $(PACKAGES); do \
+PACKAGES := libc6-dev pkg-config python3 meson ninja-build liblmdb-dev libsecp256k1-dev libssl-dev libgmp-dev \
+            $(if $(shell command -v npm),,npm)
+TOOLS    := clang-14 libclang-rt-14-dev llvm-14 clang-format-14 zstd
+SUDO     := $(if $(filter 0,$(shell id -u)),,sudo)
+
+setup: ## install what the build needs
+	@$(call debian,$(PACKAGES))
+	@$(call npm-ci,third_party)
+
+tools: setup ## install what the checks need
+	@$(call debian,$(TOOLS))
+
+# The clients that the end-to-end tests run.
+e2e-packages: setup ## install what the end-to-end tests need
+	@$(call npm-ci,tests/e2e)
+
+debian = missing=$$(for p in $(1); do \
 	    dpkg-query -W -f '$${db:Status-Status}\n' $$p 2>/dev/null | grep -qx installed || echo $$p; done); \
 	if [ -n "$$missing" ]; then \
 	    echo "installing:" $$missing; \
 	    $(SUDO) apt-get update -qq && \
 	    DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq --no-install-recommends $$missing; \
 	fi
-	@$(call npm-ci,third_party)
-
-# The clients that the end-to-end tests run.
-e2e-packages: setup
-	@$(call npm-ci,tests/e2e)
 
 npm-ci = cd $(1) && cmp -s package-lock.json node_modules/.installed || { \
 	    echo "installing: $(1)/node_modules"; \

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Runs every test of a build folder and sums their last lines: 'N passed, N failed, N skipped'.
 
-Usage: test.py BUILD [NAME-PART]...
+Usage: test.py BUILD [NAME-PART | SUITE]...
 Each test is a program whose last line gives its counts; one that ends without such a line, or with
 another exit code than its counts call for, counts as one failure.  Output of a test that passed is
-kept in BUILD/test-logs, output of one that failed is shown.  Lines starting with 'skipped: ' name
+kept in BUILD/test-logs, output of one that failed is shown; the sum is kept there too.  Lines starting with 'skipped: ' name
 what was skipped and why, and are always shown."""
 import json
 import os
@@ -34,11 +34,15 @@ def run(test, build, log):
     return counts, lines
 
 
+def chosen(test, parts):
+    suites = {suite.split(":")[-1] for suite in test["suite"]}
+    return not parts or any(part in suites or part in test["name"] for part in parts)
+
+
 def main():
     build = pathlib.Path(sys.argv[1])
-    parts = sys.argv[2:]
     tests = json.loads(subprocess.check_output(["meson", "introspect", "--tests", str(build)]))
-    tests = [t for t in tests if not parts or any(p in t["name"] for p in parts)]
+    tests = [t for t in tests if chosen(t, sys.argv[2:])]
     logs = build / "test-logs"
     logs.mkdir(exist_ok=True)
     total = [0, 0, 0]
@@ -54,7 +58,9 @@ def main():
         for line in [] if counts[1] else lines:
             if line.startswith("skipped: "):
                 print("     " + line)
-    print(f"{total[0]} passed, {total[1]} failed, {total[2]} skipped")
+    words = f"{total[0]} passed, {total[1]} failed, {total[2]} skipped"
+    (logs / "sum").write_text(words + "\n")
+    print(words)
     sys.exit(total[1] != 0 or total[0] == 0)
 
 
