@@ -126,18 +126,26 @@ bool kl_arg_u64(struct kl_rpc_call *call, kl_arg arg, u64 *out)
     return kl_u256_to_u64(out, wide) || kl_arg_fail(call, arg, "hex number > 64 bits");
 }
 
+bool kl_arg_number_u256(struct kl_rpc_call *call, kl_arg arg, kl_u256 *out)
+{
+    kl_span text;
+    if (kl_json_is(call->json, arg.ref, KL_JSON_NUMBER))
+        return kl_u256_from_decimal(out, kl_json_raw(call->json, arg.ref)) ||
+               kl_arg_fail(call, arg, "whole number of at most 256 bits expected");
+    if (!string(call, arg, &text, "number"))
+        return false;
+    return kl_u256_from_decimal(out, text) || kl_arg_u256(call, arg, out);
+}
+
 bool kl_arg_number(struct kl_rpc_call *call, kl_arg arg, u64 *out)
 {
+    kl_u256 wide;
     if (kl_json_is(call->json, arg.ref, KL_JSON_NUMBER))
         return kl_json_number_u64(out, call->json, arg.ref) ||
                kl_arg_fail(call, arg, "whole number of at most 64 bits expected");
-    kl_span text;
-    kl_u256 wide;
-    if (!string(call, arg, &text, "number"))
+    if (!kl_arg_number_u256(call, arg, &wide))
         return false;
-    if (kl_u256_from_decimal(&wide, text) && kl_u256_to_u64(out, wide))
-        return true;
-    return kl_arg_u64(call, arg, out);
+    return kl_u256_to_u64(out, wide) || kl_arg_fail(call, arg, "number > 64 bits");
 }
 
 bool kl_arg_slot(struct kl_rpc_call *call, kl_arg arg, kl_hash *out)

@@ -70,6 +70,20 @@ KL_TEST(param_quantities)
         "invalid argument 0: whole number of at most 64 bits expected");
     BAD(kl_arg_number, "[\"ten\"]", u64, "invalid argument 0: hex string without 0x prefix");
     BAD(kl_arg_number, "[[]]", u64, "invalid argument 0: number expected");
+    BAD(kl_arg_number, "[\"0x10000000000000000\"]", u64, "invalid argument 0: number > 64 bits");
+}
+
+KL_TEST(param_wide_numbers_in_every_spelling)
+{
+    GOOD(kl_arg_number_u256, "[\"0x10000000000000000\"]", kl_u256, out.w[1] == 1 && !out.w[0]);
+    GOOD(kl_arg_number_u256, "[\"18446744073709551616\"]", kl_u256, out.w[1] == 1 && !out.w[0]);
+    GOOD(kl_arg_number_u256, "[18446744073709551617]", kl_u256, out.w[1] == 1 && out.w[0] == 1);
+    BAD(kl_arg_number_u256, "[1e3]", kl_u256,
+        "invalid argument 0: whole number of at most 256 bits expected");
+    BAD(kl_arg_number_u256, "[-1]", kl_u256,
+        "invalid argument 0: whole number of at most 256 bits expected");
+    BAD(kl_arg_number_u256, "[\"" WIDE "\"]", kl_u256, "invalid argument 0: hex number too large");
+    BAD(kl_arg_number_u256, "[]", kl_u256, "missing value for required argument 0");
 }
 
 KL_TEST(param_plain_values)
