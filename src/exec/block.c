@@ -89,7 +89,8 @@ kl_status kl_exec_enter(struct kl_exec *exec, const kl_exec_block *block)
     exec->blob_gas_limit = (u64)blobs.max * KL_BLOB_GAS;
     if (fork >= KL_CANCUN)
         exec->block.blob_base_fee =
-            kl_blob_base_fee(header->excess_blob_gas, blobs.update_fraction);
+            block->blob_base_fee ? *block->blob_base_fee
+                                 : kl_blob_base_fee(header->excess_blob_gas, blobs.update_fraction);
     kl_journal_begin_block(exec->journal, block->reader);
     return KL_OK;
 }

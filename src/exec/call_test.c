@@ -95,3 +95,19 @@ KL_TEST(call_from_a_spent_account_keeps_its_nonce)
     CHECK_U64(test_look(&w, ALICE)->now.nonce, UINT64_MAX);
     test_world_done(&w);
 }
+
+KL_TEST(call_sees_the_blob_base_fee_it_is_given)
+{
+    struct test_world w;
+    kl_u256 fee = kl_u256_of(77);
+    test_world_init(&w, KL_OSAKA);
+    test_add_code(&w, CAROL, "4a5f5260205ff3"); /* returns BLOBBASEFEE */
+    kl_exec_block block = {
+        .spec = &w.spec, .header = &w.header, .reader = &w.reader, .blob_base_fee = &fee};
+    CHECK_OK(kl_exec_enter(w.exec, &block));
+    kl_tx tx = test_tx(&w, KL_TX_LEGACY, ALICE, CAROL);
+    CHECK_U64(call(&w, &(kl_call){.tx = &tx, .free = true}, KL_RULE_NONE).output.p[31], 77);
+    test_enter(&w);
+    CHECK_U64(call(&w, &(kl_call){.tx = &tx, .free = true}, KL_RULE_NONE).output.p[31], 1);
+    test_world_done(&w);
+}

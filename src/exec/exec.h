@@ -43,6 +43,7 @@ typedef struct kl_exec_block {
     const kl_header *header;
     struct kl_state_reader *reader;
     struct kl_block_hashes *hashes;
+    const kl_u256 *blob_base_fee; /* of calls that name one; NULL: what excess_blob_gas makes it */
 } kl_exec_block;
 
 /* The fork whose rules hold for a block with this header; on chains that come to Paris by total

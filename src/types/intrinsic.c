@@ -56,6 +56,11 @@ u64 kl_floor_gas(const kl_tx *tx, kl_fork fork)
     return add_times(TX_GAS, tokens, FLOOR_TOKEN_GAS);
 }
 
+u64 kl_tx_gas_max(kl_fork fork)
+{
+    return fork >= KL_OSAKA ? GAS_LIMIT_MAX : UINT64_MAX;
+}
+
 static kl_rule judge_blobs(const kl_tx *tx, kl_fork fork)
 {
     if (!tx->has_to)
@@ -108,7 +113,7 @@ kl_rule kl_tx_judge_limits(const kl_tx *tx, kl_fork fork)
 {
     if (tx->nonce == UINT64_MAX) /* [EIP-2681] */
         return KL_RULE_TX_NONCE_MAX;
-    if (fork >= KL_OSAKA && tx->gas_limit > GAS_LIMIT_MAX)
+    if (tx->gas_limit > kl_tx_gas_max(fork))
         return KL_RULE_TX_GAS_CAP;
     return kl_u256_lt(tx->max_fee, tx->max_priority_fee) ? KL_RULE_TX_TIP_HIGH : KL_RULE_NONE;
 }

@@ -9,6 +9,9 @@
  * EIP-7702].  UINT64_MAX for what no gas limit could pay. */
 u64 kl_intrinsic_gas(const kl_tx *tx, kl_fork fork);
 
+/* The most gas a transaction may ask for [EIP-7825]; UINT64_MAX before Osaka. */
+u64 kl_tx_gas_max(kl_fork fork);
+
 /* The least gas a transaction is charged for its data [EIP-7623]; 0 before Prague. */
 u64 kl_floor_gas(const kl_tx *tx, kl_fork fork);
 
