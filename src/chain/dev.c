@@ -71,7 +71,8 @@ static kl_status make(struct kl_chain *chain, struct kl_run *run, struct kl_tip 
         KL_TRY(kl_tip_set_dev(tip, env));
         KL_TRY(kl_index_dev(builder, env));
     }
-    kl_record_put_dev(&tip->record, tip->header.number, &root, op);
+    const kl_dev_outcome outcome = {tip->header.number, root, kl_dev_mark(env, op)};
+    kl_record_put_dev(&tip->record, &outcome, op);
     return tip->record.failed ? KL_LIMIT : KL_OK;
 }
 
@@ -99,8 +100,9 @@ static kl_status step(struct kl_chain *chain, struct kl_run *run, struct kl_tip 
 }
 
 kl_status kl_chain_dev(struct kl_chain *chain, struct kl_run *run, struct kl_tip *parent,
-                       const kl_devop *op, struct kl_tip **out, kl_rule *broken)
+                       const kl_devop *wanted, struct kl_tip **out, kl_rule *broken)
 {
+    const kl_devop stripped = kl_devop_strip(wanted), *op = &stripped;
     *broken = chain->spec.dev ? KL_RULE_NONE : KL_RULE_DEV_FORBIDDEN;
     if (*broken != KL_RULE_NONE)
         return KL_OK;

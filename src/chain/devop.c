@@ -3,7 +3,23 @@
 #include "codec/rlp.h"
 
 static const char *const names[KL_DEVOP_COUNT] = {
-#define KL_DEVOP_X(NAME, name) [KL_DEVOP_##NAME] = (name),
+#define KL_DEVOP_X(NAME, name, members) [KL_DEVOP_##NAME] = (name),
+#include "chain/devop.def"
+#undef KL_DEVOP_X
+};
+
+enum {
+    ADDRESS = 1,
+    KEY = 2,
+    VALUE = 4,
+    NUMBER = 8,
+    SECONDS = 16,
+    CODE = 32,
+    FLAG = 64,
+};
+
+static const u8 members_of[KL_DEVOP_COUNT] = {
+#define KL_DEVOP_X(NAME, name, members) [KL_DEVOP_##NAME] = (members),
 #include "chain/devop.def"
 #undef KL_DEVOP_X
 };
@@ -12,6 +28,36 @@ const char *kl_devop_name(kl_devop_kind kind)
 {
     KL_ASSERT(kind < KL_DEVOP_COUNT);
     return names[kind];
+}
+
+kl_devop kl_devop_strip(const kl_devop *op)
+{
+    KL_ASSERT(op->kind < KL_DEVOP_COUNT);
+    u8 members = members_of[op->kind];
+    kl_devop stripped = {.kind = op->kind};
+    if (members & ADDRESS)
+        stripped.address = op->address;
+    if (members & KEY)
+        stripped.key = op->key;
+    if (members & VALUE)
+        stripped.value = op->value;
+    if (members & NUMBER)
+        stripped.number = op->number;
+    if (members & SECONDS)
+        stripped.seconds = op->seconds;
+    if (members & CODE)
+        stripped.code = op->code;
+    if (members & FLAG)
+        stripped.flag = op->flag;
+    return stripped;
+}
+
+static bool is_stripped(const kl_devop *op)
+{
+    kl_devop s = kl_devop_strip(op);
+    return kl_address_eq(&s.address, &op->address) && kl_u256_eq(s.key, op->key) &&
+           kl_u256_eq(s.value, op->value) && s.number == op->number && s.seconds == op->seconds &&
+           s.code.len == op->code.len && s.flag == op->flag;
 }
 
 void kl_devop_encode(kl_out *out, const kl_devop *op)
@@ -58,6 +104,8 @@ kl_rule kl_devop_decode(kl_devop *out, kl_span bytes)
     KL_JUDGE(kl_rlp_bytes(&items, &op.code));
     KL_JUDGE(read_bool(&items, &op.flag));
     KL_JUDGE(kl_rlp_close(&items));
+    if (!is_stripped(&op))
+        return KL_RULE_DEV_MEMBER;
     *out = op;
     return KL_RULE_NONE;
 }

@@ -11,7 +11,7 @@
 #include "types/header.h"
 
 typedef enum kl_devop_kind {
-#define KL_DEVOP_X(NAME, name) KL_DEVOP_##NAME,
+#define KL_DEVOP_X(NAME, name, members) KL_DEVOP_##NAME,
 #include "chain/devop.def"
 #undef KL_DEVOP_X
     KL_DEVOP_COUNT
@@ -20,7 +20,7 @@ typedef enum kl_devop_kind {
 /* "setBalance"; static storage. */
 const char *kl_devop_name(kl_devop_kind kind);
 
-/* One operation; which members count depends on its kind (devop.def), the others are 0. */
+/* One operation; which members count depends on its kind (devop.def). */
 typedef struct kl_devop {
     kl_devop_kind kind;
     kl_address address;
@@ -31,9 +31,13 @@ typedef struct kl_devop {
     bool flag;
 } kl_devop;
 
+/* The operation with the members that its kind does not use set to 0. */
+kl_devop kl_devop_strip(const kl_devop *op);
+
 /* rlp([kind, address, key, value, number, seconds, code, flag]); seconds as two's complement. */
 void kl_devop_encode(kl_out *out, const kl_devop *op);
-/* Code views the bytes.  DEV_KIND for a kind that does not exist. */
+/* Code views the bytes.  DEV_KIND for a kind that does not exist, DEV_MEMBER for a member that is
+ * not 0 and not used. */
 kl_rule kl_devop_decode(kl_devop *out, kl_span bytes);
 
 /* What operations have set and later blocks depend on: part of the versioned state (table CHAIN,

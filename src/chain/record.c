@@ -1,6 +1,7 @@
 #include "chain/record.h"
 
 #include "codec/rlp.h"
+#include "crypto/keccak.h"
 
 /* Runs an encoder twice: to measure, then into the buffer. */
 #define PUT(buf, encode)                                        \
@@ -18,7 +19,9 @@
 
 static void genesis(kl_out *out, const kl_header *header, kl_span text)
 {
+    kl_hash hash = kl_keccak256(text);
     kl_rlp_mark list = kl_rlp_put_begin(out);
+    kl_rlp_put_hash(out, &hash);
     kl_header_encode(out, header);
     kl_rlp_put_bytes(out, text);
     kl_rlp_put_end(out, list);
@@ -29,24 +32,41 @@ void kl_record_put_genesis(struct kl_buf *out, const kl_header *header, kl_span 
     PUT(out, genesis(&put_out, header, text));
 }
 
-static void dev(kl_out *out, u64 block_number, const kl_hash *state_root, const kl_devop *op)
+kl_hash kl_dev_mark(const kl_dev_env *env, const kl_devop *op)
+{
+    u8 room[KL_DEV_ENV_RLP_MAX + 256];
+    kl_out out = kl_out_of(room, sizeof room);
+    kl_devop plain = *op;
+    plain.code = KL_SPAN_NONE;
+    kl_dev_env_encode(&out, env);
+    kl_devop_encode(&out, &plain);
+    KL_ASSERT(!out.full);
+    kl_keccak keccak;
+    kl_keccak_init(&keccak);
+    kl_keccak_add(&keccak, kl_out_done(&out));
+    kl_keccak_add(&keccak, op->code);
+    return kl_keccak_done(&keccak);
+}
+
+static void dev(kl_out *out, const kl_dev_outcome *outcome, const kl_devop *op)
 {
     kl_rlp_mark list = kl_rlp_put_begin(out);
-    kl_rlp_put_u64(out, block_number);
-    kl_rlp_put_hash(out, state_root);
+    kl_rlp_put_u64(out, outcome->block_number);
+    kl_rlp_put_hash(out, &outcome->state_root);
+    kl_rlp_put_hash(out, &outcome->mark);
     kl_devop_encode(out, op);
     kl_rlp_put_end(out, list);
 }
 
-void kl_record_put_dev(struct kl_buf *out, u64 block_number, const kl_hash *state_root,
-                       const kl_devop *op)
+void kl_record_put_dev(struct kl_buf *out, const kl_dev_outcome *outcome, const kl_devop *op)
 {
-    PUT(out, dev(&put_out, block_number, state_root, op));
+    PUT(out, dev(&put_out, outcome, op));
 }
 
 static void block_record(kl_out *out, const kl_block *block, const kl_receipt *receipts)
 {
     kl_rlp_mark list = kl_rlp_put_begin(out);
+    kl_rlp_put_hash(out, &block->hash);
     kl_block_encode(out, block);
     kl_rlp_mark senders = kl_rlp_put_begin(out);
     for (usize i = 0; i < block->tx_count; i++)
@@ -69,21 +89,26 @@ kl_rule kl_record_genesis(kl_span payload, kl_header *header, kl_span *text)
     kl_rlp items;
     kl_span item;
     bool is_list;
+    kl_hash stored;
     KL_JUDGE(kl_rlp_open(&items, payload));
+    KL_JUDGE(kl_rlp_hash(&items, &stored));
     KL_JUDGE(kl_rlp_item(&items, &item, &is_list));
     KL_JUDGE(kl_header_decode(header, item));
     KL_JUDGE(kl_rlp_bytes(&items, text));
-    return kl_rlp_close(&items);
+    KL_JUDGE(kl_rlp_close(&items));
+    kl_hash hash = kl_keccak256(*text);
+    return kl_hash_eq(&hash, &stored) ? KL_RULE_NONE : KL_RULE_LEDGER_HASH;
 }
 
-kl_rule kl_record_dev(kl_span payload, u64 *block_number, kl_hash *state_root, kl_devop *op)
+kl_rule kl_record_dev(kl_span payload, kl_dev_outcome *outcome, kl_devop *op)
 {
     kl_rlp items;
     kl_span item;
     bool is_list;
     KL_JUDGE(kl_rlp_open(&items, payload));
-    KL_JUDGE(kl_rlp_u64(&items, block_number));
-    KL_JUDGE(kl_rlp_hash(&items, state_root));
+    KL_JUDGE(kl_rlp_u64(&items, &outcome->block_number));
+    KL_JUDGE(kl_rlp_hash(&items, &outcome->state_root));
+    KL_JUDGE(kl_rlp_hash(&items, &outcome->mark));
     KL_JUDGE(kl_rlp_item(&items, &item, &is_list));
     KL_JUDGE(kl_devop_decode(op, item));
     return kl_rlp_close(&items);
@@ -95,6 +120,7 @@ kl_rule kl_record_block(kl_span payload, kl_block_record *out)
     bool block_is_list, senders_is_list, receipts_is_list;
     kl_block_record record;
     KL_JUDGE(kl_rlp_open(&items, payload));
+    KL_JUDGE(kl_rlp_hash(&items, &record.hash));
     KL_JUDGE(kl_rlp_item(&items, &record.block, &block_is_list));
     KL_JUDGE(kl_rlp_item(&items, &record.senders, &senders_is_list));
     KL_JUDGE(kl_rlp_item(&items, &record.receipts, &receipts_is_list));

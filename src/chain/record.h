@@ -1,8 +1,11 @@
 /* record: what the ledger's records say.
  *
- *     genesis  rlp([header of block 0, genesis file])
- *     block    rlp([block, [sender, …], [stored receipt, …]])
- *     dev      rlp([block number, state root, operation])    the root after it
+ *     genesis  rlp([keccak(file), header of block 0, genesis file])
+ *     block    rlp([block hash, block, [sender, …], [stored receipt, …]])
+ *     dev      rlp([block number, state root, mark, operation])    root and mark after it
+ *
+ * The hashes say nothing that does not follow from the rest; they bind what no root does, so that
+ * no other file, header or operation can stand in a record's place.
  *
  * docs/formats/ledger.md draws every field.  A record of our own ledger is judged like bytes from
  * outside: disks lie. */
@@ -22,14 +25,25 @@ typedef enum kl_record_kind {
 /* Encoders write at the end of out; out->failed afterwards says that there was no room. */
 void kl_record_put_genesis(struct kl_buf *out, const kl_header *header, kl_span text);
 void kl_record_put_block(struct kl_buf *out, const kl_block *block, const kl_receipt *receipts);
-void kl_record_put_dev(struct kl_buf *out, u64 block_number, const kl_hash *state_root,
-                       const kl_devop *op);
+/* What an operation comes to. */
+typedef struct kl_dev_outcome {
+    u64 block_number; /* of the head */
+    kl_hash state_root;
+    kl_hash mark; /* kl_dev_mark */
+} kl_dev_outcome;
 
+/* keccak(rlp(dev environment after the operation) ‖ rlp(operation without its code) ‖ code) */
+kl_hash kl_dev_mark(const kl_dev_env *env, const kl_devop *op);
+
+void kl_record_put_dev(struct kl_buf *out, const kl_dev_outcome *outcome, const kl_devop *op);
+
+/* LEDGER_HASH when the file is not the one whose hash stands beside it. */
 kl_rule kl_record_genesis(kl_span payload, kl_header *header, kl_span *text);
-kl_rule kl_record_dev(kl_span payload, u64 *block_number, kl_hash *state_root, kl_devop *op);
+kl_rule kl_record_dev(kl_span payload, kl_dev_outcome *outcome, kl_devop *op);
 
 /* A block's record in parts; nothing inside is decoded yet. */
 typedef struct kl_block_record {
+    kl_hash hash;     /* as stored */
     kl_span block;    /* its RLP */
     kl_span senders;  /* the RLP of the list */
     kl_span receipts; /* the RLP of the list */

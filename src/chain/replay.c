@@ -31,10 +31,9 @@ static kl_status replay_block(struct kl_chain *chain, struct kl_run *run, struct
 static kl_status replay_dev(struct kl_chain *chain, struct kl_run *run, struct kl_tip *parent,
                             const kl_record *record, struct kl_tip **out, kl_rule *broken)
 {
-    u64 block_number;
-    kl_hash root;
+    kl_dev_outcome outcome;
     kl_devop op;
-    *broken = kl_record_dev(record->payload, &block_number, &root, &op);
+    *broken = kl_record_dev(record->payload, &outcome, &op);
     return *broken == KL_RULE_NONE ? kl_chain_dev(chain, run, parent, &op, out, broken) : KL_OK;
 }
 
@@ -42,15 +41,18 @@ static kl_status replay_dev(struct kl_chain *chain, struct kl_run *run, struct k
 static kl_rule name_difference(u8 kind, kl_span got, kl_span want)
 {
     kl_block_record a, b;
-    u64 number_a, number_b;
-    kl_hash root_a, root_b;
+    kl_dev_outcome x, y;
     kl_devop op;
     if (kind == KL_RECORD_BLOCK && kl_record_block(got, &a) == KL_RULE_NONE &&
         kl_record_block(want, &b) == KL_RULE_NONE)
-        return kl_span_eq(a.senders, b.senders) ? KL_RULE_LEDGER_RECEIPT : KL_RULE_LEDGER_SENDER;
-    if (kind == KL_RECORD_DEV && kl_record_dev(got, &number_a, &root_a, &op) == KL_RULE_NONE &&
-        kl_record_dev(want, &number_b, &root_b, &op) == KL_RULE_NONE)
-        return number_a == number_b ? KL_RULE_DEV_ROOT : KL_RULE_DEV_BLOCK;
+        return !kl_span_eq(a.senders, b.senders)     ? KL_RULE_LEDGER_SENDER
+               : !kl_span_eq(a.receipts, b.receipts) ? KL_RULE_LEDGER_RECEIPT
+                                                     : KL_RULE_LEDGER_HASH;
+    if (kind == KL_RECORD_DEV && kl_record_dev(got, &x, &op) == KL_RULE_NONE &&
+        kl_record_dev(want, &y, &op) == KL_RULE_NONE)
+        return x.block_number != y.block_number            ? KL_RULE_DEV_BLOCK
+               : !kl_hash_eq(&x.state_root, &y.state_root) ? KL_RULE_DEV_ROOT
+                                                           : KL_RULE_LEDGER_HASH;
     return KL_RULE_LEDGER_GENESIS;
 }
 
