@@ -225,6 +225,14 @@ kl_status kl_seglog_append(struct kl_seglog *log, u8 kind, const kl_span *parts,
     return KL_OK;
 }
 
+u64 kl_seglog_would_leave(const struct kl_seglog *log, u64 seq)
+{
+    usize i = 0;
+    while (i + 1 < log->segments && log->segment[i + 1]->first <= seq)
+        i++;
+    return log->segment[i]->first;
+}
+
 kl_status kl_seglog_drop(struct kl_seglog *log, u64 seq)
 {
     bool dropped = false;

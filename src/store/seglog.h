@@ -43,13 +43,16 @@ typedef struct kl_seglog_config {
     /* Of a segment, a multiple of 4 KiB.  The first segments are smaller: they double from 1 MiB
      * on. A record that does not fit gets a segment of its own size. */
     usize segment_bytes;
+    /* Changes nothing, not even a tear, which is reported all the same: the log ends before it.
+     * Appending, writing and syncing return KL_UNSUPPORTED. */
+    bool read_only;
 } kl_seglog_config;
 
 /* What opening found and did. */
 typedef struct kl_seglog_report {
     char file[KL_PATH_MAX + 1]; /* path of the tear's or the damage's; "" when there was neither */
     u64 offset;                 /* in that file */
-    u64 cut_bytes;              /* > 0: a tear was cut off */
+    u64 cut_bytes;              /* > 0: a tear was cut off (read-only: is there) */
     const char *damage;         /* what is damaged, static text; NULL when nothing is */
 } kl_seglog_report;
 
@@ -61,7 +64,8 @@ typedef struct kl_record {
 } kl_record;
 
 /* Opens or creates; the report is filled in any case.  KL_CORRUPT, KL_UNSUPPORTED (a newer format),
- * KL_IO, KL_FULL, KL_NOMEM.  At most one process may have the log open: kl_fs_lock is the caller's.
+ * KL_IO, KL_FULL, KL_NOMEM; read-only also KL_NOTFOUND when there is no log.  At most one process
+ * may have the log open: kl_fs_lock is the caller's.
  */
 KL_MUST_USE kl_status kl_seglog_open(struct kl_seglog **out, struct kl_fs *fs,
                                      const kl_seglog_config *config, kl_seglog_report *report);
@@ -89,6 +93,9 @@ KL_MUST_USE kl_status kl_seglog_sync(struct kl_seglog *log);
  * KL_NOTFOUND outside [first, end); KL_CORRUPT, with *damage (may be NULL) filled. */
 KL_MUST_USE kl_status kl_seglog_read(struct kl_seglog *log, u64 seq, struct kl_arena *arena,
                                      kl_record *out, kl_seglog_report *damage);
+
+/* The first record that kl_seglog_drop of seq would leave. */
+u64 kl_seglog_would_leave(const struct kl_seglog *log, u64 seq);
 
 /* Removes whole segments that hold nothing at or above seq, and their `.torn` files.  The newest
  * segment stays.  Works on a broken log too; a failure breaks nothing. */

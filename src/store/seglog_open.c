@@ -73,6 +73,8 @@ static kl_status look(struct kl_seglog *log, struct found *found)
     KL_TRY(kl_fs_list(log->fs, log->dir, see_name, found));
     if (found->failed)
         return KL_NOMEM;
+    if (log->read_only)
+        return KL_OK;
     if (found->unnamed) {
         char path[KL_PATH_MAX + 1];
         kl_seg_path_in(log, KL_SEG_UNNAMED, path);
@@ -122,7 +124,8 @@ static kl_status take_up(struct kl_seglog *log, u64 first, bool newest, kl_seglo
     char path[KL_PATH_MAX + 1];
     kl_seg_header header;
     kl_seg_path(log, first, KL_SEG_SUFFIX, path);
-    KL_TRY(kl_fs_open(log->fs, &file, path, newest ? KL_OPEN_WRITE : KL_OPEN_READ));
+    bool writable = newest && !log->read_only;
+    KL_TRY(kl_fs_open(log->fs, &file, path, writable ? KL_OPEN_WRITE : KL_OPEN_READ));
     KL_TRY(read_header(log, file, first, &header, report));
     KL_TRY(kl_seg_add(log, &header, newest ? file : NULL));
     if (newest)
@@ -133,8 +136,11 @@ static kl_status take_up(struct kl_seglog *log, u64 first, bool newest, kl_seglo
 static kl_status open_log(struct kl_seglog *log, kl_seglog_report *report)
 {
     KL_CLEANUP(found_done) struct found found = {0};
-    KL_TRY(make_folder(log));
+    if (!log->read_only)
+        KL_TRY(make_folder(log));
     KL_TRY(look(log, &found));
+    if (found.count == 0 && log->read_only)
+        return KL_NOTFOUND;
     for (usize i = 0; i < found.count; i++)
         KL_TRY(take_up(log, found.first[i], i + 1 == found.count, report));
     if (found.count == 0)
@@ -156,12 +162,16 @@ kl_status kl_seglog_open(struct kl_seglog **out, struct kl_fs *fs, const kl_segl
     log->fs = fs;
     memcpy(log->dir, config->dir, dir_len);
     log->segment_bytes = config->segment_bytes;
+    log->read_only = config->read_only;
+    if (config->read_only)
+        log->broken = KL_UNSUPPORTED;
     kl_mutex_init(&log->mutex);
     kl_mutex_init(&log->sync_mutex);
     kl_status status = open_log(log, report);
     if (status != KL_OK) {
         kl_seglog_close(log);
-        return status == KL_NOTFOUND ? KL_IO : status; /* a file went away while we looked */
+        /* A file that went away while we looked is a failing disk. */
+        return status == KL_NOTFOUND && !config->read_only ? KL_IO : status;
     }
     *out = log;
     return KL_OK;

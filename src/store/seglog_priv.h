@@ -94,6 +94,7 @@ struct kl_seglog {
     struct kl_fs *fs;
     char dir[KL_PATH_MAX + 1];
     u64 segment_bytes;
+    bool read_only;
 
     kl_mutex sync_mutex;       /* held while a file is synced: one sync at a time, in order */
     struct kl_file *next_file; /* the next segment's, being filled with zeros; NULL: not begun */

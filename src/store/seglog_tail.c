@@ -247,12 +247,16 @@ static kl_status recover(struct tail *t, kl_seglog_report *report)
     if (t->durable > t->next)
         return kl_seg_damaged(t->log, t->segment, end, "records that were durable are missing",
                               report);
-    if (t->shared || t->last >= unused(t)) {
+    bool torn = t->shared || t->last >= unused(t);
+    if (torn && !t->log->read_only)
         KL_TRY(keep_tear(t));
+    if (torn) {
         kl_seg_path(t->log, t->segment->first, KL_SEG_SUFFIX, report->file);
         report->offset = end;
         report->cut_bytes = (t->last + 1) * KL_SEG_SECTOR - end;
     }
+    if (t->log->read_only)
+        return KL_OK;
     KL_TRY(write_again(t));
     KL_TRY(write_cuts(t));
     return kl_file_sync(t->segment->file);
