@@ -3,8 +3,6 @@
 
 #include <stdio.h>
 
-#define KEEL_VERSION "0.1.0"
-
 static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
@@ -49,7 +47,7 @@ int kl_cli_main(int argc, char **argv)
         return KL_EXIT_OK;
     }
     if (strcmp(name, "--version") == 0) {
-        printf("keel %s\n", KEEL_VERSION);
+        printf("keel %s\n", KL_VERSION);
         return KL_EXIT_OK;
     }
     for (usize i = 0; i < KL_COUNT_OF(commands); i++)

@@ -12,6 +12,8 @@
 #define KL_EXIT_USAGE  2
 #define KL_EXIT_FORCED 130
 
+#define KL_VERSION "0.1.0"
+
 #define KL_COMMAND_X(name, function, help) int function(int argc, char **argv);
 #include "cli/command.def"
 #undef KL_COMMAND_X

@@ -1,0 +1,259 @@
+/* What the RPC methods ask, answered by host and wallet. */
+#include "node/node_priv.h"
+
+#define SUBMIT_WAIT_NS UINT64_C(10000000000)
+
+static struct kl_node *node_of(struct kl_rpc_backend *backend)
+{
+    return (struct kl_node *)backend;
+}
+
+static struct kl_chain *chain(struct kl_rpc_backend *backend)
+{
+    return kl_host_chain(node_of(backend)->host);
+}
+
+/* Where a block is made for each transaction, the block is there when the client is answered. */
+static kl_status submit(struct kl_rpc_backend *backend, const kl_tx *tx, kl_rule *broken)
+{
+    return kl_host_submit(node_of(backend)->host, tx, true, SUBMIT_WAIT_NS, broken);
+}
+
+struct ask_nonce {
+    const kl_address *sender;
+    u64 nonce;
+};
+
+static void use_nonce(void *ctx, struct kl_pool *pool)
+{
+    struct ask_nonce *ask = ctx;
+    ask->nonce = kl_pool_next_nonce(pool, ask->sender, ask->nonce);
+}
+
+static u64 next_nonce(struct kl_rpc_backend *backend, const kl_address *sender, u64 account_nonce)
+{
+    struct ask_nonce ask = {sender, account_nonce};
+    kl_host_with_pool(node_of(backend)->host, use_nonce, &ask);
+    return ask.nonce;
+}
+
+/* Transactions by reference, so that they are copied without the pool's lock. */
+struct found {
+    const kl_pool_tx *tx;
+    bool pending;
+};
+
+static kl_status copy_tx(const struct found *found, struct kl_arena *arena, kl_rpc_pooled *out)
+{
+    const kl_tx *tx = &found->tx->tx;
+    kl_rpc_pooled copy = {.pending = found->pending};
+    kl_rule broken;
+    kl_span raw = kl_arena_copy(arena, tx->raw);
+    if (!raw.p)
+        return KL_NOMEM;
+    KL_TRY(kl_tx_decode(&copy.tx, raw, KL_FORK_NEWEST, arena, &broken));
+    KL_ASSERT(broken == KL_RULE_NONE); /* the pool holds what could be decoded */
+    copy.tx.sender = tx->sender;
+    copy.tx.has_sender = true;
+    *out = copy;
+    return KL_OK;
+}
+
+struct ask_tx {
+    const kl_hash *hash;
+    struct found found;
+};
+
+static void use_tx(void *ctx, struct kl_pool *pool)
+{
+    struct ask_tx *ask = ctx;
+    const kl_pool_tx *tx = kl_pool_get(pool, ask->hash);
+    if (!tx)
+        return;
+    ask->found.tx = kl_pool_tx_ref(tx);
+    ask->found.pending = kl_pool_next_nonce(pool, &tx->tx.sender, 0) > tx->tx.nonce;
+}
+
+static kl_status pooled(struct kl_rpc_backend *backend, const kl_hash *hash, struct kl_arena *arena,
+                        kl_rpc_pooled *out)
+{
+    struct ask_tx ask = {.hash = hash};
+    kl_host_with_pool(node_of(backend)->host, use_tx, &ask);
+    if (!ask.found.tx)
+        return KL_NOTFOUND;
+    kl_status status = copy_tx(&ask.found, arena, out);
+    kl_pool_tx_unref(ask.found.tx);
+    return status;
+}
+
+struct ask_content {
+    struct kl_arena *arena;
+    struct found *list;
+    usize count, cap;
+    kl_status status;
+};
+
+static void each_content(void *ctx, const kl_pool_tx *tx, bool pending)
+{
+    struct ask_content *ask = ctx;
+    KL_ASSERT(ask->count < ask->cap);
+    ask->list[ask->count++] = (struct found){kl_pool_tx_ref(tx), pending};
+}
+
+static void use_content(void *ctx, struct kl_pool *pool)
+{
+    struct ask_content *ask = ctx;
+    kl_pool_counts counts = kl_pool_count(pool);
+    ask->cap = counts.pending + counts.queued;
+    ask->list = KL_TAKE(ask->arena, struct found, ask->cap);
+    ask->status = ask->list ? kl_pool_each(pool, each_content, ask) : KL_NOMEM;
+}
+
+static kl_status pool_content(struct kl_rpc_backend *backend, struct kl_arena *arena,
+                              kl_rpc_pooled **out, usize *count)
+{
+    struct ask_content ask = {.arena = arena};
+    kl_host_with_pool(node_of(backend)->host, use_content, &ask);
+    kl_status status = ask.status;
+    kl_rpc_pooled *list = NULL;
+    if (status == KL_OK) {
+        list = KL_TAKE(arena, kl_rpc_pooled, ask.count);
+        status = list ? KL_OK : KL_NOMEM;
+    }
+    for (usize i = 0; i < ask.count; i++) {
+        if (status == KL_OK)
+            status = copy_tx(&ask.list[i], arena, &list[i]);
+        kl_pool_tx_unref(ask.list[i].tx);
+    }
+    if (status != KL_OK)
+        return status;
+    *out = list;
+    *count = ask.count;
+    return KL_OK;
+}
+
+static void use_counts(void *ctx, struct kl_pool *pool)
+{
+    *(kl_pool_counts *)ctx = kl_pool_count(pool);
+}
+
+static void pool_counts(struct kl_rpc_backend *backend, usize *pending, usize *queued)
+{
+    kl_pool_counts counts;
+    kl_host_with_pool(node_of(backend)->host, use_counts, &counts);
+    *pending = counts.pending;
+    *queued = counts.queued;
+}
+
+struct ask_drop {
+    const kl_hash *hash;
+    bool gone;
+};
+
+static void use_drop(void *ctx, struct kl_pool *pool)
+{
+    struct ask_drop *ask = ctx;
+    ask->gone = kl_pool_remove(pool, ask->hash);
+}
+
+static bool pool_drop(struct kl_rpc_backend *backend, const kl_hash *hash)
+{
+    struct ask_drop ask = {.hash = hash};
+    kl_host_with_pool(node_of(backend)->host, use_drop, &ask);
+    return ask.gone;
+}
+
+static void use_clear(KL_UNUSED void *ctx, struct kl_pool *pool)
+{
+    kl_pool_clear(pool);
+}
+
+static void pool_clear(struct kl_rpc_backend *backend)
+{
+    kl_host_with_pool(node_of(backend)->host, use_clear, NULL);
+}
+
+static usize account_count(struct kl_rpc_backend *backend)
+{
+    const struct kl_wallet *wallet = node_of(backend)->config.wallet;
+    return wallet ? kl_wallet_count(wallet) : 0;
+}
+
+static kl_address account(struct kl_rpc_backend *backend, usize index)
+{
+    return *kl_wallet_address(node_of(backend)->config.wallet, index);
+}
+
+static bool sign(struct kl_rpc_backend *backend, const kl_address *address, const kl_hash *digest,
+                 kl_signature *out)
+{
+    const struct kl_wallet *wallet = node_of(backend)->config.wallet;
+    usize index = wallet ? kl_wallet_find(wallet, address) : SIZE_MAX;
+    if (index == SIZE_MAX)
+        return false;
+    kl_wallet_sign(wallet, index, digest, out);
+    return true;
+}
+
+static void next_block(struct kl_rpc_backend *backend, const struct kl_tip *head,
+                       kl_build_plan *out)
+{
+    kl_host_next_block(node_of(backend)->host, head, out);
+}
+
+static kl_status dev(struct kl_rpc_backend *backend, kl_devop *op, kl_rule *broken)
+{
+    return kl_host_dev(node_of(backend)->host, op, broken);
+}
+
+static kl_status mine(struct kl_rpc_backend *backend, u64 count, u64 spacing)
+{
+    return kl_host_mine(node_of(backend)->host, count, spacing);
+}
+
+static bool automine(struct kl_rpc_backend *backend)
+{
+    return kl_host_automine(node_of(backend)->host);
+}
+
+static void set_automine(struct kl_rpc_backend *backend, bool on)
+{
+    kl_host_set_automine(node_of(backend)->host, on);
+}
+
+static void set_interval(struct kl_rpc_backend *backend, u64 interval_ns)
+{
+    kl_host_set_interval(node_of(backend)->host, interval_ns);
+}
+
+static kl_status health(struct kl_rpc_backend *backend)
+{
+    return kl_host_health(node_of(backend)->host);
+}
+
+static usize peer_count(KL_UNUSED struct kl_rpc_backend *backend)
+{
+    return 0;
+}
+
+const struct kl_rpc_backend_ops kl_node_backend_ops = {
+    .chain = chain,
+    .submit = submit,
+    .next_nonce = next_nonce,
+    .pooled = pooled,
+    .pool_content = pool_content,
+    .pool_counts = pool_counts,
+    .pool_drop = pool_drop,
+    .pool_clear = pool_clear,
+    .account_count = account_count,
+    .account = account,
+    .sign = sign,
+    .next_block = next_block,
+    .dev = dev,
+    .mine = mine,
+    .automine = automine,
+    .set_automine = set_automine,
+    .set_interval = set_interval,
+    .health = health,
+    .peer_count = peer_count,
+};

@@ -1,0 +1,127 @@
+/* Written by hand, a member a line, so that two texts can be compared by eye and a fault has a
+ * line. */
+#include "node/dev_genesis.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "codec/hex.h"
+#include "crypto/address.h"
+#include "types/genesis.h"
+
+enum { LINE_MAX_LEN = 256, PARSE_MEMORY = 64 << 20 };
+
+/* Code is nonce 1 like any contract's [EIP-161]. */
+static const struct predeploy {
+    kl_fork fork;
+    const char *address, *code;
+} predeploys[] = {
+#define KL_PREDEPLOY_X(FORK, address, code) {KL_##FORK, address, code},
+#include "node/predeploy.def"
+#undef KL_PREDEPLOY_X
+};
+
+KL_PRINTF(2, 3) static void put(struct kl_buf *out, const char *format, ...)
+{
+    char line[LINE_MAX_LEN];
+    va_list list;
+    va_start(list, format);
+    int len = vsnprintf(line, sizeof line, format, list);
+    va_end(list);
+    KL_ASSERT(len >= 0 && (usize)len < sizeof line);
+    kl_buf_bytes(out, line, (usize)len);
+}
+
+/* Heights are 0; so are times, which are all before the genesis'. */
+static void put_forks(struct kl_buf *out, kl_fork last)
+{
+    for (usize fork = KL_FRONTIER + 1; fork <= last; fork++) {
+        if (fork == KL_PARIS)
+            put(out, "    \"terminalTotalDifficulty\": 0,\n");
+        put(out, "    \"%s\": 0,\n", kl_fork_config_key((kl_fork)fork));
+        if (fork == KL_SPURIOUS)
+            put(out, "    \"eip155Block\": 0,\n");
+    }
+}
+
+static void put_header(struct kl_buf *out, const kl_dev_genesis *g)
+{
+    put(out, "  \"timestamp\": \"0x%llx\",\n", (unsigned long long)g->timestamp);
+    put(out, "  \"gasLimit\": \"0x%llx\",\n", (unsigned long long)g->gas_limit);
+    put(out, "  \"difficulty\": \"%s\",\n", g->fork < KL_PARIS ? "0x20000" : "0x0");
+    if (g->fork >= KL_LONDON)
+        put(out, "  \"baseFeePerGas\": \"0x%llx\",\n", (unsigned long long)g->base_fee);
+}
+
+static void put_alloc(struct kl_buf *out, const kl_dev_genesis *g)
+{
+    char balance[KL_HEX_U256_MAX], address[43];
+    (void)kl_hex_of_u256(balance, g->balance);
+    put(out, "  \"alloc\": {\n");
+    for (usize i = 0; i < g->account_count; i++) {
+        kl_address_text(address, &g->accounts[i]);
+        put(out, "    \"%s\": {\"balance\": \"%s\"},\n", address, balance);
+    }
+    const char *comma = "";
+    for (usize i = 0; i < KL_COUNT_OF(predeploys); i++) {
+        if (g->fork < predeploys[i].fork)
+            continue;
+        put(out, "%s    \"0x%s\": {\"nonce\": \"0x1\", \"code\": \"0x", comma,
+            predeploys[i].address);
+        kl_buf_str(out, predeploys[i].code);
+        put(out, "\"}");
+        comma = ",\n";
+    }
+    put(out, "\n  }\n");
+}
+
+kl_status kl_dev_genesis_write(struct kl_buf *out, const kl_dev_genesis *g)
+{
+    put(out, "{\n  \"config\": {\n    \"chainId\": %llu,\n", (unsigned long long)g->chain_id);
+    put_forks(out, g->fork);
+    put(out, "    \"keel\": {\"engine\": \"solo\", \"dev\": true}\n  },\n");
+    put_header(out, g);
+    put_alloc(out, g);
+    put(out, "}\n");
+    return out->failed ? KL_NOMEM : KL_OK;
+}
+
+bool kl_dev_genesis_timestamp(u64 *out, kl_span text)
+{
+    struct kl_arena arena;
+    kl_genesis genesis;
+    kl_file_fault fault;
+    kl_arena_init(&arena, PARSE_MEMORY);
+    bool good =
+        kl_genesis_parse(&genesis, text, &arena, &fault) == KL_OK && fault.rule == KL_RULE_NONE;
+    if (good)
+        *out = genesis.header.timestamp;
+    kl_arena_done(&arena);
+    return good;
+}
+
+/* Takes the first line off text, without its break and indentation. */
+static kl_span take_line(kl_span *text)
+{
+    usize len = 0, skip = 0;
+    while (len < text->len && text->p[len] != '\n')
+        len++;
+    kl_span line = kl_span_sub(*text, 0, len);
+    *text = kl_span_sub(*text, len + 1, text->len);
+    while (skip < line.len && line.p[skip] == ' ')
+        skip++;
+    return kl_span_sub(line, skip, line.len);
+}
+
+bool kl_dev_genesis_differ(kl_span ours, kl_span theirs, kl_span *our_line, kl_span *their_line)
+{
+    while (ours.len || theirs.len) {
+        kl_span a = take_line(&ours), b = take_line(&theirs);
+        if (!kl_span_eq(a, b)) {
+            *our_line = a;
+            *their_line = b;
+            return true;
+        }
+    }
+    return false;
+}

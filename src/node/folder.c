@@ -1,0 +1,214 @@
+#include "node/folder.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "sys/fs.h"
+
+#define LEDGER_GONE "ledger.reset" /* what the ledger is called while it is deleted */
+#define GENESIS_TMP "genesis.tmp"
+
+static kl_status make_one(const char *path)
+{
+    return mkdir(path, 0700) == 0 || errno == EEXIST ? KL_OK : kl_sys_status(errno);
+}
+
+static kl_status make_all(const char *dir)
+{
+    char *path = strdup(dir);
+    if (!path)
+        return KL_NOMEM;
+    kl_status status = KL_OK;
+    for (char *slash = path; status == KL_OK && (slash = strchr(slash + 1, '/')) != NULL;) {
+        *slash = '\0';
+        status = make_one(path);
+        *slash = '/';
+    }
+    if (status == KL_OK)
+        status = make_one(path);
+    free(path);
+    return status;
+}
+
+static kl_status name_mark(struct kl_folder *folder, const char *dir)
+{
+    char *whole = realpath(dir, NULL);
+    if (!whole)
+        return kl_sys_status(errno);
+    int len = asprintf(&folder->suspect, "%s/" KL_FOLDER_SUSPECT, whole);
+    free(whole);
+    if (len < 0)
+        folder->suspect = NULL;
+    return len < 0 ? KL_NOMEM : KL_OK;
+}
+
+kl_status kl_folder_open(struct kl_folder *out, const char *dir, bool make)
+{
+    struct kl_folder folder = {0};
+    if (make)
+        KL_TRY(make_all(dir));
+    KL_TRY(kl_sys_fs_open(&folder.fs, dir));
+    kl_status status = kl_fs_lock(folder.fs, &folder.lock, KL_FOLDER_LOCK);
+    if (status == KL_OK)
+        status = name_mark(&folder, dir);
+    if (status != KL_OK) {
+        kl_folder_close(&folder);
+        return status;
+    }
+    *out = folder;
+    return KL_OK;
+}
+
+void kl_folder_close(struct kl_folder *folder)
+{
+    kl_file_closep(&folder->lock);
+    if (folder->fs)
+        kl_sys_fs_close(folder->fs);
+    folder->fs = NULL;
+    free(folder->suspect);
+    folder->suspect = NULL;
+}
+
+/* Names in a folder, each with its NUL, one behind the other. */
+struct names {
+    struct kl_arena arena;
+    kl_status status;
+    struct name {
+        struct name *next;
+        const char *text;
+    } * first;
+};
+
+static void each_name(void *ctx, const char *text)
+{
+    struct names *names = ctx;
+    struct name *name = KL_TAKE(&names->arena, struct name, 1);
+    kl_span copy = kl_arena_copy(&names->arena, kl_span_of(text, strlen(text) + 1));
+    if (!name || !copy.p) {
+        names->status = KL_NOMEM;
+        return;
+    }
+    *name = (struct name){names->first, (const char *)copy.p};
+    names->first = name;
+}
+
+/* A folder that is not there has no names. */
+static kl_status list(struct names *names, struct kl_fs *fs, const char *dir)
+{
+    *names = (struct names){0};
+    kl_arena_init(&names->arena, (usize)64 << 20);
+    kl_status status = kl_fs_list(fs, dir, each_name, names);
+    return status == KL_NOTFOUND ? KL_OK : status == KL_OK ? names->status : status;
+}
+
+static kl_status remove_file(struct kl_fs *fs, const char *path)
+{
+    kl_status status = kl_fs_unlink(fs, path);
+    return status == KL_NOTFOUND ? KL_OK : status;
+}
+
+/* Deletes the files of a folder; the folder itself stays. */
+static kl_status empty_folder(struct kl_fs *fs, const char *dir)
+{
+    struct names names;
+    kl_status status = list(&names, fs, dir);
+    for (struct name *name = names.first; name && status == KL_OK; name = name->next) {
+        char path[KL_PATH_MAX + 1];
+        int len = snprintf(path, sizeof path, "%s/%s", dir, name->text);
+        status = len > KL_PATH_MAX ? KL_UNSUPPORTED : remove_file(fs, path);
+    }
+    bool any = names.first != NULL;
+    kl_arena_done(&names.arena);
+    return status == KL_OK && any ? kl_fs_sync_dir(fs, dir) : status;
+}
+
+kl_status kl_folder_has_chain(struct kl_folder *folder, bool *out)
+{
+    struct names names;
+    kl_status status = list(&names, folder->fs, KL_FOLDER_LEDGER);
+    if (status == KL_OK)
+        *out = names.first != NULL;
+    kl_arena_done(&names.arena);
+    return status;
+}
+
+static kl_status read_all(struct kl_file *file, struct kl_arena *arena, kl_span *out)
+{
+    u64 size;
+    KL_TRY(kl_file_size(file, &size));
+    u8 *bytes = kl_arena_take(arena, (usize)size, 1);
+    if (!bytes)
+        return KL_NOMEM;
+    KL_TRY(kl_file_read(file, bytes, (usize)size, 0));
+    *out = kl_span_of(bytes, (usize)size);
+    return KL_OK;
+}
+
+kl_status kl_folder_genesis(struct kl_folder *folder, struct kl_arena *arena, kl_span *out)
+{
+    KL_CLEANUP(kl_file_closep) struct kl_file *file = NULL;
+    KL_TRY(kl_fs_open(folder->fs, &file, KL_FOLDER_GENESIS, KL_OPEN_READ));
+    return read_all(file, arena, out);
+}
+
+kl_status kl_folder_put_genesis(struct kl_folder *folder, kl_span text)
+{
+    KL_CLEANUP(kl_file_closep) struct kl_file *file = NULL;
+    KL_TRY(remove_file(folder->fs, GENESIS_TMP));
+    KL_TRY(kl_fs_open(folder->fs, &file, GENESIS_TMP, KL_OPEN_CREATE));
+    KL_TRY(kl_file_write(file, text.p, text.len, 0));
+    KL_TRY(kl_file_sync(file));
+    KL_TRY(kl_fs_rename(folder->fs, GENESIS_TMP, KL_FOLDER_GENESIS));
+    return kl_fs_sync_dir(folder->fs, "");
+}
+
+kl_status kl_folder_drop_state(struct kl_folder *folder)
+{
+    static const char *const caches[] = {
+        KL_FOLDER_STATE,
+        KL_FOLDER_HISTORY "/log",
+        KL_FOLDER_HISTORY "/index",
+    };
+    for (usize i = 0; i < KL_COUNT_OF(caches); i++)
+        KL_TRY(empty_folder(folder->fs, caches[i]));
+    KL_TRY(remove_file(folder->fs, KL_FOLDER_SUSPECT));
+    return kl_fs_sync_dir(folder->fs, "");
+}
+
+kl_status kl_folder_reset(struct kl_folder *folder)
+{
+    KL_TRY(remove_file(folder->fs, KL_FOLDER_GENESIS));
+    KL_TRY(kl_folder_drop_state(folder));
+    KL_TRY(empty_folder(folder->fs, KL_FOLDER_CHECKPOINT));
+    KL_TRY(empty_folder(folder->fs, LEDGER_GONE));
+    kl_status status = kl_fs_rename(folder->fs, KL_FOLDER_LEDGER, LEDGER_GONE);
+    if (status == KL_NOTFOUND)
+        return KL_OK;
+    KL_TRY(status);
+    KL_TRY(kl_fs_sync_dir(folder->fs, ""));
+    return empty_folder(folder->fs, LEDGER_GONE);
+}
+
+kl_status kl_folder_is_suspect(struct kl_folder *folder, bool *out)
+{
+    KL_CLEANUP(kl_file_closep) struct kl_file *file = NULL;
+    kl_status status = kl_fs_open(folder->fs, &file, KL_FOLDER_SUSPECT, KL_OPEN_READ);
+    if (status != KL_OK && status != KL_NOTFOUND)
+        return status;
+    *out = status == KL_OK;
+    return KL_OK;
+}
+
+/* Only what signal-safety(7) allows. */
+void kl_folder_suspect(const struct kl_folder *folder)
+{
+    int fd = open(folder->suspect, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return;
+    (void)fsync(fd);
+    (void)close(fd);
+}

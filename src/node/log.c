@@ -1,0 +1,261 @@
+/* The log follows the chain by block numbers and reads every block it tells of from the ledger:
+ * nobody who makes blocks waits for it, it may fall behind, and it leaves nothing out.  What is
+ * written is handed over in pieces that a pipe takes without waiting, so that a reader who has
+ * stopped reading keeps nobody from stopping the node. */
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "chain/reader.h"
+#include "codec/hex.h"
+#include "codec/json.h"
+#include "crypto/address.h"
+#include "node/node_priv.h"
+
+enum {
+    PIECE = 4096, /* a pipe that is ready takes so much at once (PIPE_BUF) */
+    LOOK_MS = 100,
+    BLOCK_MEMORY = 256 << 20,
+    MEMORY_KEPT = 1 << 20,
+};
+
+struct kl_node_log {
+    struct kl_node *node;
+    int fd;
+    bool json;
+    bool gone; /* nobody will ever read it */
+    u64 told;  /* the newest block that was told of */
+    struct kl_arena arena;
+    struct kl_buf text;
+    kl_mutex lock; /* over what follows */
+    u64 reverted_to;
+};
+
+kl_status kl_node_log_new(struct kl_node_log **out, struct kl_node *node)
+{
+    struct kl_node_log *log = calloc(1, sizeof *log);
+    if (!log)
+        return KL_NOMEM;
+    struct kl_tip *tip = kl_chain_published(kl_host_chain(node->host));
+    log->node = node;
+    log->fd = node->config.log_fd;
+    log->json = node->config.log_json;
+    log->told = tip->header.number;
+    log->reverted_to = UINT64_MAX;
+    kl_tip_unref(tip);
+    kl_mutex_init(&log->lock);
+    kl_arena_init(&log->arena, BLOCK_MEMORY);
+    kl_buf_init(&log->text, BLOCK_MEMORY);
+    *out = log;
+    return KL_OK;
+}
+
+void kl_node_log_free(struct kl_node_log *log)
+{
+    if (!log)
+        return;
+    kl_buf_done(&log->text);
+    kl_arena_done(&log->arena);
+    kl_mutex_done(&log->lock);
+    free(log);
+}
+
+void kl_node_log_step(struct kl_node_log *log, const struct kl_tip *tip)
+{
+    if (tip->step == KL_STEP_REVERT) {
+        kl_lock(&log->lock);
+        log->reverted_to = KL_MIN(log->reverted_to, tip->header.number);
+        kl_unlock(&log->lock);
+    }
+    kl_bell_ring(&log->node->bell);
+}
+
+/* False when nobody reads and the node is to stop, or nobody is there. */
+static bool hand_over(struct kl_node_log *log, kl_span text)
+{
+    while (text.len && !log->gone) {
+        struct pollfd ready = {.fd = log->fd, .events = POLLOUT};
+        int n = poll(&ready, 1, LOOK_MS);
+        if (n <= 0) {
+            if (atomic_load(&log->node->bell.stop))
+                return false;
+            continue;
+        }
+        ssize_t put = write(log->fd, text.p, KL_MIN(text.len, (usize)PIECE));
+        if (put < 0 && errno != EINTR && errno != EAGAIN)
+            log->gone = true;
+        if (put > 0)
+            text = kl_span_sub(text, (usize)put, text.len);
+    }
+    return !log->gone;
+}
+
+KL_PRINTF(2, 3) static void put(struct kl_buf *out, const char *format, ...)
+{
+    char line[160];
+    va_list list;
+    va_start(list, format);
+    int len = vsnprintf(line, sizeof line, format, list);
+    va_end(list);
+    KL_ASSERT(len >= 0 && (usize)len < sizeof line);
+    kl_buf_bytes(out, line, (usize)len);
+}
+
+static void put_hex(struct kl_buf *out, kl_span bytes)
+{
+    char digits[64];
+    KL_ASSERT(bytes.len <= 32);
+    kl_hex_digits(digits, bytes);
+    kl_buf_str(out, "0x");
+    kl_buf_bytes(out, digits, 2 * bytes.len);
+}
+
+/* What there is to tell of a transaction. */
+struct told_tx {
+    const kl_tx *tx;
+    u64 gas_used;
+    bool good, created;
+    kl_address contract;
+};
+
+static struct told_tx tell_of(const kl_stored_block *block, usize index)
+{
+    const kl_receipt *r = &block->receipts[index];
+    struct told_tx told = {
+        .tx = &block->block.txs[index],
+        .gas_used = r->gas_used,
+        .good = r->has_state_root || r->success,
+    };
+    told.created = !told.tx->has_to && told.good;
+    if (told.created)
+        told.contract = kl_address_of_create(&told.tx->sender, told.tx->nonce);
+    return told;
+}
+
+static void text_tx(struct kl_node_log *log, const struct told_tx *t)
+{
+    char address[43];
+    put(&log->text, "    Transaction: ");
+    put_hex(&log->text, kl_hash_span(&t->tx->hash));
+    if (t->created) {
+        kl_address_text(address, &t->contract);
+        put(&log->text, "\n    Contract created: %s", address);
+    }
+    put(&log->text, "\n    Gas used: %llu\n", (unsigned long long)t->gas_used);
+    if (!t->good)
+        put(&log->text, "    Error: failed\n");
+    put(&log->text, "\n");
+}
+
+static void text_block(struct kl_node_log *log, const kl_header *h, const kl_hash *hash)
+{
+    char when[64] = "";
+    struct tm tm;
+    time_t seconds = (time_t)h->timestamp;
+    if (gmtime_r(&seconds, &tm))
+        (void)strftime(when, sizeof when, "%a, %d %b %Y %H:%M:%S +0000", &tm);
+    put(&log->text, "    Block Number: %llu\n    Block Hash: ", (unsigned long long)h->number);
+    put_hex(&log->text, kl_hash_span(hash));
+    put(&log->text, "\n    Block Time: \"%s\"\n\n", when);
+}
+
+static void json_tx(struct kl_node_log *log, const struct told_tx *t, u64 number)
+{
+    struct kl_json_out out = kl_json_out_to(&log->text);
+    kl_json_put_object(&out);
+    kl_json_put_key(&out, "event");
+    kl_json_put_text(&out, "transaction");
+    kl_json_put_key(&out, "hash");
+    kl_json_put_hash(&out, &t->tx->hash);
+    kl_json_put_key(&out, "block");
+    kl_json_put_number(&out, number);
+    kl_json_put_key(&out, "gasUsed");
+    kl_json_put_number(&out, t->gas_used);
+    kl_json_put_key(&out, "success");
+    kl_json_put_bool(&out, t->good);
+    if (t->created) {
+        kl_json_put_key(&out, "contract");
+        kl_json_put_address(&out, &t->contract);
+    }
+    kl_json_put_object_end(&out);
+    put(&log->text, "\n");
+}
+
+static void json_block(struct kl_node_log *log, const kl_header *h, const kl_hash *hash,
+                       usize tx_count)
+{
+    struct kl_json_out out = kl_json_out_to(&log->text);
+    kl_json_put_object(&out);
+    kl_json_put_key(&out, "event");
+    kl_json_put_text(&out, "block");
+    kl_json_put_key(&out, "number");
+    kl_json_put_number(&out, h->number);
+    kl_json_put_key(&out, "hash");
+    kl_json_put_hash(&out, hash);
+    kl_json_put_key(&out, "timestamp");
+    kl_json_put_number(&out, h->timestamp);
+    kl_json_put_key(&out, "gasUsed");
+    kl_json_put_number(&out, h->gas_used);
+    kl_json_put_key(&out, "transactions");
+    kl_json_put_number(&out, tx_count);
+    kl_json_put_object_end(&out);
+    put(&log->text, "\n");
+}
+
+static kl_status write_block(struct kl_node_log *log, struct kl_reader *reader, u64 number)
+{
+    kl_stored_block block;
+    kl_hash hash;
+    kl_arena_reset(&log->arena, MEMORY_KEPT);
+    KL_TRY(kl_reader_block(reader, number, &log->arena, &block));
+    KL_TRY(kl_reader_hash_of(reader, number, &hash));
+    for (usize i = 0; i < block.block.tx_count; i++) {
+        struct told_tx told = tell_of(&block, i);
+        if (log->json)
+            json_tx(log, &told, number);
+        else
+            text_tx(log, &told);
+    }
+    if (log->json)
+        json_block(log, &block.block.header, &hash, block.block.tx_count);
+    else
+        text_block(log, &block.block.header, &hash);
+    return KL_OK;
+}
+
+static void write_revert(struct kl_node_log *log)
+{
+    kl_lock(&log->lock);
+    u64 to = log->reverted_to;
+    log->reverted_to = UINT64_MAX;
+    kl_unlock(&log->lock);
+    if (to >= log->told)
+        return;
+    log->told = to;
+    if (log->json)
+        put(&log->text, "{\"event\":\"revert\",\"number\":%llu}\n", (unsigned long long)to);
+    else
+        put(&log->text, "    Reverted to block %llu\n\n", (unsigned long long)to);
+}
+
+void kl_node_log_write(struct kl_node_log *log)
+{
+    struct kl_reader *reader;
+    write_revert(log);
+    if (kl_reader_open(kl_host_chain(log->node->host), &reader) != KL_OK)
+        return; /* the next step rings again */
+    u64 head = kl_reader_tip(reader)->header.number;
+    bool heard = true;
+    while (heard && log->told < head) {
+        if (write_block(log, reader, log->told + 1) != KL_OK)
+            put(&log->text, "    Block %llu cannot be read\n\n", (unsigned long long)log->told + 1);
+        log->told++;
+        heard = hand_over(log, kl_buf_view(&log->text));
+        kl_buf_clear(&log->text);
+    }
+    kl_reader_close(reader);
+}

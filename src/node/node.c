@@ -1,0 +1,237 @@
+/* Opening goes bottom up, closing goes top down: first nobody can ask any more, then the host
+ * finishes what it owes, then the storage is closed. */
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "node/node_priv.h"
+
+#define SECOND_NS      UINT64_C(1000000000)
+#define STOP_GRACE_NS  (SECOND_NS / 4) /* for requests in flight */
+#define SERVER_THREADS 4u
+#define WORKERS_MAX    16u
+#define CODE_CACHE     ((usize)64 << 20)
+
+kl_status kl_node_blame(kl_node_fault *fault, kl_status status, const char *format, ...)
+{
+    va_list list;
+    va_start(list, format);
+    vsnprintf(fault->text, sizeof fault->text, format, list);
+    va_end(list);
+    return status;
+}
+
+static u64 new_seed(void)
+{
+    u64 seed;
+    kl_entropy_fill(kl_sys_entropy(), &seed, sizeof seed);
+    return seed;
+}
+
+static void on_tip(struct kl_host_listener *listener, struct kl_tip *tip)
+{
+    struct kl_node *node =
+        (struct kl_node *)((char *)listener - offsetof(struct kl_node, listener));
+    if (node->rpc)
+        kl_rpc_notify_tip(node->rpc, tip);
+    if (node->log)
+        kl_node_log_step(node->log, tip);
+}
+
+static void on_pending(struct kl_host_listener *listener, const kl_pool_tx *tx)
+{
+    struct kl_node *node =
+        (struct kl_node *)((char *)listener - offsetof(struct kl_node, listener));
+    if (node->rpc)
+        kl_rpc_notify_pending(node->rpc, &tx->tx);
+}
+
+static kl_status open_all(struct kl_node *node, kl_node_report *report, kl_node_fault *fault)
+{
+    kl_status status = kl_sys_workers_new(&node->workers, KL_MIN(kl_sys_cpu_count(), WORKERS_MAX));
+    if (status == KL_OK)
+        status = kl_code_cache_new(&node->codes, CODE_CACHE, new_seed());
+    if (status != KL_OK)
+        return kl_node_blame(fault, status, "cannot start: %s", kl_status_text(status));
+    KL_TRY(kl_node_open_storage(node, report, fault));
+    kl_host_listen(node->host, &node->listener);
+    return KL_OK;
+}
+
+kl_status kl_node_open(struct kl_node **out, const kl_node_config *config, kl_node_report *report,
+                       kl_node_fault *fault)
+{
+    struct kl_node *node = calloc(1, sizeof *node);
+    *report = (kl_node_report){0};
+    if (!node)
+        return kl_node_blame(fault, KL_NOMEM, "out of memory");
+    node->config = *config;
+    node->backend = (struct kl_rpc_backend){&kl_node_backend_ops, config->client_version};
+    node->listener = (struct kl_host_listener){.tip = on_tip, .pending = on_pending};
+    KL_ASSERT(sem_init(&node->bell.sem, 0, 0) == 0);
+    kl_status status = open_all(node, report, fault);
+    if (status == KL_OK && config->log_fd >= 0)
+        status = kl_node_log_new(&node->log, node);
+    if (status != KL_OK) {
+        kl_node_close(node);
+        return status;
+    }
+    *out = node;
+    return KL_OK;
+}
+
+static kl_status start_server(struct kl_node *node, kl_node_fault *fault)
+{
+    const kl_node_config *c = &node->config;
+    const kl_rpc_config config = {
+        .host = c->host,
+        .port = c->port,
+        .threads = KL_MIN(kl_sys_cpu_count(), SERVER_THREADS),
+        .dev = kl_chain_spec(kl_host_chain(node->host))->dev,
+        .cors_origin = c->allow_origin,
+        .limits = kl_rpc_limits_default(),
+        .clock = kl_sys_clock(),
+        .backend = &node->backend,
+        .codes = node->codes,
+        .workers = node->workers,
+        .seed = new_seed(),
+    };
+    kl_status status = kl_rpc_start(&node->rpc, &config);
+    if (status == KL_BUSY)
+        return kl_node_blame(fault, status,
+                             "port %u of %s is taken by another process; stop that one, or choose "
+                             "another port with --port",
+                             c->port, c->host);
+    if (status == KL_NOTFOUND)
+        return kl_node_blame(fault, status, "%s is no address of this machine; see --host",
+                             c->host);
+    if (status == KL_UNSUPPORTED)
+        return kl_node_blame(fault, status,
+                             "this user may not listen on port %u; choose one above 1023 with "
+                             "--port",
+                             c->port);
+    if (status != KL_OK)
+        return kl_node_blame(fault, status, "cannot listen on %s:%u: %s", c->host, c->port,
+                             kl_status_text(status));
+    return KL_OK;
+}
+
+static void *execution_main(void *host)
+{
+    kl_host_execution_run(host);
+    return NULL;
+}
+
+static void *ledger_main(void *host)
+{
+    kl_host_ledger_run(host);
+    return NULL;
+}
+
+static void *state_main(void *host)
+{
+    kl_host_state_run(host);
+    return NULL;
+}
+
+kl_status kl_node_start(struct kl_node *node, kl_node_fault *fault)
+{
+    static const struct {
+        const char *name;
+        void *(*body)(void *host);
+    } bodies[KL_NODE_THREADS] = {
+        {"keel execution", execution_main},
+        {"keel ledger", ledger_main},
+        {"keel state", state_main},
+    };
+    KL_TRY(start_server(node, fault));
+    for (usize i = 0; i < KL_NODE_THREADS; i++) {
+        kl_status status =
+            kl_thread_start(&node->threads[i], bodies[i].name, bodies[i].body, node->host);
+        if (status != KL_OK)
+            return kl_node_blame(fault, status, "the system has no more threads");
+        node->thread_count++;
+    }
+    return KL_OK;
+}
+
+u16 kl_node_port(const struct kl_node *node)
+{
+    return kl_rpc_port(node->rpc);
+}
+
+struct kl_host *kl_node_host(struct kl_node *node)
+{
+    return node->host;
+}
+
+void kl_bell_ring(struct kl_node_bell *bell)
+{
+    if (!atomic_exchange(&bell->rung, true))
+        (void)sem_post(&bell->sem);
+}
+
+kl_status kl_node_run(struct kl_node *node)
+{
+    struct kl_node_bell *bell = &node->bell;
+    while (!atomic_load(&bell->stop)) {
+        if (sem_wait(&bell->sem) != 0)
+            continue; /* a signal: its handler rings when that matters */
+        atomic_store(&bell->rung, false);
+        if (node->log)
+            kl_node_log_write(node->log);
+    }
+    return kl_host_health(node->host);
+}
+
+void kl_node_stop(struct kl_node *node)
+{
+    atomic_store(&node->bell.stop, true);
+    kl_bell_ring(&node->bell);
+}
+
+static struct kl_node *signalled;
+static int forced_code;
+
+static void on_signal(KL_UNUSED int signal)
+{
+    if (atomic_load(&signalled->bell.stop))
+        _exit(forced_code);
+    kl_node_stop(signalled);
+}
+
+void kl_node_stop_on_signals(struct kl_node *node, int code)
+{
+    static const int signals[] = {SIGTERM, SIGINT};
+    struct sigaction action = {.sa_handler = on_signal};
+    signalled = node;
+    forced_code = code;
+    for (usize i = 0; i < KL_COUNT_OF(signals); i++)
+        KL_ASSERT(sigaction(signals[i], &action, NULL) == 0);
+}
+
+/* A host whose threads did not all start has nothing it could finish. */
+static void end_threads(struct kl_node *node)
+{
+    if (node->thread_count)
+        kl_host_stop(node->host);
+    for (usize i = 0; i < node->thread_count; i++)
+        kl_thread_join(node->threads[i]);
+}
+
+void kl_node_close(struct kl_node *node)
+{
+    if (!node)
+        return;
+    kl_rpc_stop(node->rpc, STOP_GRACE_NS);
+    node->rpc = NULL;
+    end_threads(node);
+    kl_node_log_free(node->log);
+    kl_node_close_storage(node);
+    kl_code_cache_free(node->codes);
+    kl_sys_workers_free(node->workers);
+    KL_ASSERT(sem_destroy(&node->bell.sem) == 0);
+    free(node);
+}

@@ -1,0 +1,61 @@
+/* node_priv: what the files of node share. */
+#ifndef KL_NODE_NODE_PRIV_H
+#define KL_NODE_NODE_PRIV_H
+
+#include <semaphore.h>
+#include <stdatomic.h>
+
+#include "evm/code.h"
+#include "node/folder.h"
+#include "node/node.h"
+#include "sys/sys.h"
+
+enum {
+    KL_NODE_THREADS = 3,
+};
+
+/* What is told to the thread that runs the node, by any thread. */
+struct kl_node_bell {
+    sem_t sem;
+    atomic_bool rung, stop;
+};
+void kl_bell_ring(struct kl_node_bell *bell); /* also from signal handlers */
+
+struct kl_node {
+    struct kl_rpc_backend backend;
+    struct kl_host_listener listener;
+    kl_node_config config;
+    struct kl_folder folder; /* zeroed for a chain that leaves nothing behind */
+    struct kl_fs *scratch;   /* or NULL */
+    struct kl_kv *kv;
+    struct kl_workers *workers;
+    struct kl_code_cache *codes;
+    struct kl_host *host;
+    struct kl_rpc *rpc;
+    kl_thread threads[KL_NODE_THREADS];
+    usize thread_count;
+    struct kl_node_bell bell;
+    struct kl_node_log *log; /* NULL: none */
+};
+
+/* Fills the fault, in printf's manner, and gives status back. */
+kl_status kl_node_blame(kl_node_fault *fault, kl_status status, const char *format, ...)
+    KL_PRINTF(3, 4);
+
+/* storage.c: the state database, and the chain over it. */
+KL_MUST_USE kl_status kl_node_open_storage(struct kl_node *node, kl_node_report *report,
+                                           kl_node_fault *fault);
+void kl_node_close_storage(struct kl_node *node);
+
+/* backend.c */
+extern const struct kl_rpc_backend_ops kl_node_backend_ops;
+
+/* log.c: what happened, in lines; reads what it tells from the chain. */
+KL_MUST_USE kl_status kl_node_log_new(struct kl_node_log **out, struct kl_node *node);
+void kl_node_log_free(struct kl_node_log *log); /* NULL is fine */
+/* A step was published; on the thread that published it. */
+void kl_node_log_step(struct kl_node_log *log, const struct kl_tip *tip);
+/* Writes what is to be written; gives up when the bell says stop and nobody reads. */
+void kl_node_log_write(struct kl_node_log *log);
+
+#endif

@@ -1,0 +1,289 @@
+/* Storage: a folder of the file system, or files without names and tables in memory.  The chain is
+ * opened over it; when its cache, the state database, cannot be used, it is deleted and the chain
+ * opened again, once. */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "lmdb/lmdb.h"
+#include "node/dev_genesis.h"
+#include "node/node_priv.h"
+#include "store/memkv.h"
+
+#define SECOND_NS     UINT64_C(1000000000)
+#define MAP_BYTES     (UINT64_C(1) << 40) /* of address space, not of memory or disk */
+#define READ_LIMIT_NS (300 * SECOND_NS)
+#define READER_MAX    1024u
+#define SEGMENT_BYTES ((usize)64 << 20)
+#define SYNC_NS       (SECOND_NS / 10)
+#define LAG_MAX       ((usize)256 << 20)
+
+/* The database that a fault of the process is compared with; one node a process is watched. */
+static struct kl_node *watched;
+
+static void say(const char *text)
+{
+    ssize_t ignored = write(STDERR_FILENO, text, strlen(text));
+    (void)ignored;
+}
+
+/* Only what signal-safety(7) allows. */
+static void last_word(const void *address)
+{
+    struct kl_node *node = watched;
+    if (!node || !node->kv || !kl_lmdb_at_fault(node->kv, address))
+        return;
+    say("keel: the fault was met inside the state database, whose file is probably damaged.  The\n"
+        "ledger is not: the next start deletes the state database and makes it again from the\n"
+        "ledger.\n");
+    kl_folder_suspect(&node->folder);
+}
+
+static kl_status blame_folder(const struct kl_node *node, kl_status status, kl_node_fault *fault)
+{
+    const char *dir = node->config.dir;
+    switch (status) {
+    case KL_BUSY:
+        return kl_node_blame(fault, status,
+                             "another keel is running on %s; stop it, choose another folder with "
+                             "--dir, or use --ephemeral",
+                             dir);
+    case KL_NOTFOUND:
+        return kl_node_blame(fault, status,
+                             "there is no chain in %s; make one with 'keel init --genesis FILE "
+                             "--dir %s'",
+                             dir, dir);
+    case KL_OK:
+    case KL_AGAIN:
+    case KL_LIMIT:
+    case KL_NOMEM:
+    case KL_IO:
+    case KL_FULL:
+    case KL_CORRUPT:
+    case KL_TIMEOUT:
+    case KL_CANCELED:
+    case KL_UNSUPPORTED:
+        break;
+    }
+    return kl_node_blame(fault, status, "cannot use the data folder %s: %s", dir,
+                         kl_status_text(status));
+}
+
+/* How the genesis that was asked for and the folder's differ. */
+static kl_status blame_other_genesis(struct kl_node *node, kl_node_fault *fault)
+{
+    struct kl_arena arena;
+    kl_span theirs, a, b;
+    const char *dir = node->config.dir;
+    kl_arena_init(&arena, (usize)256 << 20);
+    if (kl_folder_genesis(&node->folder, &arena, &theirs) == KL_OK &&
+        kl_dev_genesis_differ(node->config.genesis, theirs, &a, &b))
+        (void)kl_node_blame(fault, KL_OK,
+                            "the chain in %s has another genesis: it has %.*s where %.*s is asked "
+                            "for; start it with the options it was made with, choose another "
+                            "folder with --dir, or forget it with --reset",
+                            dir, (int)KL_MIN(b.len, (usize)100), (const char *)b.p,
+                            (int)KL_MIN(a.len, (usize)100), (const char *)a.p);
+    else
+        (void)kl_node_blame(fault, KL_OK,
+                            "the chain in %s has another genesis; choose another folder with "
+                            "--dir, or forget it with --reset",
+                            dir);
+    kl_arena_done(&arena);
+    return KL_UNSUPPORTED;
+}
+
+static const char *genesis_name(const struct kl_node *node)
+{
+    return node->config.genesis_file ? node->config.genesis_file : KL_FOLDER_GENESIS;
+}
+
+/* "genesis.json:12: config.cancunTime: forks out of order" */
+static kl_status blame_genesis(const struct kl_node *node, const kl_file_fault *f,
+                               kl_node_fault *fault)
+{
+    char line[24] = "";
+    if (f->line)
+        snprintf(line, sizeof line, "%zu: ", f->line);
+    return kl_node_blame(fault, KL_UNSUPPORTED, "%s:%s%s%s%s%s", genesis_name(node),
+                         f->line ? "" : " ", line, f->where, *f->where ? ": " : "",
+                         kl_rule_text(f->rule));
+}
+
+static kl_status blame_chain(struct kl_node *node, kl_status status, const kl_chain_report *r,
+                             kl_node_fault *fault)
+{
+    const char *dir = node->config.dir ? node->config.dir : "memory";
+    if (r->other_genesis)
+        return blame_other_genesis(node, fault);
+    if (r->genesis.rule != KL_RULE_NONE)
+        return blame_genesis(node, &r->genesis, fault);
+    if (r->ledger.damage)
+        return kl_node_blame(
+            fault, status,
+            "the ledger is damaged: %s/%s, byte %llu: %s; put the file back from a "
+            "copy, or forget the chain by removing %s",
+            dir, r->ledger.file, (unsigned long long)r->ledger.offset, r->ledger.damage, dir);
+    if (r->bad_version || r->bad_rule != KL_RULE_NONE)
+        return kl_node_blame(fault, status,
+                             "record %llu of the ledger in %s does not execute to what it says: "
+                             "%s; 'keel verify --dir %s' tells more",
+                             (unsigned long long)r->bad_version, dir, kl_rule_text(r->bad_rule),
+                             dir);
+    return kl_node_blame(fault, status, "cannot open the chain in %s: %s", dir,
+                         kl_status_text(status));
+}
+
+static kl_host_config host_config(const struct kl_node *node)
+{
+    const kl_node_config *c = &node->config;
+    u64 seed;
+    kl_entropy_fill(kl_sys_entropy(), &seed, sizeof seed);
+    return (kl_host_config){
+        .chain =
+            {
+                .fs = c->dir ? node->folder.fs : node->scratch,
+                .kv = node->kv,
+                .workers = node->workers,
+                .genesis = c->genesis,
+                .segment_bytes = SEGMENT_BYTES,
+                .keep_preimages = true,
+                .keep_blocks = c->keep_blocks,
+                .keep_history = c->keep_history,
+            },
+        .pool =
+            {
+                .tx_max = 20000,
+                .bytes_max = (usize)256 << 20,
+                .tx_bytes_max = 128 << 10,
+                .per_sender_max = 20000,
+                .queued_sender_max = 1000,
+                .replace_percent = 10,
+                .nonce_gap_max = 10000,
+                .seed = seed,
+            },
+        .durability = !c->dir      ? KL_DURABLE_NEVER
+                      : c->durable ? KL_DURABLE_EACH
+                                   : KL_DURABLE_SOON,
+        .sync_interval_ns = SYNC_NS,
+        .automine = c->automine,
+        .interval_ns = c->block_time_ns,
+        .fifo = c->fifo,
+        .coinbase = c->coinbase,
+        .gas_limit = c->gas_limit,
+        .lag_max = LAG_MAX,
+        .clock = kl_sys_clock(),
+        .workers = node->workers,
+        .codes = node->codes,
+        .seed = seed,
+    };
+}
+
+static kl_status open_kv(struct kl_node *node)
+{
+    char path[4096];
+    if (!node->config.dir)
+        return kl_memkv_open(&node->kv, KL_TABLE_COUNT);
+    KL_TRY(kl_fs_make_dir(node->folder.fs, KL_FOLDER_STATE));
+    if (snprintf(path, sizeof path, "%s/" KL_FOLDER_STATE, node->config.dir) >= (int)sizeof path)
+        return KL_UNSUPPORTED;
+    const kl_lmdb_config config = {
+        .path = path,
+        .tables = kl_state_table_names,
+        .table_count = KL_TABLE_COUNT,
+        .map_bytes = MAP_BYTES,
+        .read_limit_ns = READ_LIMIT_NS,
+        .reader_max = READER_MAX,
+        .clock = kl_sys_clock(),
+    };
+    return kl_lmdb_open(&node->kv, &config);
+}
+
+static kl_status open_chain(struct kl_node *node, kl_chain_report *report)
+{
+    *report = (kl_chain_report){0};
+    KL_TRY(open_kv(node));
+    watched = node;
+    const kl_host_config config = host_config(node);
+    kl_status status = kl_host_open(&node->host, &config, node->config.progress, report);
+    if (status != KL_OK) {
+        watched = NULL;
+        kl_kv_close(node->kv);
+        node->kv = NULL;
+    }
+    return status;
+}
+
+/* Can it be the cache, and nothing else, that is at fault?  A record that does not execute to what
+ * it says may be judged wrongly because of it. */
+static bool is_cache_fault(kl_status status, const kl_chain_report *r)
+{
+    return (status == KL_CORRUPT || status == KL_UNSUPPORTED) && !r->ledger.damage &&
+           !r->other_genesis && r->genesis.rule == KL_RULE_NONE;
+}
+
+static kl_status open_with_cache(struct kl_node *node, kl_node_report *report, kl_node_fault *fault)
+{
+    kl_status status = open_chain(node, &report->chain);
+    if (node->config.dir && !report->rebuilt && is_cache_fault(status, &report->chain)) {
+        report->rebuilt = status == KL_CORRUPT ? "it was damaged" : "it had another format";
+        status = kl_folder_drop_state(&node->folder);
+        if (status != KL_OK)
+            return blame_folder(node, status, fault);
+        status = open_chain(node, &report->chain);
+    }
+    return status == KL_OK ? KL_OK : blame_chain(node, status, &report->chain, fault);
+}
+
+/* A reset, a new chain's genesis file, suspicion. */
+static kl_status prepare(struct kl_node *node, kl_node_report *report)
+{
+    bool has_chain, suspect;
+    const kl_node_config *c = &node->config;
+    if (c->reset)
+        KL_TRY(kl_folder_reset(&node->folder));
+    KL_TRY(kl_folder_has_chain(&node->folder, &has_chain));
+    if (!has_chain && !c->genesis.len)
+        return KL_NOTFOUND;
+    report->created = !has_chain;
+    if (!has_chain)
+        KL_TRY(kl_folder_put_genesis(&node->folder, c->genesis));
+    KL_TRY(kl_folder_is_suspect(&node->folder, &suspect));
+    if (suspect) {
+        KL_TRY(kl_folder_drop_state(&node->folder));
+        report->rebuilt = "the last run met damage in it";
+    }
+    return KL_OK;
+}
+
+kl_status kl_node_open_storage(struct kl_node *node, kl_node_report *report, kl_node_fault *fault)
+{
+    kl_status status;
+    if (!node->config.dir) {
+        report->created = true;
+        status = kl_sys_scratch_open(&node->scratch);
+        if (status != KL_OK)
+            return kl_node_blame(fault, status,
+                                 "cannot make files in the folder for temporary ones (TMPDIR): %s",
+                                 kl_status_text(status));
+        return open_with_cache(node, report, fault);
+    }
+    status = kl_folder_open(&node->folder, node->config.dir, node->config.genesis.len > 0);
+    if (status == KL_OK)
+        status = prepare(node, report);
+    if (status != KL_OK)
+        return blame_folder(node, status, fault);
+    kl_sys_on_crash(last_word);
+    return open_with_cache(node, report, fault);
+}
+
+void kl_node_close_storage(struct kl_node *node)
+{
+    if (node->host && node->config.dir && kl_host_health(node->host) == KL_CORRUPT)
+        kl_folder_suspect(&node->folder);
+    kl_host_close(node->host);
+    if (watched == node)
+        watched = NULL;
+    kl_kv_close(node->kv);
+    kl_sys_scratch_close(node->scratch);
+    kl_folder_close(&node->folder);
+}
