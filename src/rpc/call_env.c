@@ -63,11 +63,17 @@ static bool override_block(struct kl_call_env *env, kl_arg overrides)
 bool kl_call_env_open(struct kl_rpc_call *call, kl_arg block, kl_arg state_overrides,
                       kl_arg block_overrides, struct kl_call_env *out)
 {
-    struct kl_call_env *env = out;
     kl_block_ref ref;
+    return kl_arg_block(call, block, &ref) &&
+           kl_call_env_open_at(call, &ref, state_overrides, block_overrides, out);
+}
+
+bool kl_call_env_open_at(struct kl_rpc_call *call, const kl_block_ref *block,
+                         kl_arg state_overrides, kl_arg block_overrides, struct kl_call_env *out)
+{
+    struct kl_call_env *env = out;
     *env = (struct kl_call_env){.call = call};
-    if (!kl_arg_block(call, block, &ref) || !place(env, &ref) ||
-        !override_block(env, block_overrides) ||
+    if (!place(env, block) || !override_block(env, block_overrides) ||
         !kl_arg_state_overrides(call, state_overrides, &env->overrides, &env->override_count))
         return false;
     env->exec = kl_rpc_exec(call);

@@ -56,6 +56,9 @@ struct kl_call_env {
  * which may be missing.  Pending is the next block on top of the newest one's state. */
 bool kl_call_env_open(struct kl_rpc_call *call, kl_arg block, kl_arg state_overrides,
                       kl_arg block_overrides, struct kl_call_env *out);
+/* The same at a block that is known. */
+bool kl_call_env_open_at(struct kl_rpc_call *call, const kl_block_ref *block,
+                         kl_arg state_overrides, kl_arg block_overrides, struct kl_call_env *out);
 void kl_call_env_done(struct kl_call_env *env); /* one that is all 0 is fine */
 
 /* Starts over: an empty journal over the state and the overrides.  The first run does it by itself.

@@ -1,0 +1,57 @@
+/* eth_, sending [execution-apis eth/submit]. */
+#include "rpc/method.h"
+#include "rpc/submit.h"
+#include "rpc/tx_fill.h"
+
+enum {
+    NONCE_TRIES = 64, /* others may take the nonce that was chosen */
+};
+
+bool kl_rpc_eth_send_raw_transaction(struct kl_rpc_call *call)
+{
+    kl_span raw;
+    kl_tx tx;
+    kl_rule broken;
+    if (!kl_arg_data(call, kl_arg_at(call, 0), &raw) || !kl_rpc_decode_tx(call, raw, &tx) ||
+        !kl_rpc_submit(call, &tx, &broken))
+        return false;
+    kl_json_put_hash(call->out, &tx.hash);
+    return true;
+}
+
+/* Would another nonce have done? */
+static bool nonce_was_taken(const kl_tx_args *args, kl_rule broken)
+{
+    return !args->has_nonce && (broken == KL_RULE_TX_NONCE_LOW || broken == KL_RULE_POOL_KNOWN ||
+                                broken == KL_RULE_POOL_REPLACE_UNDERPRICED);
+}
+
+/* The next question to the chain is about its newest tip. */
+static void forget_reader(struct kl_rpc_call *call)
+{
+    if (call->close_reader)
+        call->close_reader(call->reader);
+    call->reader = NULL;
+    call->close_reader = NULL;
+}
+
+bool kl_rpc_eth_send_transaction(struct kl_rpc_call *call)
+{
+    kl_tx_args args;
+    kl_tx tx;
+    kl_rule broken = KL_RULE_NONE;
+    if (!kl_arg_tx(call, kl_arg_at(call, 0), &args))
+        return false;
+    for (int i = 0; i < NONCE_TRIES; i++) {
+        if (!kl_rpc_fill_tx(call, &args, &tx) || !kl_rpc_sign_tx(call, &tx))
+            return false;
+        if (kl_rpc_submit(call, &tx, &broken)) {
+            kl_json_put_hash(call->out, &tx.hash);
+            return true;
+        }
+        if (!nonce_was_taken(&args, broken))
+            return false;
+        forget_reader(call);
+    }
+    return false;
+}
