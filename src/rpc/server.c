@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "rpc/filter.h"
 #include "rpc/server_priv.h"
 #include "sys/tcp.h"
 
@@ -181,6 +182,7 @@ static void server_free(struct kl_rpc *server)
 {
     for (usize i = 0; i < server->lane_count; i++)
         kl_lane_close(&server->lanes[i]);
+    kl_filters_free(server->core.filters);
     kl_feed_free(server->core.feed);
     kl_tcp_close(server->listener_fd);
     kl_cond_done(&server->changed);
@@ -234,6 +236,7 @@ static kl_status start(struct kl_rpc *server, kl_rpc_table methods)
     server->core = (struct kl_rpc_core){.config = config, .methods = methods};
     server->connection_max = connection_max(config);
     KL_TRY(kl_feed_new(&server->core.feed));
+    KL_TRY(kl_filters_new(&server->core.filters, server->core.feed, config->seed));
     KL_TRY(init_env(server));
     KL_TRY(kl_tcp_listen(&server->listener_fd, config->host, config->port));
     server->port = kl_tcp_port(server->listener_fd);

@@ -14,6 +14,7 @@ struct kl_rpc_core {
     const kl_rpc_config *config;
     kl_rpc_table methods;
     struct kl_feed *feed;
+    struct kl_filters *filters;
 };
 
 /* Calls are numbered, so that one that is to be stopped cannot be mistaken for the next. */
