@@ -48,7 +48,7 @@ typedef struct kl_chain_report {
     kl_seglog_report ledger; /* a tear that was cut, or damage */
     kl_file_fault genesis;   /* what is wrong with the genesis text */
     bool other_genesis;      /* the ledger belongs to another genesis */
-    bool rebuilt;            /* the state database was empty or behind and was rebuilt */
+    bool rebuilt;            /* the state database was empty and was made again */
     u64 replayed;            /* steps executed again */
     u64 bad_version;         /* a record that does not execute to what it says; 0 for none */
     kl_rule bad_rule;
@@ -59,8 +59,11 @@ struct kl_progress {
     void (*step)(struct kl_progress *progress, u64 version, u64 last);
 };
 
-/* Opens, or creates from the genesis.  KL_CORRUPT with the report filled.  A state database that
- * cannot be used (KL_CORRUPT from state) is the caller's to delete; the ledger never is. */
+/* Opens, or creates from the genesis.  KL_CORRUPT: the ledger is bad when the report has damage or a
+ * bad rule.  When it has neither, the state database cannot be used (damaged, or another ledger's)
+ * and is the caller's to delete; the ledger never is.  A bad rule may also come of a database that
+ * is wrong without knowing it: whoever gets one deletes the database and opens once more before
+ * believing it. */
 KL_MUST_USE kl_status kl_chain_open(struct kl_chain **out, const kl_chain_config *config,
                                     struct kl_progress *progress, kl_chain_report *report);
 /* No thread may be inside the chain any more.  Does not sync. */

@@ -35,6 +35,26 @@ struct kl_chain {
 
 #define KL_EVM_MEMORY ((usize)4 << 30) /* address space; gas bounds what is touched */
 
+#define KL_LEDGER_DIR  "ledger"
+#define KL_HISTORY_DIR "history"
+
+/* open.c: a chain with nothing in it but what the config says.  KL_NOMEM. */
+KL_MUST_USE kl_status kl_chain_new(struct kl_chain **out, const kl_chain_config *config);
+
+/* roll.c: executes the ledger's records from behind the head to the end and flushes them, each
+ * judged as strictly as a block from outside.  KL_CORRUPT with bad_rule: the record bad_version is
+ * not what execution makes of it; with ledger.damage: it cannot be read; with neither: the database
+ * is damaged. */
+struct kl_roll {
+    struct kl_progress *progress;
+    u64 versions, blocks, transactions, gas; /* executed */
+    u64 bad_version, bad_block;              /* the last one looked at */
+    kl_rule bad_rule;
+    kl_seglog_report ledger;
+    struct kl_arena records;
+};
+KL_MUST_USE kl_status kl_chain_roll(struct kl_chain *chain, struct kl_roll *roll);
+
 /* chain.c */
 /* Makes tip, which is appended or stands in the ledger already, the head, and queues it. */
 void kl_chain_take_head(struct kl_chain *chain, struct kl_tip *tip);

@@ -5,12 +5,6 @@
 
 #include "chain/chain_priv.h"
 
-#define LEDGER_DIR       "ledger"
-#define HISTORY_DIR      "history"
-#define ROLL_BYTES_MAX   ((usize)64 << 20) /* of deltas in memory before they are flushed */
-#define ROLL_RECORDS_MAX 1000u
-#define RECORD_ARENA     ((usize)256 << 20)
-
 struct opening {
     struct kl_chain *chain;
     const kl_chain_config *config;
@@ -23,7 +17,7 @@ struct opening {
 static kl_status open_ledger(struct opening *o)
 {
     const kl_seglog_config config = {
-        .dir = LEDGER_DIR,
+        .dir = KL_LEDGER_DIR,
         .segment_bytes = o->config->segment_bytes,
     };
     return kl_seglog_open(&o->chain->ledger, o->config->fs, &config, &o->report->ledger);
@@ -34,7 +28,7 @@ static kl_status open_state(struct opening *o)
     const kl_state_config config = {
         .kv = o->config->kv,
         .fs = o->config->fs,
-        .history_dir = HISTORY_DIR,
+        .history_dir = KL_HISTORY_DIR,
         .history_segment_bytes = o->config->segment_bytes,
     };
     return kl_state_open(&o->chain->state, &config);
@@ -82,29 +76,56 @@ static bool is_other_genesis(const struct opening *o)
     return o->config->genesis.len && !kl_span_eq(o->config->genesis, o->genesis_text);
 }
 
-/* The head as the database has it. */
+/* What the ledger says of the version that the database stands at. */
+static kl_status root_in_ledger(struct opening *o, u64 version, const kl_header *head, kl_hash *out)
+{
+    kl_record record;
+    kl_dev_outcome outcome;
+    kl_devop op;
+    *out = head->state_root;
+    KL_TRY(kl_seglog_read(o->chain->ledger, version, &o->records, &record, &o->report->ledger));
+    if (record.kind != KL_RECORD_DEV)
+        return KL_OK;
+    if (kl_record_dev(record.payload, &outcome, &op) != KL_RULE_NONE)
+        return KL_CORRUPT;
+    *out = outcome.state_root;
+    return KL_OK;
+}
+
+/* The head as the database has it, and the same in the ledger: a database that stands elsewhere is
+ * another ledger's, or damaged. */
+static kl_status read_head(struct opening *o, struct kl_view *view, struct kl_tip *tip)
+{
+    struct kl_chain *chain = o->chain;
+    kl_index_head head;
+    kl_record record;
+    kl_hash want, root;
+    kl_dev_env env;
+    KL_TRY(kl_index_get_head(view, &head));
+    if (chain->spec.dev) {
+        KL_TRY(kl_index_get_dev(view, &env));
+        KL_TRY(kl_tip_set_dev(tip, &env));
+    }
+    KL_TRY(kl_seglog_read(chain->ledger, head.version, &o->records, &record, &o->report->ledger));
+    if (kl_record_header(record.kind, record.payload, &tip->header) != KL_RULE_NONE)
+        return KL_CORRUPT;
+    tip->hash = kl_header_hash(&tip->header);
+    KL_TRY(root_in_ledger(o, tip->version, &tip->header, &want));
+    KL_TRY(kl_trie_root(&root, NULL, kl_view_tries(view), &o->records));
+    return kl_hash_eq(&tip->hash, &head.hash) && kl_hash_eq(&root, &want) ? KL_OK : KL_CORRUPT;
+}
+
 static kl_status head_from_state(struct opening *o, u64 version)
 {
     struct kl_chain *chain = o->chain;
     struct kl_view *view;
-    kl_index_head head;
-    kl_record record;
     KL_CLEANUP(kl_tip_unrefp) struct kl_tip *tip = NULL;
     KL_TRY(kl_tip_new(&tip, NULL, KL_STEP_BLOCK));
+    tip->version = version;
     KL_TRY(kl_state_view(chain->state, NULL, &view));
-    kl_dev_env env;
-    kl_status status = kl_index_get_head(view, &head);
-    if (status == KL_OK && chain->spec.dev)
-        status = kl_index_get_dev(view, &env);
+    kl_status status = read_head(o, view, tip);
     kl_view_close(view);
     KL_TRY(status == KL_NOTFOUND ? KL_CORRUPT : status);
-    if (chain->spec.dev)
-        KL_TRY(kl_tip_set_dev(tip, &env));
-    KL_TRY(kl_seglog_read(chain->ledger, head.version, &o->records, &record, &o->report->ledger));
-    if (kl_record_header(record.kind, record.payload, &tip->header) != KL_RULE_NONE)
-        return KL_CORRUPT;
-    tip->version = version;
-    tip->hash = head.hash;
     chain->head = tip;
     chain->published = kl_tip_ref(tip);
     chain->flushed = version;
@@ -113,62 +134,27 @@ static kl_status head_from_state(struct opening *o, u64 version)
     return KL_OK;
 }
 
-static kl_status replay_one(struct opening *o, struct kl_run *run, u64 version)
+/* The database only ever holds what was durable in the ledger: the ledger has lost its end. */
+static kl_status end_is_missing(struct opening *o)
 {
-    struct kl_chain *chain = o->chain;
-    kl_record record;
-    struct kl_tip *tip;
-    kl_rule broken;
-    kl_arena_reset(&o->records, RECORD_ARENA);
-    KL_TRY(kl_seglog_read(chain->ledger, version, &o->records, &record, &o->report->ledger));
-    kl_status status = kl_replay_record(chain, run, chain->head, &record, &tip, &broken);
-    if (status == KL_OK && broken != KL_RULE_NONE) {
-        o->report->bad_version = version;
-        o->report->bad_rule = broken;
-        return KL_CORRUPT;
-    }
-    KL_TRY(status);
-    kl_chain_take_head(chain, tip);
-    kl_tip_unref(tip);
-    o->report->replayed++;
-    return KL_OK;
-}
-
-/* Makes the database catch up with the ledger, in batches that memory can hold. */
-static kl_status roll_forward(struct opening *o, struct kl_run *run)
-{
-    struct kl_chain *chain = o->chain;
-    u64 end = kl_seglog_end(chain->ledger);
-    u64 first = chain->head ? chain->head->version + 1 : 0;
-    chain->written = end;
-    for (u64 version = first; version < end; version++) {
-        KL_TRY(replay_one(o, run, version));
-        bool last = version + 1 == end, more = true;
-        if (!last && version % ROLL_RECORDS_MAX != 0 && chain->delta_bytes < ROLL_BYTES_MAX)
-            continue;
-        kl_chain_publish(chain, false, NULL, NULL);
-        while (more)
-            KL_TRY(kl_chain_flush_to(chain, version + 1, &more));
-        if (o->progress)
-            o->progress->step(o->progress, version, end - 1);
-    }
-    return KL_OK;
+    struct kl_seglog *ledger = o->chain->ledger;
+    kl_seglog_report *report = &o->report->ledger;
+    KL_TRY(kl_seglog_place(ledger, kl_seglog_end(ledger) - 1, report->file, &report->offset));
+    report->damage = "records behind this one are missing: the state database has seen them";
+    return KL_CORRUPT;
 }
 
 static kl_status replay_rest(struct opening *o)
 {
-    struct kl_exec *exec;
-    struct kl_run *run;
-    KL_TRY(kl_exec_new(&exec, &(kl_exec_config){
-                                  .evm_memory_limit = KL_EVM_MEMORY,
-                                  .journal_memory_limit = KL_STEP_ARENA,
-                              }));
-    kl_status status = kl_run_new(&run, exec);
-    if (status == KL_OK) {
-        status = roll_forward(o, run);
-        kl_run_free(run);
+    struct kl_roll roll = {.progress = o->progress};
+    kl_status status = kl_chain_roll(o->chain, &roll);
+    o->report->replayed = roll.versions;
+    if (status == KL_CORRUPT && roll.bad_rule != KL_RULE_NONE) {
+        o->report->bad_version = roll.bad_version;
+        o->report->bad_rule = roll.bad_rule;
     }
-    kl_exec_free(exec);
+    if (status != KL_OK && roll.ledger.damage)
+        o->report->ledger = roll.ledger;
     return status;
 }
 
@@ -188,9 +174,10 @@ static kl_status open_existing(struct opening *o)
     KL_TRY(open_state(o));
     if (kl_state_stored(o->chain->state, &version, &anchor)) {
         if (version >= kl_seglog_end(o->chain->ledger))
-            return KL_CORRUPT; /* a database of another ledger, or one whose ledger lost its end */
+            return end_is_missing(o);
         KL_TRY(head_from_state(o, version));
     }
+    o->report->rebuilt = !o->chain->head;
     return replay_rest(o);
 }
 
@@ -211,13 +198,11 @@ static kl_status open_all(struct opening *o)
     return kl_seglog_end(o->chain->ledger) ? open_existing(o) : open_new(o);
 }
 
-kl_status kl_chain_open(struct kl_chain **out, const kl_chain_config *config,
-                        struct kl_progress *progress, kl_chain_report *report)
+kl_status kl_chain_new(struct kl_chain **out, const kl_chain_config *config)
 {
     struct kl_chain *chain = calloc(1, sizeof *chain);
     if (!chain)
         return KL_NOMEM;
-    *report = (kl_chain_report){0};
     kl_mutex_init(&chain->lock);
     kl_arena_init(&chain->arena, KL_STEP_ARENA);
     chain->fs = config->fs;
@@ -225,6 +210,16 @@ kl_status kl_chain_open(struct kl_chain **out, const kl_chain_config *config,
     chain->keep_preimages = config->keep_preimages;
     chain->keep_blocks = config->keep_blocks;
     chain->keep_history = config->keep_history;
+    *out = chain;
+    return KL_OK;
+}
+
+kl_status kl_chain_open(struct kl_chain **out, const kl_chain_config *config,
+                        struct kl_progress *progress, kl_chain_report *report)
+{
+    struct kl_chain *chain;
+    KL_TRY(kl_chain_new(&chain, config));
+    *report = (kl_chain_report){0};
     struct opening o = {.chain = chain, .config = config, .progress = progress, .report = report};
     kl_arena_init(&o.records, KL_STEP_ARENA);
     kl_status status = open_all(&o);

@@ -1,13 +1,17 @@
 /* verify: the whole ledger judged again, from its genesis or from a verified checkpoint, into a
- * fresh state.  Nothing of the state database is read.  Checks every checksum, hash link,
- * signature, root, receipt and dev operation, and names the first thing that is wrong. */
+ * fresh state.  Nothing of the state database is read and nothing of the chain is changed.  Checks
+ * every checksum, hash link, signature, root, receipt and dev operation, and names the first thing
+ * that is wrong.
+ *
+ * A tear at the end of the ledger is no fault: it is what a power cut leaves of things that nobody
+ * was promised.  The ledger is judged up to it. */
 #ifndef KL_CHAIN_VERIFY_H
 #define KL_CHAIN_VERIFY_H
 
 #include "chain/chain.h"
 
 typedef struct kl_verify_config {
-    struct kl_fs *fs;         /* of the chain */
+    struct kl_fs *fs;         /* of the chain; not written to */
     struct kl_kv *scratch;    /* an empty database for the fresh state */
     struct kl_fs *scratch_fs; /* for its history */
     struct kl_workers *workers;
@@ -19,6 +23,7 @@ typedef struct kl_verify_result {
     u64 gas;
     kl_header head; /* the last good block */
     kl_hash head_hash;
+    kl_seglog_report tear; /* cut_bytes > 0: what follows the ledger's end */
     /* The first bad thing, when !good. */
     u64 bad_version, bad_block;
     char file[KL_PATH_MAX + 1];
@@ -27,7 +32,8 @@ typedef struct kl_verify_result {
     const char *damage; /* how it is damaged; static text */
 } kl_verify_result;
 
-/* KL_OK also when the ledger is bad: the result says so.  A status means it could not be told. */
+/* KL_OK also when the ledger is bad: the result says so.  A status means it could not be told:
+ * KL_NOTFOUND there is no ledger; KL_UNSUPPORTED it is of another Keel's format. */
 KL_MUST_USE kl_status kl_chain_verify(const kl_verify_config *config, struct kl_progress *progress,
                                       kl_verify_result *out);
 

@@ -1,0 +1,148 @@
+/* Verifying is opening on a ledger that must not be touched and a state that nobody has seen. */
+#include "chain/verify.h"
+
+#include "chain/chain_priv.h"
+
+#define SEGMENT_BYTES ((usize)64 << 20) /* of the scratch history */
+
+struct verify {
+    const kl_verify_config *config;
+    struct kl_chain *chain;
+    struct kl_roll roll;
+    kl_verify_result *out;
+};
+
+static void take_damage(kl_verify_result *out, const kl_seglog_report *report)
+{
+    memcpy(out->file, report->file, sizeof out->file);
+    out->offset = report->offset;
+    out->damage = report->damage;
+}
+
+/* A record that can be read and is wrong. */
+static kl_status take_rule(struct verify *v, u64 version, kl_rule rule)
+{
+    kl_verify_result *out = v->out;
+    out->bad_version = version;
+    out->rule = rule;
+    return kl_seglog_place(v->chain->ledger, version, out->file, &out->offset);
+}
+
+/* The ledger cannot be opened: is it bad? */
+static kl_status judge_opening(struct verify *v, kl_status status, const kl_seglog_report *report)
+{
+    if (status != KL_CORRUPT || !report->damage)
+        return status;
+    take_damage(v->out, report);
+    return KL_OK;
+}
+
+/* The rules that the genesis file sets; *broken when the first record is not good. */
+static kl_status learn_spec(struct verify *v, kl_rule *broken)
+{
+    struct kl_arena arena;
+    kl_record record;
+    kl_header header;
+    kl_span text;
+    kl_genesis genesis;
+    kl_file_fault fault = {0};
+    kl_arena_init(&arena, KL_STEP_ARENA);
+    kl_status status = kl_seglog_read(v->chain->ledger, 0, &arena, &record, &v->roll.ledger);
+    *broken = KL_RULE_NONE;
+    if (status == KL_OK)
+        *broken = record.kind == KL_RECORD_GENESIS
+                      ? kl_record_genesis(record.payload, &header, &text)
+                      : KL_RULE_LEDGER_KIND;
+    if (status == KL_OK && *broken == KL_RULE_NONE)
+        status = kl_genesis_parse(&genesis, text, &arena, &fault);
+    if (status == KL_OK && *broken == KL_RULE_NONE)
+        *broken = fault.rule;
+    if (status == KL_OK && *broken == KL_RULE_NONE) {
+        v->chain->spec = genesis.spec;
+        v->chain->genesis_hash = kl_header_hash(&header);
+    }
+    kl_arena_done(&arena);
+    return status;
+}
+
+static kl_status open_scratch(struct verify *v)
+{
+    const kl_state_config config = {
+        .kv = v->config->scratch,
+        .fs = v->config->scratch_fs,
+        .history_dir = KL_HISTORY_DIR,
+        .history_segment_bytes = SEGMENT_BYTES,
+    };
+    return kl_state_open(&v->chain->state, &config);
+}
+
+static void sum_up(struct verify *v)
+{
+    kl_verify_result *out = v->out;
+    out->versions = v->roll.versions;
+    out->blocks = v->roll.blocks;
+    out->transactions = v->roll.transactions;
+    out->gas = v->roll.gas;
+    if (v->chain->head) {
+        out->head = v->chain->head->header;
+        out->head_hash = v->chain->head->hash;
+    }
+}
+
+/* What came of reading or executing record bad_version. */
+static kl_status conclude(struct verify *v, kl_status status)
+{
+    sum_up(v);
+    if (status == KL_OK)
+        v->out->good = true;
+    if (status != KL_CORRUPT)
+        return status;
+    v->out->bad_version = v->roll.bad_version;
+    v->out->bad_block = v->roll.bad_block;
+    if (v->roll.bad_rule != KL_RULE_NONE)
+        return take_rule(v, v->roll.bad_version, v->roll.bad_rule);
+    if (!v->roll.ledger.damage)
+        return KL_CORRUPT; /* the scratch state */
+    take_damage(v->out, &v->roll.ledger);
+    return KL_OK;
+}
+
+static kl_status run(struct verify *v)
+{
+    const kl_seglog_config config = {
+        .dir = KL_LEDGER_DIR,
+        .segment_bytes = SEGMENT_BYTES,
+        .read_only = true,
+    };
+    kl_seglog_report report;
+    kl_rule broken;
+    kl_status status = kl_seglog_open(&v->chain->ledger, v->config->fs, &config, &report);
+    if (status != KL_OK)
+        return judge_opening(v, status, &report);
+    v->out->tear = report;
+    if (kl_seglog_end(v->chain->ledger) == 0)
+        return KL_NOTFOUND;
+    v->out->first_version = kl_seglog_first(v->chain->ledger);
+    status = learn_spec(v, &broken);
+    if (status == KL_OK && broken != KL_RULE_NONE)
+        return take_rule(v, 0, broken);
+    if (status == KL_OK)
+        status = open_scratch(v);
+    if (status == KL_OK)
+        status = kl_chain_roll(v->chain, &v->roll);
+    return conclude(v, status);
+}
+
+kl_status kl_chain_verify(const kl_verify_config *config, struct kl_progress *progress,
+                          kl_verify_result *out)
+{
+    kl_verify_result result = {0};
+    struct verify v = {.config = config, .roll.progress = progress, .out = &result};
+    const kl_chain_config plain = {.fs = config->fs, .workers = config->workers};
+    KL_TRY(kl_chain_new(&v.chain, &plain));
+    kl_status status = run(&v);
+    kl_chain_close(v.chain);
+    if (status == KL_OK)
+        *out = result;
+    return status;
+}
