@@ -59,11 +59,11 @@ struct kl_progress {
     void (*step)(struct kl_progress *progress, u64 version, u64 last);
 };
 
-/* Opens, or creates from the genesis.  KL_CORRUPT: the ledger is bad when the report has damage or a
- * bad rule.  When it has neither, the state database cannot be used (damaged, or another ledger's)
- * and is the caller's to delete; the ledger never is.  A bad rule may also come of a database that
- * is wrong without knowing it: whoever gets one deletes the database and opens once more before
- * believing it. */
+/* Opens, or creates from the genesis.  KL_CORRUPT: the ledger is bad when the report has damage or
+ * a bad rule.  When it has neither, the state database cannot be used (damaged, or another
+ * ledger's) and is the caller's to delete; the ledger never is.  A bad rule may also come of a
+ * database that is wrong without knowing it: whoever gets one deletes the database and opens once
+ * more before believing it. */
 KL_MUST_USE kl_status kl_chain_open(struct kl_chain **out, const kl_chain_config *config,
                                     struct kl_progress *progress, kl_chain_report *report);
 /* No thread may be inside the chain any more.  Does not sync. */

@@ -1,3 +1,4 @@
+#include "chain/chain_priv.h"
 #include "chain/chain_world_priv.h"
 
 #include <stdio.h>
@@ -30,15 +31,17 @@ kl_status world_try_open(struct world *w)
         .fs = kl_sim_disk_fs(w->disk),
         .kv = w->kv,
         .genesis = kl_span_of(text, (usize)len),
-        .segment_bytes = 1 << 20,
+        .segment_bytes = w->segment_bytes,
         .keep_preimages = true,
+        .keep_blocks = w->keep_blocks,
+        .keep_history = w->keep_history,
     };
     return kl_chain_open(&w->chain, &config, NULL, &w->report);
 }
 
-void world_init(struct world *w)
+void world_init_bare(struct world *w)
 {
-    *w = (struct world){.time = 1000};
+    *w = (struct world){.time = 1000, .segment_bytes = 1 << 20};
     kl_arena_init(&w->arena, SIZE_MAX);
     for (usize i = 0; i < 3; i++) {
         kl_secret32 key = key_of(i);
@@ -46,13 +49,23 @@ void world_init(struct world *w)
         CHECK(kl_secp256k1_pubkey(&pubkey, &key));
         w->account[i] = kl_address_of_pubkey(&pubkey);
     }
-    CHECK_OK(kl_sim_disk_new(&w->disk));
-    CHECK_OK(kl_memkv_open(&w->kv, KL_TABLE_COUNT));
     CHECK_OK(kl_exec_new(&w->exec, &(kl_exec_config){
                                        .evm_memory_limit = 1 << 28,
                                        .journal_memory_limit = 1 << 28,
                                    }));
     CHECK_OK(kl_run_new(&w->run, w->exec));
+}
+
+void world_init(struct world *w)
+{
+    world_init_bare(w);
+    world_begin(w);
+}
+
+void world_begin(struct world *w)
+{
+    CHECK_OK(kl_sim_disk_new(&w->disk));
+    CHECK_OK(kl_memkv_open(&w->kv, KL_TABLE_COUNT));
     CHECK_OK(world_try_open(w));
 }
 
@@ -77,27 +90,34 @@ void world_reopen(struct world *w, bool forget_state)
     CHECK_OK(world_try_open(w));
 }
 
-const kl_tx *world_tx(struct world *w, usize from, const kl_address *to, u64 value, kl_span data)
+const kl_tx *world_sign(struct world *w, usize from, const kl_tx *fields)
 {
     kl_tx *tx = KL_ZERO(&w->arena, kl_tx, 1);
     kl_secret32 key = key_of(from);
     CHECK(tx);
-    *tx = (kl_tx){
+    *tx = *fields;
+    tx->replay_safe = true;
+    tx->chain_id = 31337;
+    tx->nonce = w->nonce[from]++;
+    tx->data = kl_arena_copy(&w->arena, fields->data);
+    CHECK_OK(kl_tx_sign(tx, &key, &w->arena));
+    return tx;
+}
+
+const kl_tx *world_tx(struct world *w, usize from, const kl_address *to, u64 value, kl_span data)
+{
+    kl_tx tx = {
         .type = KL_TX_DYNAMIC_FEE,
-        .replay_safe = true,
-        .chain_id = 31337,
-        .nonce = w->nonce[from]++,
         .gas_limit = 300000,
         .max_fee = kl_u256_of(5000000000),
         .max_priority_fee = kl_u256_of(1000000000),
         .value = kl_u256_of(value),
         .has_to = to != NULL,
-        .data = kl_arena_copy(&w->arena, data),
+        .data = data,
     };
     if (to)
-        tx->to = *to;
-    CHECK_OK(kl_tx_sign(tx, &key, &w->arena));
-    return tx;
+        tx.to = *to;
+    return world_sign(w, from, &tx);
 }
 
 struct listed {
@@ -123,7 +143,7 @@ static void listed_done(struct kl_tx_source *source, const kl_tx *tx, const kl_t
     l->at++;
 }
 
-static void take(struct world *w, struct kl_tip *tip)
+void world_take(struct world *w, struct kl_tip *tip)
 {
     CHECK_OK(kl_chain_append(w->chain, tip));
     CHECK_OK(kl_chain_write(w->chain));
@@ -132,20 +152,30 @@ static void take(struct world *w, struct kl_tip *tip)
     kl_tip_unref(tip);
 }
 
-u64 world_block(struct world *w, const kl_tx *const *txs, usize count)
+struct kl_tip *world_build(struct world *w, const kl_tx *const *txs, usize count,
+                           const kl_build_plan *wanted)
 {
     struct listed l = {
         .source = {.next = next_listed, .done = listed_done}, .txs = txs, .count = count};
     struct kl_tip *tip, *head = kl_chain_head(w->chain);
-    const kl_build_plan plan = {
+    const kl_build_plan plain = {
         .timestamp = w->time++,
         .gas_limit = head->header.gas_limit,
+        .withdrawals = w->withdrawals,
+        .withdrawal_count = w->withdrawal_count,
         .tx_max = UINT64_MAX,
     };
+    const kl_build_plan plan = wanted ? *wanted : plain;
     CHECK_OK(kl_chain_build(w->chain, w->run, head, &plan, &l.source, &tip));
     kl_tip_unref(head);
+    return tip;
+}
+
+u64 world_block(struct world *w, const kl_tx *const *txs, usize count)
+{
+    struct kl_tip *tip = world_build(w, txs, count, NULL);
     u64 number = tip->header.number;
-    take(w, tip);
+    world_take(w, tip);
     return number;
 }
 
@@ -156,7 +186,7 @@ kl_rule world_dev(struct world *w, const kl_devop *op)
     CHECK_OK(kl_chain_dev(w->chain, w->run, head, op, &tip, &broken));
     kl_tip_unref(head);
     if (broken == KL_RULE_NONE)
-        take(w, tip);
+        world_take(w, tip);
     return broken;
 }
 
@@ -179,4 +209,33 @@ kl_u256 world_balance(struct world *w, const kl_address *address, u64 number)
     kl_view_close(view);
     kl_reader_close(reader);
     return account.balance;
+}
+
+void world_verify(struct kl_sim_disk *disk, kl_verify_result *result)
+{
+    struct kl_kv *scratch;
+    struct kl_sim_disk *scratch_disk;
+    CHECK_OK(kl_memkv_open(&scratch, KL_TABLE_COUNT));
+    CHECK_OK(kl_sim_disk_new(&scratch_disk));
+    const kl_verify_config config = {
+        .fs = kl_sim_disk_fs(disk),
+        .scratch = scratch,
+        .scratch_fs = kl_sim_disk_fs(scratch_disk),
+    };
+    u64 operations = kl_sim_disk_operations(disk);
+    CHECK_OK(kl_chain_verify(&config, NULL, result));
+    CHECK_U64(kl_sim_disk_operations(disk), operations);
+    kl_kv_close(scratch);
+    kl_sim_disk_free(scratch_disk);
+}
+
+kl_status world_place(struct world *w, u64 number, u64 *version, char file[KL_PATH_MAX + 1],
+                      u64 *offset)
+{
+    struct kl_reader *reader;
+    kl_hash hash;
+    CHECK_OK(kl_reader_open(w->chain, &reader));
+    CHECK_OK(kl_index_get_height(kl_reader_view(reader), number, &hash, version));
+    kl_reader_close(reader);
+    return kl_seglog_place(w->chain->ledger, *version, file, offset);
 }

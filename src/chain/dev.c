@@ -71,7 +71,7 @@ static kl_status make(struct kl_chain *chain, struct kl_run *run, struct kl_tip 
         KL_TRY(kl_tip_set_dev(tip, env));
         KL_TRY(kl_index_dev(builder, env));
     }
-    const kl_dev_outcome outcome = {tip->header.number, root, kl_dev_mark(env, op)};
+    const kl_dev_outcome outcome = {tip->header.number, root, kl_dev_mark(tip->version, env, op)};
     kl_record_put_dev(&tip->record, &outcome, op);
     return tip->record.failed ? KL_LIMIT : KL_OK;
 }

@@ -32,12 +32,13 @@ void kl_record_put_genesis(struct kl_buf *out, const kl_header *header, kl_span 
     PUT(out, genesis(&put_out, header, text));
 }
 
-kl_hash kl_dev_mark(const kl_dev_env *env, const kl_devop *op)
+kl_hash kl_dev_mark(u64 version, const kl_dev_env *env, const kl_devop *op)
 {
     u8 room[KL_DEV_ENV_RLP_MAX + 256];
     kl_out out = kl_out_of(room, sizeof room);
     kl_devop plain = *op;
     plain.code = KL_SPAN_NONE;
+    kl_out_be64(&out, version);
     kl_dev_env_encode(&out, env);
     kl_devop_encode(&out, &plain);
     KL_ASSERT(!out.full);

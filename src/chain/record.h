@@ -32,8 +32,9 @@ typedef struct kl_dev_outcome {
     kl_hash mark; /* kl_dev_mark */
 } kl_dev_outcome;
 
-/* keccak(rlp(dev environment after the operation) ‖ rlp(operation without its code) ‖ code) */
-kl_hash kl_dev_mark(const kl_dev_env *env, const kl_devop *op);
+/* keccak(version u64 ‖ rlp(dev environment after the operation) ‖ rlp(operation without its code) ‖
+ * code) */
+kl_hash kl_dev_mark(u64 version, const kl_dev_env *env, const kl_devop *op);
 
 void kl_record_put_dev(struct kl_buf *out, const kl_dev_outcome *outcome, const kl_devop *op);
 

@@ -64,7 +64,7 @@ kl_status kl_step_revert(struct kl_chain *chain, struct kl_tip *parent, const kl
     const kl_dev_outcome outcome = {
         .block_number = tip->header.number,
         .state_root = root,
-        .mark = kl_dev_mark(&tip->dev->env, op),
+        .mark = kl_dev_mark(tip->version, &tip->dev->env, op),
     };
     kl_record_put_dev(&tip->record, &outcome, op);
     if (tip->record.failed)

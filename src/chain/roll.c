@@ -1,5 +1,5 @@
-/* The one loop behind opening and verifying: a record is executed, its tip queued, and before memory
- * runs full the queue goes into the database. */
+/* The one loop behind opening and verifying: a record is executed, its tip queued, and before
+ * memory runs full the queue goes into the database. */
 #include "chain/chain_priv.h"
 
 #define ROLL_BYTES_MAX   ((usize)64 << 20) /* of deltas in memory before they are flushed */
