@@ -19,6 +19,11 @@ void kl_solo_set_interval(kl_solo *solo, u64 interval_ns, u64 now_ns)
     solo->next_due_ns = kl_add_sat_u64(now_ns, interval_ns);
 }
 
+void kl_solo_set_on_demand(kl_solo *solo, bool on)
+{
+    solo->on_demand = on;
+}
+
 void kl_solo_tx_waiting(kl_solo *solo, bool waiting)
 {
     solo->tx_waiting = waiting;
@@ -48,11 +53,12 @@ kl_solo_action kl_solo_next(const kl_solo *solo, u64 now_ns)
 {
     if (solo->owed)
         return (kl_solo_action){.build = true, .tx_max = UINT64_MAX, .by_hand = true};
-    if (solo->interval_ns && now_ns >= solo->next_due_ns)
+    bool is_due = solo->interval_ns && now_ns >= solo->next_due_ns;
+    if (is_due && (!solo->on_demand || solo->tx_waiting))
         return (kl_solo_action){.build = true, .tx_max = UINT64_MAX, .by_interval = true};
     if (solo->automine && solo->tx_waiting)
         return (kl_solo_action){.build = true, .tx_max = 1};
     return (kl_solo_action){
-        .wait_ns = solo->interval_ns ? solo->next_due_ns - now_ns : UINT64_MAX,
+        .wait_ns = solo->interval_ns && !is_due ? solo->next_due_ns - now_ns : UINT64_MAX,
     };
 }

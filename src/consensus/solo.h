@@ -9,6 +9,7 @@
 typedef struct kl_solo {
     bool automine;   /* a block for each transaction, at once */
     u64 interval_ns; /* > 0: a block every interval, empty or not */
+    bool on_demand;  /* only while transactions wait */
     u64 next_due_ns; /* monotonic time of the next interval block */
     u64 owed;        /* blocks asked for by hand */
     bool tx_waiting;
@@ -26,6 +27,9 @@ typedef struct kl_solo_action {
 void kl_solo_init(kl_solo *solo, bool automine, u64 interval_ns, u64 now_ns);
 void kl_solo_set_automine(kl_solo *solo, bool on);
 void kl_solo_set_interval(kl_solo *solo, u64 interval_ns, u64 now_ns);
+/* Interval blocks only while transactions wait; the first that waits gets its block at once when
+ * the interval since the last block is over. */
+void kl_solo_set_on_demand(kl_solo *solo, bool on);
 /* Pending transactions are, or are not, waiting in the pool. */
 void kl_solo_tx_waiting(kl_solo *solo, bool waiting);
 /* count more blocks, wanted now. */

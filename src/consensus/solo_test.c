@@ -64,3 +64,19 @@ KL_TEST(solo_a_block_for_a_transaction_does_not_pay_what_is_owed_by_hand)
     kl_solo_built(&solo, &action, 0);
     CHECK(kl_solo_next(&solo, 0).by_hand);
 }
+
+KL_TEST(solo_on_demand_waits_for_a_transaction_and_for_the_interval)
+{
+    kl_solo solo;
+    kl_solo_init(&solo, false, BEAT, 0);
+    kl_solo_set_on_demand(&solo, true);
+    CHECK_U64(kl_solo_next(&solo, 400).wait_ns, 600);
+    CHECK_U64(kl_solo_next(&solo, 3 * BEAT).wait_ns, UINT64_MAX);
+    kl_solo_tx_waiting(&solo, true);
+    kl_solo_action action = kl_solo_next(&solo, 3 * BEAT + 1);
+    CHECK(action.build && action.by_interval && action.tx_max == UINT64_MAX);
+    kl_solo_built(&solo, &action, 3 * BEAT + 1);
+    CHECK_U64(kl_solo_next(&solo, 3 * BEAT + 1).wait_ns, BEAT - 1);
+    kl_solo_tx_waiting(&solo, false);
+    CHECK(!kl_solo_next(&solo, 9 * BEAT).build);
+}

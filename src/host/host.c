@@ -48,6 +48,7 @@ kl_status kl_host_open(struct kl_host **out, const kl_host_config *config,
     kl_cond_init(&host->wake_state);
     kl_cond_init(&host->progress);
     kl_solo_init(&host->solo, config->automine, config->interval_ns, kl_host_now_ns(host));
+    kl_solo_set_on_demand(&host->solo, config->on_demand);
     kl_status status = kl_chain_open(&host->chain, &config->chain, progress, report);
     if (status == KL_OK)
         status = open_machines(host);
@@ -100,12 +101,16 @@ kl_status kl_host_health(struct kl_host *host)
 
 void kl_host_break(struct kl_host *host, kl_status status)
 {
-    kl_lock(&host->lock);
-    if (host->broken == KL_OK)
-        host->broken = status;
+    if (host->broken != KL_OK)
+        return;
+    host->broken = status;
+    for (struct waiter *w = host->waiters; w; w = w->next)
+        kl_cond_signal(&w->woken);
     kl_cond_broadcast(&host->progress);
     kl_cond_signal(&host->wake_execution);
-    kl_unlock(&host->lock);
+    for (struct kl_host_listener *l = host->listeners; l; l = l->next)
+        if (l->broken)
+            l->broken(l, status);
 }
 
 void kl_host_stop(struct kl_host *host)
@@ -132,6 +137,7 @@ void kl_host_set_automine(struct kl_host *host, bool on)
 {
     kl_lock(&host->lock);
     kl_solo_set_automine(&host->solo, on);
+    kl_solo_tx_waiting(&host->solo, kl_pool_count(host->pool).pending > 0);
     kl_cond_signal(&host->wake_execution);
     kl_unlock(&host->lock);
 }

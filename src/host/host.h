@@ -33,6 +33,7 @@ typedef struct kl_host_config {
     u64 sync_interval_ns;
     bool automine;
     u64 interval_ns; /* between interval blocks, 0: none */
+    bool on_demand;  /* an interval block only when transactions wait */
     bool fifo;       /* order by arrival instead of tip */
     kl_address coinbase;
     u64 gas_limit; /* the builder aims at; 0: the parent's */
@@ -62,8 +63,9 @@ struct kl_chain *kl_host_chain(struct kl_host *host);
 kl_status kl_host_health(struct kl_host *host);
 
 /* Brings a transaction with sender into the pool.  With wait, and while automine is on and it
- * became pending, returns after the block with it is published (or it was dropped, or timeout_ns is
- * over). *broken: see kl_pool_add. */
+ * became pending, returns after the block with it is published, or when there will be none soon: it
+ * was dropped, its fee is too low for the next block, timeout_ns is over.  *broken: see
+ * kl_pool_add. What broke the host, when that kept it out of a block. */
 KL_MUST_USE kl_status kl_host_submit(struct kl_host *host, const kl_tx *tx, bool wait,
                                      u64 timeout_ns, kl_rule *broken);
 
@@ -91,6 +93,8 @@ void kl_host_next_block(struct kl_host *host, const struct kl_tip *head, kl_buil
 struct kl_host_listener {
     void (*tip)(struct kl_host_listener *listener, struct kl_tip *tip);
     void (*pending)(struct kl_host_listener *listener, const kl_pool_tx *tx);
+    /* No blocks are made any more, because of status; NULL is fine.  Must not call host. */
+    void (*broken)(struct kl_host_listener *listener, kl_status status);
     struct kl_host_listener *next;
 };
 /* Before the threads start. */

@@ -49,6 +49,7 @@ struct kl_host {
     struct kl_view *pool_view; /* its state; used under the lock only */
     kl_solo solo;
     struct waiter *waiters;
+    u64 arrivals; /* transactions that became pending, so far */
     struct request *requests, **last_request;
     u64 published; /* version */
     bool stop, execution_done, ledger_done;
@@ -62,9 +63,13 @@ KL_MUST_USE kl_status kl_host_pool_follow(struct kl_host *host, struct kl_tip *t
 void kl_host_pool_refresh_all(struct kl_host *host);
 void kl_host_pool_refresh(struct kl_host *host, const kl_address *sender);
 void kl_host_settle(struct kl_host *host, const kl_hash *hash, u64 version);
+/* Nothing in the pool can be in a block soon: nobody waits any longer. */
+void kl_host_settle_all(struct kl_host *host);
 
 /* produce.c: the execution thread makes steps.  The lock is not held. */
-KL_MUST_USE kl_status kl_host_build(struct kl_host *host, u64 tx_max, u64 timestamp_min);
+/* empty: a block without transactions is a block too. */
+KL_MUST_USE kl_status kl_host_build(struct kl_host *host, u64 tx_max, u64 timestamp_min,
+                                    bool empty);
 KL_MUST_USE kl_status kl_host_serve(struct kl_host *host, struct request *request);
 /* The step is appended; writes it and, unless blocks must be durable first, shows it to readers. */
 KL_MUST_USE kl_status kl_host_commit(struct kl_host *host, struct kl_tip *tip);
@@ -72,8 +77,10 @@ KL_MUST_USE kl_status kl_host_commit(struct kl_host *host, struct kl_tip *tip);
 /* publish.c: shows readers what they may see, tells listeners and wakes who waits. */
 void kl_host_publish(struct kl_host *host, bool durable);
 
-/* host.c: no more blocks for good, because of status. */
+/* host.c: no more blocks for good, because of status.  The lock is held. */
 void kl_host_break(struct kl_host *host, kl_status status);
+/* run.c: too much unflushed state: building waits for the database.  The lock is held. */
+bool kl_host_held_back(struct kl_host *host);
 
 u64 kl_host_now_ns(struct kl_host *host);
 

@@ -18,6 +18,7 @@ struct offer {
     const kl_pool_tx **txs; /* referenced */
     kl_rule *fates;
     usize count, at;
+    u64 arrivals; /* of the host, when it was filled */
 };
 
 static void offer_done(struct offer *o)
@@ -63,6 +64,7 @@ static kl_status offer_fill(struct offer *o, u64 tx_max, u64 gas_limit)
 {
     struct kl_pool_pick *pick;
     usize cap = 0;
+    o->arrivals = o->host->arrivals;
     u64 most = KL_MIN(kl_add_sat_u64(tx_max, SPARE), CANDIDATES_MAX), gas = 0;
     KL_TRY(kl_pool_pick_begin(o->host->pool, o->host->config.fifo, &pick));
     kl_status status = KL_OK;
@@ -102,11 +104,15 @@ static void offer_settle(struct offer *o, u64 version)
             kl_host_settle(host, &tx->hash, 0);
         }
     }
-    /* Nothing the pool has could be built in: wait for something to change. */
-    bool any = false;
+    /* When nothing the pool has could be built in, what comes next is up to an event: an arrival,
+     * which may already have been, a dev operation, another block. */
+    bool any = host->arrivals != o->arrivals;
     for (usize i = 0; i < o->at; i++)
         any |= o->fates[i] == KL_RULE_NONE;
-    kl_solo_tx_waiting(&host->solo, any && kl_pool_count(host->pool).pending > 0);
+    bool waiting = any && kl_pool_count(host->pool).pending > 0;
+    kl_solo_tx_waiting(&host->solo, waiting);
+    if (!waiting)
+        kl_host_settle_all(host);
 }
 
 /* mainnet's rule for prevRandao needs a beacon chain; alone, it only has to be different in every
@@ -181,25 +187,25 @@ kl_status kl_host_commit(struct kl_host *host, struct kl_tip *tip)
 
 /* Builds on head from the offer and makes it the head. */
 static kl_status build_on(struct kl_host *host, struct kl_tip *head, struct offer *offer,
-                          const kl_build_plan *plan)
+                          const kl_build_plan *plan, bool empty)
 {
-    struct kl_tip *tip;
-    kl_lock(&host->lock);
-    kl_status status = offer_fill(offer, plan->tx_max, plan->gas_limit);
-    kl_unlock(&host->lock);
-    KL_TRY(status);
-    KL_TRY(kl_chain_build(host->chain, host->run, head, plan, &offer->source, &tip));
-    status = kl_host_commit(host, tip);
+    struct kl_tip *tip = NULL;
+    kl_status status = KL_OK;
+    if (empty || offer->count)
+        KL_TRY(kl_chain_build(host->chain, host->run, head, plan, &offer->source, &tip));
+    bool wanted = tip && (empty || tip->tx_count);
+    if (wanted)
+        status = kl_host_commit(host, tip);
     if (status == KL_OK) {
         kl_lock(&host->lock);
-        offer_settle(offer, tip->version);
+        offer_settle(offer, wanted ? tip->version : 0);
         kl_unlock(&host->lock);
     }
     kl_tip_unref(tip);
     return status;
 }
 
-kl_status kl_host_build(struct kl_host *host, u64 tx_max, u64 timestamp_min)
+kl_status kl_host_build(struct kl_host *host, u64 tx_max, u64 timestamp_min, bool empty)
 {
     kl_build_plan plan;
     struct offer offer = {
@@ -210,7 +216,11 @@ kl_status kl_host_build(struct kl_host *host, u64 tx_max, u64 timestamp_min)
     kl_host_next_block(host, head, &plan);
     plan.tx_max = tx_max;
     plan.timestamp = KL_MAX(plan.timestamp, timestamp_min);
-    kl_status status = build_on(host, head, &offer, &plan);
+    kl_lock(&host->lock);
+    kl_status status = offer_fill(&offer, plan.tx_max, plan.gas_limit);
+    kl_unlock(&host->lock);
+    if (status == KL_OK)
+        status = build_on(host, head, &offer, &plan, empty);
     offer_done(&offer);
     kl_tip_unref(head);
     if (status == KL_OK && host->config.durability != KL_DURABLE_EACH)

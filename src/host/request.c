@@ -31,6 +31,17 @@ static kl_status serve_dev(struct kl_host *host, struct request *request)
     return KL_OK;
 }
 
+/* Waits until the state database has caught up; KL_CANCELED when the host stops. */
+static kl_status keep_pace(struct kl_host *host)
+{
+    kl_lock(&host->lock);
+    while (!host->stop && host->broken == KL_OK && kl_host_held_back(host))
+        kl_cond_wait(&host->progress, &host->lock);
+    kl_status status = host->stop ? KL_CANCELED : host->broken;
+    kl_unlock(&host->lock);
+    return status;
+}
+
 /* Blocks `spacing` seconds apart; chain time stays ahead by what they took. */
 static kl_status serve_mine(struct kl_host *host, struct request *request)
 {
@@ -40,7 +51,8 @@ static kl_status serve_mine(struct kl_host *host, struct request *request)
         u64 earliest =
             i && request->spacing ? kl_add_sat_u64(head->header.timestamp, request->spacing) : 0;
         kl_tip_unref(head);
-        KL_TRY(kl_host_build(host, UINT64_MAX, earliest));
+        KL_TRY(keep_pace(host));
+        KL_TRY(kl_host_build(host, UINT64_MAX, earliest, true));
         if (i && request->spacing)
             ahead = kl_add_sat_u64(ahead, request->spacing);
     }

@@ -22,8 +22,7 @@ static struct request *take_request(struct kl_host *host)
     return request;
 }
 
-/* Too much unflushed state: building waits for the database; the lock is held. */
-static bool is_held_back(struct kl_host *host)
+bool kl_host_held_back(struct kl_host *host)
 {
     kl_chain_lag lag;
     kl_chain_lag_of(host->chain, &lag);
@@ -49,17 +48,18 @@ static void execution_turn(struct kl_host *host)
                             KL_MIN(action.wait_ns, UINT64_C(3600000000000)));
             return;
         }
-        if (is_held_back(host)) {
+        if (kl_host_held_back(host)) {
             kl_cond_wait(&host->progress, &host->lock);
             return;
         }
         kl_unlock(&host->lock);
-        status = kl_host_build(host, action.tx_max, 0);
+        bool empty = action.by_hand || (action.by_interval && !host->config.on_demand);
+        status = kl_host_build(host, action.tx_max, 0, empty);
         kl_lock(&host->lock);
         kl_solo_built(&host->solo, &action, kl_host_now_ns(host));
     }
-    if (status != KL_OK && host->broken == KL_OK && !host->stop)
-        host->broken = status;
+    if (status != KL_OK && !host->stop)
+        kl_host_break(host, status);
 }
 
 void kl_host_execution_run(struct kl_host *host)
@@ -101,9 +101,9 @@ void kl_host_ledger_run(struct kl_host *host)
         kl_status status = never ? KL_OK : kl_chain_sync(host->chain);
         if (status == KL_OK && each)
             kl_host_publish(host, true);
-        else if (status != KL_OK)
-            kl_host_break(host, status);
         kl_lock(&host->lock);
+        if (status != KL_OK)
+            kl_host_break(host, status);
         host->flush_due = true;
         kl_cond_signal(&host->wake_state);
     }
@@ -119,9 +119,9 @@ static bool flush(struct kl_host *host)
     bool more = false;
     kl_status status =
         kl_chain_flush(host->chain, host->config.durability != KL_DURABLE_NEVER, &more);
+    kl_lock(&host->lock);
     if (status != KL_OK)
         kl_host_break(host, status);
-    kl_lock(&host->lock);
     kl_cond_broadcast(&host->progress);
     kl_unlock(&host->lock);
     return status == KL_OK && more;

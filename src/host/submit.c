@@ -4,12 +4,27 @@
 #include "exec/fees.h"
 #include "host/host_priv.h"
 
+/* The store ends snapshots that are old, and between blocks this one can be. */
+static kl_status renew_view(struct kl_host *host)
+{
+    struct kl_view *view;
+    KL_TRY(kl_chain_view(host->chain, host->pool_tip, &view));
+    kl_view_close(host->pool_view);
+    host->pool_view = view;
+    return KL_OK;
+}
+
 static kl_status facts_of(struct kl_host *host, const kl_address *address, kl_pool_facts *out)
 {
     kl_hash hash = kl_keccak256(kl_address_span(address));
     kl_account account;
     bool exists;
-    KL_TRY(kl_view_account(host->pool_view, &hash, &account, &exists));
+    kl_status status = kl_view_account(host->pool_view, &hash, &account, &exists);
+    if (status == KL_TIMEOUT) {
+        KL_TRY(renew_view(host));
+        status = kl_view_account(host->pool_view, &hash, &account, &exists);
+    }
+    KL_TRY(status);
     *out = (kl_pool_facts){account.nonce, account.balance};
     return KL_OK;
 }
@@ -88,6 +103,16 @@ void kl_host_settle(struct kl_host *host, const kl_hash *hash, u64 version)
         }
 }
 
+void kl_host_settle_all(struct kl_host *host)
+{
+    for (struct waiter *w = host->waiters; w; w = w->next)
+        if (!w->settled) {
+            w->settled = true;
+            w->version = 0;
+            kl_cond_signal(&w->woken);
+        }
+}
+
 static kl_status add(struct kl_host *host, const kl_tx *tx, kl_pool_added *added, kl_rule *broken)
 {
     kl_pool_facts facts;
@@ -102,6 +127,7 @@ static kl_status add(struct kl_host *host, const kl_tx *tx, kl_pool_added *added
     if (added->replaced)
         kl_host_settle(host, &added->replaced_hash, 0);
     if (added->pending) {
+        host->arrivals++;
         kl_solo_tx_waiting(&host->solo, true);
         kl_cond_signal(&host->wake_execution);
     }
@@ -133,14 +159,20 @@ static void delist(struct kl_host *host, struct waiter *w)
     kl_cond_done(&w->woken);
 }
 
+/* It is in a block that readers see, or gone. */
+static bool is_told(const struct kl_host *host, const struct waiter *w)
+{
+    return w->settled && w->version <= host->published;
+}
+
 static bool is_over(const struct kl_host *host, const struct waiter *w)
 {
-    return (w->settled && w->version <= host->published) || host->stop || host->broken != KL_OK;
+    return is_told(host, w) || host->stop || host->broken != KL_OK;
 }
 
 /* What follows an admission that made the transaction pending: the lock is held before and after.
  */
-static void follow_up(struct kl_host *host, const kl_hash *hash, bool wait, u64 timeout_ns)
+static kl_status follow_up(struct kl_host *host, const kl_hash *hash, bool wait, u64 timeout_ns)
 {
     struct waiter w = {.hash = *hash};
     const kl_pool_tx *tx = kl_pool_tx_ref(kl_pool_get(host->pool, hash));
@@ -151,6 +183,7 @@ static void follow_up(struct kl_host *host, const kl_hash *hash, bool wait, u64 
         kl_cond_wait_ns(&w.woken, &host->lock, end_ns - now_ns);
     delist(host, &w);
     kl_pool_tx_unref(tx);
+    return wait && !is_told(host, &w) ? host->broken : KL_OK;
 }
 
 kl_status kl_host_submit(struct kl_host *host, const kl_tx *tx, bool wait, u64 timeout_ns,
@@ -161,7 +194,7 @@ kl_status kl_host_submit(struct kl_host *host, const kl_tx *tx, bool wait, u64 t
     kl_lock(&host->lock);
     kl_status status = add(host, tx, &added, broken);
     if (status == KL_OK && *broken == KL_RULE_NONE && added.pending)
-        follow_up(host, &tx->hash, wait && host->solo.automine, timeout_ns);
+        status = follow_up(host, &tx->hash, wait && host->solo.automine, timeout_ns);
     kl_unlock(&host->lock);
     return status;
 }
