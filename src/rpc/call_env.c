@@ -15,37 +15,18 @@ static kl_status get_hash(struct kl_block_hashes *hashes, u64 number, kl_hash *o
     return KL_OK;
 }
 
-/* Sets header and view. */
+/* Sets header and state. */
 static bool place(struct kl_call_env *env, const kl_block_ref *ref)
 {
     struct kl_rpc_call *call = env->call;
-    struct kl_reader *reader = kl_rpc_reader(call);
-    if (!reader)
-        return false;
-    const struct kl_tip *tip = kl_reader_tip(reader);
-    u64 number = tip->header.number;
-    if (ref->kind == KL_BLOCK_EARLIEST)
-        number = 0;
-    else if (ref->kind == KL_BLOCK_NUMBER)
-        number = ref->number;
-    else if (ref->kind == KL_BLOCK_HASH &&
-             kl_reader_number_of(reader, &ref->hash, &number) != KL_OK)
-        return kl_rpc_fail(call, KL_RPC_INPUT, "header for hash not found");
-    if (number > tip->header.number)
-        return kl_rpc_fail(call, KL_RPC_INPUT, "header not found");
-    env->view = kl_reader_view(reader);
-    if (ref->kind == KL_BLOCK_PENDING) {
-        kl_rpc_next_header(call, tip, &env->header);
-        return true;
-    }
     kl_hash hash;
-    if (!kl_rpc_ok(call, kl_reader_header(reader, number, call->arena, &env->header, &hash)))
+    if (!kl_rpc_state_of(call, ref, &env->state))
         return false;
-    if (number == tip->header.number)
-        return true;
-    if (!kl_rpc_ok(call, kl_reader_state(reader, number, &env->own_view)))
-        return false;
-    env->view = env->own_view;
+    struct kl_reader *reader = kl_rpc_reader(call);
+    if (ref->kind != KL_BLOCK_PENDING)
+        return kl_rpc_ok(
+            call, kl_reader_header(reader, env->state.number, call->arena, &env->header, &hash));
+    kl_rpc_next_header(call, kl_reader_tip(reader), &env->header);
     return true;
 }
 
@@ -79,9 +60,9 @@ bool kl_call_env_open_at(struct kl_rpc_call *call, const kl_block_ref *block,
     env->exec = kl_rpc_exec(call);
     if (!env->exec)
         return false;
-    kl_view_reader_init(&env->reader, env->view);
+    kl_view_reader_init(&env->reader, env->state.view);
     env->hashes.hashes.get = get_hash;
-    kl_view_hashes_init(&env->hashes.known, env->view);
+    kl_view_hashes_init(&env->hashes.known, env->state.view);
     env->block.spec = kl_chain_spec(call->backend->ops->chain(call->backend));
     env->block.header = &env->header;
     env->block.reader = &env->reader.reader;
@@ -92,8 +73,7 @@ bool kl_call_env_open_at(struct kl_rpc_call *call, const kl_block_ref *block,
 
 void kl_call_env_done(struct kl_call_env *env)
 {
-    kl_view_close(env->own_view);
-    env->own_view = NULL;
+    kl_rpc_state_done(&env->state);
 }
 
 bool kl_call_env_enter(struct kl_call_env *env)

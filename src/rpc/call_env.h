@@ -15,6 +15,7 @@
 
 #include "chain/reader.h"
 #include "exec/exec.h"
+#include "rpc/at.h"
 #include "rpc/rule_text.h"
 #include "rpc/tx_args.h"
 
@@ -38,8 +39,7 @@ struct kl_call_env {
     struct kl_exec *exec;
     kl_header header;    /* with the block overrides; under a call without a price base_fee is 0 */
     kl_exec_block block; /* for kl_exec_begin and kl_exec_enter */
-    struct kl_view *view;
-    struct kl_view *own_view; /* to be closed; NULL when it is the reader's */
+    struct kl_rpc_state state; /* of a pending call the newest one */
     struct kl_view_reader reader;
     struct kl_env_hashes {
         struct kl_block_hashes hashes;
