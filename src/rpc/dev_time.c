@@ -23,13 +23,24 @@ static void put_signed(struct kl_json_out *out, i64 v)
     kl_json_put_raw(out, kl_span_of(digits, (usize)len));
 }
 
+/* Every block is a second later than the one before at least, so a chain of many blocks is ahead of
+ * the clock: by so many seconds. */
+static i64 lead_s(struct kl_rpc_call *call, const kl_dev_env *env)
+{
+    i64 head = (i64)kl_reader_tip(call->reader)->header.timestamp;
+    i64 now = (i64)kl_rpc_dev_wall_s(call) + env->time_offset_s;
+    return KL_MAX(head - now, 0);
+}
+
+/* Time passes from where the chain stands. */
 bool kl_rpc_dev_increase_time(struct kl_rpc_call *call)
 {
     u64 seconds;
     const kl_dev_env *env;
-    if (!kl_arg_number(call, kl_arg_at(call, 0), &seconds))
+    if (!kl_arg_number(call, kl_arg_at(call, 0), &seconds) || !kl_rpc_dev_env(call, &env))
         return false;
-    kl_devop op = {.kind = KL_DEVOP_SHIFT_TIME, .seconds = (i64)KL_MIN(seconds, (u64)INT64_MAX)};
+    u64 shift = kl_add_sat_u64(seconds, (u64)lead_s(call, env));
+    kl_devop op = {.kind = KL_DEVOP_SHIFT_TIME, .seconds = (i64)KL_MIN(shift, (u64)INT64_MAX)};
     if (!kl_rpc_dev_apply(call, &op) || !kl_rpc_dev_env(call, &env))
         return false;
     put_signed(call->out, env->time_offset_s);
