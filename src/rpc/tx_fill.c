@@ -141,9 +141,11 @@ static bool is_impersonated(struct kl_rpc_call *call, const kl_address *address)
     return is;
 }
 
-/* The envelope with the signature that is set. */
+/* The envelope with the signature that is set; tx becomes a view of it, as the pool wants it. */
 static bool seal(struct kl_rpc_call *call, kl_tx *tx)
 {
+    kl_tx sealed;
+    kl_rule broken;
     kl_out count = kl_out_counter();
     kl_tx_encode(&count, tx);
     u8 *room = KL_TAKE(call->arena, u8, count.len);
@@ -151,9 +153,14 @@ static bool seal(struct kl_rpc_call *call, kl_tx *tx)
         return kl_rpc_ok(call, KL_NOMEM);
     kl_out out = kl_out_of(room, count.len);
     kl_tx_encode(&out, tx);
-    tx->raw = kl_out_done(&out);
-    tx->hash = kl_keccak256(tx->raw);
-    kl_tx_recover_authorities(tx);
+    if (!kl_rpc_ok(call,
+                   kl_tx_decode(&sealed, kl_out_done(&out), KL_FORK_NEWEST, call->arena, &broken)))
+        return false;
+    KL_ASSERT(broken == KL_RULE_NONE);
+    sealed.sender = tx->sender;
+    sealed.has_sender = true;
+    kl_tx_recover_authorities(&sealed);
+    *tx = sealed;
     return true;
 }
 
