@@ -41,6 +41,10 @@ struct kl_chain {
 /* open.c: a chain with nothing in it but what the config says.  KL_NOMEM. */
 KL_MUST_USE kl_status kl_chain_new(struct kl_chain **out, const kl_chain_config *config);
 
+/* spec.c: the rules that the ledger's genesis sets.  *broken: its record is not good. */
+KL_MUST_USE kl_status kl_chain_learn_spec(struct kl_chain *chain, kl_seglog_report *damage,
+                                          kl_rule *broken);
+
 /* roll.c: executes the ledger's records from behind the head to the end and flushes them, each
  * judged as strictly as a block from outside.  KL_CORRUPT with bad_rule: the record bad_version is
  * not what execution makes of it; with ledger.damage: it cannot be read; with neither: the database
@@ -54,6 +58,12 @@ struct kl_roll {
     struct kl_arena records;
 };
 KL_MUST_USE kl_status kl_chain_roll(struct kl_chain *chain, struct kl_roll *roll);
+
+/* head.c: the tip that the database stands at.  KL_CORRUPT: damage has what is wrong with the
+ * ledger; when it has nothing, the database is not this ledger's, or damaged. */
+KL_MUST_USE kl_status kl_chain_find_head(struct kl_chain *chain, u64 version,
+                                         struct kl_arena *arena, kl_seglog_report *damage,
+                                         struct kl_tip **out);
 
 /* chain.c */
 /* Makes tip, which is appended or stands in the ledger already, the head, and queues it. */

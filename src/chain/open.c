@@ -76,61 +76,16 @@ static bool is_other_genesis(const struct opening *o)
     return o->config->genesis.len && !kl_span_eq(o->config->genesis, o->genesis_text);
 }
 
-/* What the ledger says of the version that the database stands at. */
-static kl_status root_in_ledger(struct opening *o, u64 version, const kl_header *head, kl_hash *out)
-{
-    kl_record record;
-    kl_dev_outcome outcome;
-    kl_devop op;
-    *out = head->state_root;
-    KL_TRY(kl_seglog_read(o->chain->ledger, version, &o->records, &record, &o->report->ledger));
-    if (record.kind != KL_RECORD_DEV)
-        return KL_OK;
-    if (kl_record_dev(record.payload, &outcome, &op) != KL_RULE_NONE)
-        return KL_CORRUPT;
-    *out = outcome.state_root;
-    return KL_OK;
-}
-
-/* The head as the database has it, and the same in the ledger: a database that stands elsewhere is
- * another ledger's, or damaged. */
-static kl_status read_head(struct opening *o, struct kl_view *view, struct kl_tip *tip)
-{
-    struct kl_chain *chain = o->chain;
-    kl_index_head head;
-    kl_record record;
-    kl_hash want, root;
-    kl_dev_env env;
-    KL_TRY(kl_index_get_head(view, &head));
-    if (chain->spec.dev) {
-        KL_TRY(kl_index_get_dev(view, &env));
-        KL_TRY(kl_tip_set_dev(tip, &env));
-    }
-    KL_TRY(kl_seglog_read(chain->ledger, head.version, &o->records, &record, &o->report->ledger));
-    if (kl_record_header(record.kind, record.payload, &tip->header) != KL_RULE_NONE)
-        return KL_CORRUPT;
-    tip->hash = kl_header_hash(&tip->header);
-    KL_TRY(root_in_ledger(o, tip->version, &tip->header, &want));
-    KL_TRY(kl_trie_root(&root, NULL, kl_view_tries(view), &o->records));
-    return kl_hash_eq(&tip->hash, &head.hash) && kl_hash_eq(&root, &want) ? KL_OK : KL_CORRUPT;
-}
-
+/* The database's head becomes the chain's. */
 static kl_status head_from_state(struct opening *o, u64 version)
 {
     struct kl_chain *chain = o->chain;
-    struct kl_view *view;
-    KL_CLEANUP(kl_tip_unrefp) struct kl_tip *tip = NULL;
-    KL_TRY(kl_tip_new(&tip, NULL, KL_STEP_BLOCK));
-    tip->version = version;
-    KL_TRY(kl_state_view(chain->state, NULL, &view));
-    kl_status status = read_head(o, view, tip);
-    kl_view_close(view);
-    KL_TRY(status == KL_NOTFOUND ? KL_CORRUPT : status);
+    struct kl_tip *tip;
+    KL_TRY(kl_chain_find_head(chain, version, &o->records, &o->report->ledger, &tip));
     chain->head = tip;
     chain->published = kl_tip_ref(tip);
     chain->flushed = version;
     chain->has_flushed = true;
-    tip = NULL;
     return KL_OK;
 }
 

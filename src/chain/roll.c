@@ -25,9 +25,9 @@ static kl_status roll_one(struct kl_chain *chain, struct kl_run *run, u64 versio
     kl_rule broken;
     kl_arena_reset(&roll->records, RECORD_KEEP);
     roll->bad_version = version;
-    roll->bad_block = chain->head ? chain->head->header.number : 0;
+    roll->bad_block = chain->head ? chain->head->header.number + 1 : 0;
     KL_TRY(kl_seglog_read(chain->ledger, version, &roll->records, &record, &roll->ledger));
-    roll->bad_block += record.kind == KL_RECORD_BLOCK;
+    roll->bad_block -= chain->head && record.kind == KL_RECORD_DEV;
     KL_TRY(kl_replay_record(chain, run, chain->head, &record, &tip, &broken));
     if (broken != KL_RULE_NONE) {
         roll->bad_rule = broken;

@@ -37,34 +37,6 @@ static kl_status judge_opening(struct verify *v, kl_status status, const kl_segl
     return KL_OK;
 }
 
-/* The rules that the genesis file sets; *broken when the first record is not good. */
-static kl_status learn_spec(struct verify *v, kl_rule *broken)
-{
-    struct kl_arena arena;
-    kl_record record;
-    kl_header header;
-    kl_span text;
-    kl_genesis genesis;
-    kl_file_fault fault = {0};
-    kl_arena_init(&arena, KL_STEP_ARENA);
-    kl_status status = kl_seglog_read(v->chain->ledger, 0, &arena, &record, &v->roll.ledger);
-    *broken = KL_RULE_NONE;
-    if (status == KL_OK)
-        *broken = record.kind == KL_RECORD_GENESIS
-                      ? kl_record_genesis(record.payload, &header, &text)
-                      : KL_RULE_LEDGER_KIND;
-    if (status == KL_OK && *broken == KL_RULE_NONE)
-        status = kl_genesis_parse(&genesis, text, &arena, &fault);
-    if (status == KL_OK && *broken == KL_RULE_NONE)
-        *broken = fault.rule;
-    if (status == KL_OK && *broken == KL_RULE_NONE) {
-        v->chain->spec = genesis.spec;
-        v->chain->genesis_hash = kl_header_hash(&header);
-    }
-    kl_arena_done(&arena);
-    return status;
-}
-
 static kl_status open_scratch(struct verify *v)
 {
     const kl_state_config config = {
@@ -123,7 +95,7 @@ static kl_status run(struct verify *v)
     if (kl_seglog_end(v->chain->ledger) == 0)
         return KL_NOTFOUND;
     v->out->first_version = kl_seglog_first(v->chain->ledger);
-    status = learn_spec(v, &broken);
+    status = kl_chain_learn_spec(v->chain, &v->roll.ledger, &broken);
     if (status == KL_OK && broken != KL_RULE_NONE)
         return take_rule(v, 0, broken);
     if (status == KL_OK)

@@ -25,7 +25,8 @@ typedef struct kl_verify_result {
     kl_hash head_hash;
     kl_seglog_report tear; /* cut_bytes > 0: what follows the ledger's end */
     /* The first bad thing, when !good. */
-    u64 bad_version, bad_block;
+    u64 bad_version;
+    u64 bad_block; /* that it is, or that it follows; of a record that cannot be read, the next */
     char file[KL_PATH_MAX + 1];
     u64 offset;         /* of the record or the damaged sector in file */
     kl_rule rule;       /* what it breaks, or */
@@ -36,5 +37,25 @@ typedef struct kl_verify_result {
  * KL_NOTFOUND there is no ledger; KL_UNSUPPORTED it is of another Keel's format. */
 KL_MUST_USE kl_status kl_chain_verify(const kl_verify_config *config, struct kl_progress *progress,
                                       kl_verify_result *out);
+
+/* The state database looked through: every checksum, every trie built again from its leaves, head
+ * and root compared with the ledger's.  Nothing is changed.  Progress counts entries; how many
+ * there will be is not known (last is 0). */
+typedef struct kl_scrub_config {
+    struct kl_fs *fs; /* of the chain */
+    struct kl_kv *kv; /* the state database */
+} kl_scrub_config;
+
+typedef struct kl_scrub_result {
+    bool good;
+    u64 version, entries;
+    kl_header head; /* when good */
+    kl_hash head_hash;
+    kl_state_damage damage; /* when !good */
+} kl_scrub_result;
+
+/* KL_OK also when the database is bad; KL_NOTFOUND when it is empty. */
+KL_MUST_USE kl_status kl_chain_scrub(const kl_scrub_config *config, struct kl_progress *progress,
+                                     kl_scrub_result *out);
 
 #endif

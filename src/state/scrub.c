@@ -191,6 +191,8 @@ static kl_status run(struct scrub *s)
     KL_TRY(kl_kv_cursor_open(s->read, KL_TABLE_SLOT, &s->slot_cursor));
     kl_status status = check_tries(s);
     kl_kv_cursor_close(s->slot_cursor);
+    if (status == KL_OK && s->progress)
+        (void)s->progress(s->ctx, s->entries);
     return status;
 }
 

@@ -100,7 +100,8 @@ KL_MUST_USE kl_status kl_state_prune(struct kl_state *state, u64 version);
 
 /* The scrub: reads every entry of the database and checks its checksum, and builds every trie again
  * from the leaves.  KL_CORRUPT: *damage names the table and key at fault (no key: somewhere in the
- * table).  Calls progress (may be NULL) now and then; it may return false to stop (KL_CANCELED).
+ * table).  Calls progress (may be NULL) now and then and at the end; it may return false to stop
+ * (KL_CANCELED).
  * It reads one snapshot throughout: a store that ends old snapshots ends it with KL_TIMEOUT. */
 typedef struct kl_state_damage {
     kl_table table;

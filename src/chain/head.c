@@ -1,0 +1,69 @@
+/* Where the state database stands, in the database's words and in the ledger's: a database that
+ * says otherwise is another ledger's, or damaged. */
+#include "chain/chain_priv.h"
+
+struct finding {
+    struct kl_chain *chain;
+    struct kl_arena *arena;
+    kl_seglog_report *damage;
+    struct kl_view *view;
+    struct kl_tip *tip;
+};
+
+static kl_status read_record(struct finding *f, u64 version, kl_record *out)
+{
+    return kl_seglog_read(f->chain->ledger, version, f->arena, out, f->damage);
+}
+
+/* The root that the ledger has for the version. */
+static kl_status root_in_ledger(struct finding *f, kl_hash *out)
+{
+    kl_record record;
+    kl_dev_outcome outcome;
+    kl_devop op;
+    *out = f->tip->header.state_root;
+    KL_TRY(read_record(f, f->tip->version, &record));
+    if (record.kind != KL_RECORD_DEV)
+        return KL_OK;
+    if (kl_record_dev(record.payload, &outcome, &op) != KL_RULE_NONE)
+        return KL_CORRUPT;
+    *out = outcome.state_root;
+    return KL_OK;
+}
+
+static kl_status find(struct finding *f)
+{
+    struct kl_tip *tip = f->tip;
+    kl_index_head head;
+    kl_record record;
+    kl_hash want, root;
+    kl_dev_env env;
+    KL_TRY(kl_index_get_head(f->view, &head));
+    if (f->chain->spec.dev) {
+        KL_TRY(kl_index_get_dev(f->view, &env));
+        KL_TRY(kl_tip_set_dev(tip, &env));
+    }
+    KL_TRY(read_record(f, head.version, &record));
+    if (kl_record_header(record.kind, record.payload, &tip->header) != KL_RULE_NONE)
+        return KL_CORRUPT;
+    tip->hash = kl_header_hash(&tip->header);
+    KL_TRY(root_in_ledger(f, &want));
+    KL_TRY(kl_trie_root(&root, NULL, kl_view_tries(f->view), f->arena));
+    return kl_hash_eq(&tip->hash, &head.hash) && kl_hash_eq(&root, &want) ? KL_OK : KL_CORRUPT;
+}
+
+kl_status kl_chain_find_head(struct kl_chain *chain, u64 version, struct kl_arena *arena,
+                             kl_seglog_report *damage, struct kl_tip **out)
+{
+    KL_CLEANUP(kl_tip_unrefp) struct kl_tip *tip = NULL;
+    KL_TRY(kl_tip_new(&tip, NULL, KL_STEP_BLOCK));
+    tip->version = version;
+    struct finding f = {.chain = chain, .arena = arena, .damage = damage, .tip = tip};
+    KL_TRY(kl_state_view(chain->state, NULL, &f.view));
+    kl_status status = find(&f);
+    kl_view_close(f.view);
+    KL_TRY(status == KL_NOTFOUND ? KL_CORRUPT : status);
+    *out = tip;
+    tip = NULL;
+    return KL_OK;
+}
