@@ -87,8 +87,8 @@ class Bound implements Contract {
 
     async past(name: string, filter: Record<string, unknown>, first: bigint, last: bigint): Promise<Event[]> {
         const event = this.#contract.interface.getEvent(name);
-        const inputs = event?.inputs.filter((input) => input.indexed) ?? [];
-        const topics = this.#contract.getEvent(name)(...inputs.map((input) => filter[input.name] ?? null));
+        const wanted = event?.inputs.map((input) => (input.indexed ? filter[input.name] ?? null : null)) ?? [];
+        const topics = this.#contract.getEvent(name)(...wanted);
         const logs = await this.#contract.queryFilter(topics, first, last);
         return logs.map((log) => eventOf(log, this.#contract.interface)).filter((e) => e !== undefined);
     }
@@ -109,7 +109,7 @@ function eventOf(log: LogLike, iface: Interface): Event | undefined {
     const parsed = iface.parseLog({ topics: [...log.topics], data: log.data });
     return parsed === null ? undefined : {
         name: parsed.name,
-        args: parsed.args.toObject(true) as Record<string, unknown>,
+        args: Object.fromEntries(parsed.args.toArray(true).map((arg, i) => [parsed.fragment.inputs[i]?.name || String(i), arg as unknown])),
         block: BigInt(log.blockNumber),
         address: log.address,
     };
