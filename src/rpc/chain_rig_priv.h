@@ -1,0 +1,59 @@
+/* chain_rig: a small dev chain in memory behind the methods, for tests that ask them through
+ * kl_jsonrpc_serve.  Osaka, chain id 31337, three accounts with keys 1, 2, 3 and 1 ether each; a
+ * block for each transaction unless automine is off, when transactions wait in a pool that knows
+ * no rule but the order of nonces. */
+#ifndef KL_RPC_CHAIN_RIG_PRIV_H
+#define KL_RPC_CHAIN_RIG_PRIV_H
+
+#include "chain/chain.h"
+#include "chain/reader.h"
+#include "rpc/backend.h"
+#include "rpc/worker_priv.h"
+
+enum { RIG_ACCOUNTS = 3, RIG_POOL_MAX = 16 };
+
+/* 0x…cc and so on: where tests put contracts. */
+#define RIG_C "0x00000000000000000000000000000000000000cc"
+#define RIG_D "0x00000000000000000000000000000000000000dd"
+
+struct chain_rig {
+    struct kl_rpc_backend backend;
+    struct kl_sim_disk *disk;
+    struct kl_kv *kv;
+    struct kl_chain *chain;
+    struct kl_exec *exec;
+    struct kl_run *run;
+    struct kl_arena arena; /* transactions, and what tests hold */
+    kl_address account[RIG_ACCOUNTS];
+    char text[RIG_ACCOUNTS][43]; /* the same in EIP-55's spelling */
+    u64 time;                    /* of the next block */
+    bool automine;
+    kl_tx pool[RIG_POOL_MAX];
+    usize pool_count;
+    kl_rule refusal; /* what the next submission breaks, once */
+    kl_rpc_config config;
+    struct kl_rpc_core core;
+    struct kl_rpc_worker worker;
+    struct kl_buf sent, out;
+};
+
+void chain_rig_init(struct chain_rig *rig);
+void chain_rig_done(struct chain_rig *rig);
+
+/* The answer behind its id: "\"result\":…" or "\"error\":…", good until the next call. */
+kl_span chain_rig_ask(struct chain_rig *rig, const char *method, const char *params);
+/* The same, params in printf's manner. */
+kl_span chain_rig_askf(struct chain_rig *rig, const char *method, const char *params, ...)
+    KL_PRINTF(3, 4);
+/* The answer is want. */
+void chain_rig_check(struct chain_rig *rig, const char *method, const char *params,
+                     const char *want);
+/* The last answer is want. */
+void chain_rig_answered(const struct chain_rig *rig, const char *want);
+
+/* Puts code (hex) at an address. */
+void chain_rig_code(struct chain_rig *rig, const char *address, const char *code);
+/* A block of whatever the pool has. */
+void chain_rig_mine(struct chain_rig *rig);
+
+#endif
