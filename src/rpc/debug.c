@@ -1,6 +1,6 @@
 /* debug_trace*: a transaction of the chain is executed again, behind the ones before it in its
  * block, on the state its block began with; a call runs where eth_call would run it. */
-#include "chain/reader.h"
+#include "rpc/at.h"
 #include "rpc/call_env.h"
 #include "rpc/method.h"
 #include "rpc/trace_priv.h"
@@ -119,20 +119,18 @@ bool kl_rpc_debug_trace_block_by_number(struct kl_rpc_call *call)
 {
     kl_block_ref ref;
     kl_trace_plan plan;
-    struct kl_reader *reader;
+    u64 number;
+    bool found;
     if (!kl_arg_block(call, kl_arg_at(call, 0), &ref) ||
-        !kl_arg_trace(call, kl_arg_at(call, 1), &plan) || !(reader = kl_rpc_reader(call)))
+        !kl_arg_trace(call, kl_arg_at(call, 1), &plan))
         return false;
-    u64 head = kl_reader_tip(reader)->header.number, number = head;
     if (ref.kind == KL_BLOCK_HASH)
         return kl_arg_fail(call, kl_arg_at(call, 0), "block number or tag expected");
     if (ref.kind == KL_BLOCK_PENDING)
         return kl_rpc_fail(call, KL_RPC_INPUT, "tracing on top of pending is not supported");
-    if (ref.kind == KL_BLOCK_EARLIEST)
-        number = 0;
-    else if (ref.kind == KL_BLOCK_NUMBER)
-        number = ref.number;
-    if (number > head)
+    if (!kl_rpc_number_at(call, &ref, &number, &found))
+        return false;
+    if (!found)
         return kl_rpc_fail(call, KL_RPC_INPUT, "block #%llu not found", (unsigned long long)number);
     return trace_block(call, number, &plan);
 }

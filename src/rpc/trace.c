@@ -3,15 +3,13 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "codec/hex.h"
 #include "evm/opcode.h"
 
 #define LOOK_EVERY 1024u /* events between two looks at the clock */
 
 static const kl_rpc_tracer_kind *const kinds[] = {
-    &kl_tracer_struct,
-    &kl_tracer_call,
-    &kl_tracer_four_byte,
-    &kl_tracer_noop,
+    &kl_tracer_struct, &kl_tracer_call, &kl_tracer_four_byte, &kl_tracer_noop, &kl_tracer_prestate,
 };
 
 static const struct {
@@ -139,7 +137,7 @@ bool kl_rpc_tracer_end(struct kl_rpc_tracer *tracer, const kl_tx_result *result,
     if (!kl_rpc_ok(call, status))
         return false;
     tracer->kind->end(tracer, result);
-    return true;
+    return !tracer->full || kl_rpc_fail(call, KL_RPC_LIMIT, "response too large");
 }
 
 bool kl_rpc_tracer_goes_on(struct kl_rpc_tracer *tracer)
@@ -162,6 +160,21 @@ void kl_rpc_tracer_full(struct kl_rpc_tracer *tracer)
 {
     tracer->full = true;
     kl_exec_cancel(tracer->exec);
+}
+
+bool kl_halt_comes_first(int halt)
+{
+    return halt == KL_HALT_OUT_OF_GAS || halt == KL_HALT_STACK_UNDERFLOW ||
+           halt == KL_HALT_STACK_OVERFLOW;
+}
+
+void kl_trace_put_key(struct kl_json_out *out, kl_span bytes)
+{
+    char name[2 + 2 * sizeof(kl_hash) + 1] = "0x";
+    KL_ASSERT(bytes.len <= sizeof(kl_hash));
+    kl_hex_digits(name + 2, bytes);
+    name[2 + 2 * bytes.len] = 0;
+    kl_json_put_key(out, name);
 }
 
 void kl_op_text(char out[KL_OP_TEXT_MAX], u8 op)

@@ -2,7 +2,6 @@
  * into the answer.  An instruction's object stays open until the next event, because a failure is
  * part of it when the instruction failed before it could run; what fails while it runs ends its
  * frame and leaves no mark here, as with geth. */
-#include "codec/hex.h"
 #include "evm/opcode.h"
 #include "rpc/trace_priv.h"
 
@@ -108,10 +107,7 @@ static void put_storage(struct logger *l, const kl_trace_step *step)
     kl_json_put_key(out, "storage");
     kl_json_put_object(out);
     for (usize i = 0; i < c->count; i++) {
-        char name[67] = "0x";
-        kl_hex_digits(name + 2, kl_hash_span(&c->slots[i].key));
-        name[66] = 0;
-        kl_json_put_key(out, name);
+        kl_trace_put_key(out, kl_hash_span(&c->slots[i].key));
         kl_json_put_hash(out, &c->slots[i].value);
     }
     kl_json_put_object_end(out);
@@ -186,17 +182,11 @@ static void on_step(struct kl_tracer *hooks, const kl_trace_step *step)
     l->open = true;
 }
 
-static bool fails_before_it_runs(int halt)
-{
-    return halt == KL_HALT_OUT_OF_GAS || halt == KL_HALT_STACK_UNDERFLOW ||
-           halt == KL_HALT_STACK_OVERFLOW;
-}
-
 static void on_fault(struct kl_tracer *hooks, const kl_trace_step *step, int halt)
 {
     struct logger *l = of(hooks);
     char text[KL_HALT_DETAIL_MAX];
-    if (!l->open || !fails_before_it_runs(halt))
+    if (!l->open || !kl_halt_comes_first(halt))
         return;
     kl_halt_detail(text, halt, step);
     kl_json_put_key(l->base.call->out, "error");

@@ -316,34 +316,112 @@ KL_TEST(trace_call_tells_reasons)
                  "{\"from\":\"" A(
                      "1") "\",\"gas\":\"0x234dc\",\"gasUsed\":\"0x4\",\"input\":\"0x5f5ffd\","
                           "\"error\":\"execution reverted\",\"value\":\"0x0\",\"type\":\"CREATE\"},"
-                          "{\"from\":\"" A("1") "\",\"gas\":\"0xffff\",\"gasUsed\":\"0xffff\","
-                                                "\"to\":\"" A(
-                                                    "2") "\",\"input\":\"0x\",\"error\":\"write "
-                                                         "protection\",\"type\":\"STATICCALL\"},"
-                                                         "{\"from\":\"" A(
-                                                             "1") "\",\"gas\":\"0xffff\","
-                                                                  "\"gasUsed\":\"0xffff\",\"to\":"
-                                                                  "\"" A("3") "\",\"input\":\"0x\","
-                                                                              "\"error\":\"stack "
-                                                                              "underflow (0 <=> "
-                                                                              "2)\",\"value\":"
-                                                                              "\"0x0\","
-                                                                              "\"type\":\"CALL\"},"
-                                                                              "{\"from\":\"" A(
-                                                                                  "1") "\",\"gas\":"
-                                                                                       "\"0x0\","
-                                                                                       "\"gasUsed\""
-                                                                                       ":\"0x0\","
-                                                                                       "\"to\":"
-                                                                                       "\"" FROM
-                                                                                       "\","
-                                                                                       "\"input\":"
-                                                                                       "\"0x\","
-                                                                                       "\"value\":"
-                                                                                       "\"0x3e8\","
-                                                                                       "\"type\":"
-                                                                                       "\"SELFDESTR"
-                                                                                       "UCT\"}]}");
+                          "{\"from\":\"" A(
+                              "1") "\",\"gas\":\"0xffff\",\"gasUsed\":\"0xffff\","
+                                   "\"to\":\"" A("2") "\",\"input\":\"0x\",\"error\":\"write "
+                                                      "protection\",\"type\":\"STATICCALL\"},"
+                                                      "{\"from\":\"" A(
+                                                          "1") "\",\"gas\":\"0xffff\","
+                                                               "\"gasUsed\":\"0xffff\",\"to\":"
+                                                               "\"" A("3") "\",\"input\":\"0x\","
+                                                                           "\"error\":\"stack "
+                                                                           "underflow (0 <=> "
+                                                                           "2)\",\"value\":"
+                                                                           "\"0x0\","
+                                                                           "\"type\":\"CALL\"},"
+                                                                           "{\"from\":\"" A(
+                                                                               "1") "\",\"gas\":"
+                                                                                    "\"0x0\","
+                                                                                    "\"gasUsed\""
+                                                                                    ":\"0x0\","
+                                                                                    "\"to\":"
+                                                                                    "\"" FROM "\","
+                                                                                    "\"input\":"
+                                                                                    "\"0x\","
+                                                                                    "\"value\":"
+                                                                                    "\"0x3e8\","
+                                                                                    "\"type\":"
+                                                                                    "\"SELFDESTR"
+                                                                                    "UCT\"}]}");
+}
+
+/* Contract 1 loads slot 1, stores 7 in slot 2 and 0 in slot 1, asks for contract 2's balance, and
+ * calls contract 3 with too little gas to load its slot 5. */
+KL_TEST(trace_prestate_is_what_was_looked_at)
+{
+    static const char *const codes[CONTRACTS] = {"",
+                                                 "60015450"
+                                                 "6007600255"
+                                                 "5f600155"
+                                                 "610c023150"
+                                                 "5f5f5f5f5f610c0360fff150",
+                                                 "00", "60055400"};
+    check("[{\"tracer\":\"prestateTracer\"}]", codes,
+          "{\"" FROM "\":{\"balance\":\"0x3e8\"},\"" A(
+              "1") "\":{\"balance\":\"0x3e8\",\"code\":\"0x6001545060076002555f600155610c0"
+                   "231505f5f5f5f5f610c0360fff150\",\"codeHash\":\"0x785bf8b89c93f35f107df"
+                   "73a7f7684387aae0c84bb283cb266a43a880795fd39\",\"storage\":{"
+                   "\"0x" ZEROS63 "1"
+                   "\":"
+                   "\"0x" ZEROS63 "9"
+                   "\","
+                   "\"0x" ZEROS63 "2"
+                   "\":"
+                   "\"0x" ZEROS63 "0"
+                   "\"}},\"" A(
+                       "2") "\":{\"balance\":\"0x3e8\",\"code\":\"0x00\",\"codeHash\":\"0xbc36789e7"
+                            "a1e281436464229828f817d6612f7b477d66591ff96a9e064bcc98a\"},\"" A(
+                                "3") "\":{\"balance\":\"0x3e8\",\"code\":\"0x60055400\","
+                                     "\"codeHash\":\"0x56d"
+                                     "49e029711a8641bd32ff9a359a577bfac1158364ee938454e419d19dba388"
+                                     "\"}}");
+    check("[{\"tracer\":\"prestateTracer\",\"tracerConfig\":{\"disableCode\":true,"
+          "\"disableStorage\":true,\"includeEmpty\":true}}]",
+          codes,
+          "{\"0x0000000000000000000000000000000000000000\":{\"balance\":\"0x0\"},"
+          "\"" FROM "\":{\"balance\":\"0x3e8\"},\"" A(
+              "1") "\":{\"balance\":\"0x3e8\",\"codeHash\":\"0x785bf8b89c93f35f107df73a7f7"
+                   "684387aae0c84bb283cb266a43a880795fd39\"},\"" A(
+                       "2") "\":{\"balance\":\"0x3e8\",\"codeHash\":\"0xbc36789e7a1e281436464229828"
+                            "f817d6612f7b477d66591ff96a9e064bcc98a\"},\"" A(
+                                "3") "\":{\"balance\":\"0x3e8\",\"codeHash\":"
+                                     "\"0x56d49e029711a8641bd32ff9a35"
+                                     "9a577bfac1158364ee938454e419d19dba388\"}}");
+    check("[{\"tracer\":\"prestateTracer\",\"tracerConfig\":{\"diffMode\":true}}]", codes,
+          "{\"post\":{\"" FROM "\":{\"nonce\":1},\"" A(
+              "1") "\":{\"storage\":{"
+                   "\"0x" ZEROS63 "2"
+                   "\":"
+                   "\"0x" ZEROS63 "7"
+                   "\"}}},\"pre\":{\"" FROM "\":{\"balance\":\"0x3e8\"},\"" A(
+                       "1") "\":{\"balance\":\"0x3e8\",\"code\":\"0x6001545060076002555f600155610c0"
+                            "231505f5f5f5f5f610c0360fff150\",\"codeHash\":\"0x785bf8b89c93f35f107df"
+                            "73a7f7684387aae0c84bb283cb266a43a880795fd39\",\"storage\":{"
+                            "\"0x" ZEROS63 "1"
+                            "\":"
+                            "\"0x" ZEROS63 "9"
+                            "\"}}}}");
+    check_fails("[{\"tracer\":\"prestateTracer\",\"tracerConfig\":{\"diffMode\":true,"
+                "\"includeEmpty\":true}}]",
+                codes, KL_RPC_PARAMS, "cannot use diffMode with includeEmpty");
+}
+
+/* Contract 1 creates a contract that destroys itself, and one that stays. */
+KL_TEST(trace_prestate_of_what_is_created)
+{
+    static const char *const codes[CONTRACTS] = {"", "6130ff5f526002601e5ff050"
+                                                     "6b60aa5f5360015ff300000000"
+                                                     "5f5260206014"
+                                                     "5ff0"};
+    check("[{\"tracer\":\"prestateTracer\",\"tracerConfig\":{\"diffMode\":true}}]", codes,
+          "{\"post\":{\"" FROM "\":{\"nonce\":1},\"" A(
+              "1") "\":{\"nonce\":2},\"0x4dde70dfeecd9bdff27e0cbd2705f5e373af5a4d\":{\"cod"
+                   "e\":\"0xaa\",\"codeHash\":\"0xdb81b4d58595fbbbb592d3661a34cdca14d7ab37"
+                   "9441400cbfa1b78bc447c365\",\"nonce\":1}},\"pre\":{\"" FROM
+                   "\":{\"balance\":\"0x3e8\"},\"" A(
+                       "1") "\":{\"balance\":\"0x3e8\",\"code\":\"0x6130ff5f526002601e5ff0506b60aa5"
+                            "f5360015ff3000000005f52602060145ff0\",\"codeHash\":\"0x39a574aa508640c"
+                            "55f44e0e1fbacc07be711e8ec5f29cd89151c0f58c92ed53c\"}}}");
 }
 
 /* Calls itself until gas or depth ends it: deeper than a writer's nesting. */
