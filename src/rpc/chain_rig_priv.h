@@ -8,6 +8,7 @@
 #include "chain/chain.h"
 #include "chain/reader.h"
 #include "rpc/backend.h"
+#include "rpc/filter.h"
 #include "rpc/worker_priv.h"
 
 enum { RIG_ACCOUNTS = 3, RIG_POOL_MAX = 16 };
@@ -55,5 +56,23 @@ void chain_rig_answered(const struct chain_rig *rig, const char *want);
 void chain_rig_code(struct chain_rig *rig, const char *address, const char *code);
 /* A block of whatever the pool has. */
 void chain_rig_mine(struct chain_rig *rig);
+
+/* A signed EIP-1559 transaction of account `from` with its next nonce, in the pool; to NULL
+ * creates.  It is in a block at once while automine is on.  Returns its hash. */
+kl_hash chain_rig_send(struct chain_rig *rig, usize from, const kl_address *to, u64 value,
+                       kl_span data);
+
+/* The result of a call, params in printf's manner, or its error object; the test fails when it is
+ * the other. */
+kl_span chain_rig_result(struct chain_rig *rig, const char *method, const char *params, ...)
+    KL_PRINTF(3, 4);
+kl_span chain_rig_error(struct chain_rig *rig, const char *method, const char *params, ...)
+    KL_PRINTF(3, 4);
+/* A member of an object, strings without their quotes; empty when it is missing. */
+kl_span chain_rig_member(struct chain_rig *rig, kl_span object, const char *name);
+/* The number in a member that is a quantity. */
+u64 chain_rig_number(struct chain_rig *rig, kl_span object, const char *name);
+/* How many elements an array has. */
+usize chain_rig_count(struct chain_rig *rig, kl_span array);
 
 #endif

@@ -10,6 +10,7 @@
 #include "rpc/jsonrpc.h"
 #include "sim/disk.h"
 #include "store/memkv.h"
+#include "sys/env.h"
 
 enum { TEXT_MAX = 1 << 16 };
 
@@ -40,11 +41,19 @@ static struct kl_chain *rig_chain(struct kl_rpc_backend *backend)
     return of(backend)->chain;
 }
 
+static void tell(void *ctx, struct kl_tip *tip)
+{
+    struct chain_rig *rig = ctx;
+    const kl_feed_step step = {
+        .step = tip->step, .version = tip->version, .hash = tip->hash, .header = tip->header};
+    kl_feed_add_step(rig->core.feed, &step);
+}
+
 static void take(struct chain_rig *rig, struct kl_tip *tip)
 {
     CHECK_OK(kl_chain_append(rig->chain, tip));
     CHECK_OK(kl_chain_write(rig->chain));
-    kl_chain_publish(rig->chain, false, NULL, NULL);
+    kl_chain_publish(rig->chain, false, tell, rig);
     kl_tip_unref(tip);
 }
 
@@ -151,6 +160,7 @@ static kl_status rig_submit(struct kl_rpc_backend *backend, const kl_tx *tx, kl_
         return KL_OK;
     CHECK(rig->pool_count < RIG_POOL_MAX);
     rig->pool[rig->pool_count++] = keep(rig, tx);
+    kl_feed_add_pending(rig->core.feed, &tx->hash);
     if (rig->automine)
         *broken = build(rig);
     return KL_OK;
@@ -214,11 +224,22 @@ static kl_status rig_dev(struct kl_rpc_backend *backend, kl_devop *op, kl_rule *
 {
     struct chain_rig *rig = of(backend);
     struct kl_tip *tip, *head = kl_chain_head(rig->chain);
+    if (op->kind == KL_DEVOP_SNAPSHOT)
+        op->number = head->dev->env.next_snapshot;
     kl_status status = kl_chain_dev(rig->chain, rig->run, head, op, &tip, broken);
     kl_tip_unref(head);
     if (status == KL_OK && *broken == KL_RULE_NONE)
         take(rig, tip);
     return status;
+}
+
+static kl_status rig_mine(struct kl_rpc_backend *backend, u64 count, u64 spacing)
+{
+    for (u64 i = 0; i < count; i++) {
+        of(backend)->time += i ? spacing : 0;
+        chain_rig_mine(of(backend));
+    }
+    return KL_OK;
 }
 
 static bool rig_automine(struct kl_rpc_backend *backend)
@@ -238,6 +259,7 @@ static const struct kl_rpc_backend_ops ops = {
     .sign = rig_sign,
     .next_block = rig_next_block,
     .dev = rig_dev,
+    .mine = rig_mine,
     .automine = rig_automine,
 };
 
@@ -272,9 +294,13 @@ void chain_rig_init(struct chain_rig *rig)
                                                        .journal_memory_limit = 1 << 28}));
     CHECK_OK(kl_run_new(&rig->run, rig->exec));
     open_chain(rig);
-    rig->config =
-        (kl_rpc_config){.dev = true, .limits = kl_rpc_limits_default(), .backend = &rig->backend};
+    rig->config = (kl_rpc_config){.dev = true,
+                                  .limits = kl_rpc_limits_default(),
+                                  .clock = kl_sys_clock(),
+                                  .backend = &rig->backend};
     rig->core = (struct kl_rpc_core){.config = &rig->config, .methods = kl_rpc_methods};
+    CHECK_OK(kl_feed_new(&rig->core.feed));
+    CHECK_OK(kl_filters_new(&rig->core.filters, rig->core.feed, 1));
     kl_rpc_worker_init(&rig->worker, &rig->core);
     kl_buf_init(&rig->sent, SIZE_MAX);
     kl_buf_init(&rig->out, SIZE_MAX);
@@ -283,6 +309,8 @@ void chain_rig_init(struct chain_rig *rig)
 void chain_rig_done(struct chain_rig *rig)
 {
     kl_rpc_worker_done(&rig->worker);
+    kl_filters_free(rig->core.filters);
+    kl_feed_free(rig->core.feed);
     kl_buf_done(&rig->sent);
     kl_buf_done(&rig->out);
     kl_chain_close(rig->chain);
@@ -316,17 +344,6 @@ kl_span chain_rig_ask(struct chain_rig *rig, const char *method, const char *par
     return answer_of(rig);
 }
 
-kl_span chain_rig_askf(struct chain_rig *rig, const char *method, const char *params, ...)
-{
-    static char text[TEXT_MAX];
-    va_list args;
-    va_start(args, params);
-    int len = vsnprintf(text, sizeof text, params, args);
-    va_end(args);
-    CHECK(len >= 0 && len < TEXT_MAX);
-    return chain_rig_ask(rig, method, text);
-}
-
 void chain_rig_answered(const struct chain_rig *rig, const char *want)
 {
     kl_span got = answer_of(rig);
@@ -350,4 +367,106 @@ void chain_rig_code(struct chain_rig *rig, const char *address, const char *code
     op.code = kl_test_hex(code);
     CHECK_OK(rig_dev(&rig->backend, &op, &broken));
     CHECK_RULE(broken, KL_RULE_NONE);
+}
+
+kl_hash chain_rig_send(struct chain_rig *rig, usize from, const kl_address *to, u64 value,
+                       kl_span data)
+{
+    kl_secret32 key = key_of(from);
+    kl_rule broken;
+    kl_tx tx = {
+        .type = KL_TX_DYNAMIC_FEE,
+        .replay_safe = true,
+        .chain_id = 31337,
+        .nonce = rig_next_nonce(&rig->backend, &rig->account[from],
+                                account_nonce(rig, &rig->account[from])),
+        .gas_limit = 300000,
+        .max_fee = kl_u256_of(5000000000),
+        .max_priority_fee = kl_u256_of(1000000000),
+        .value = kl_u256_of(value),
+        .has_to = to != NULL,
+        .data = data,
+    };
+    if (to)
+        tx.to = *to;
+    CHECK_OK(kl_tx_sign(&tx, &key, &rig->arena));
+    CHECK_OK(rig_submit(&rig->backend, &tx, &broken));
+    CHECK_RULE(broken, KL_RULE_NONE);
+    return tx.hash;
+}
+
+static void ask_list(struct chain_rig *rig, const char *method, const char *params, va_list args)
+{
+    static char text[TEXT_MAX];
+    int len = vsnprintf(text, sizeof text, params, args);
+    CHECK(len >= 0 && len < TEXT_MAX);
+    chain_rig_ask(rig, method, text);
+}
+
+kl_span chain_rig_askf(struct chain_rig *rig, const char *method, const char *params, ...)
+{
+    va_list args;
+    va_start(args, params);
+    ask_list(rig, method, params, args);
+    va_end(args);
+    return answer_of(rig);
+}
+
+/* The answer's member `name`; the test fails with the whole answer when there is none. */
+static kl_span part(struct chain_rig *rig, const char *name)
+{
+    kl_span answer = kl_buf_view(&rig->out), found = chain_rig_member(rig, answer, name);
+    if (!found.len)
+        kl_test_fail(__FILE__, __LINE__, "no %s in %.*s", name, (int)answer.len,
+                     (const char *)answer.p);
+    return found;
+}
+
+kl_span chain_rig_result(struct chain_rig *rig, const char *method, const char *params, ...)
+{
+    va_list args;
+    va_start(args, params);
+    ask_list(rig, method, params, args);
+    va_end(args);
+    return part(rig, "result");
+}
+
+kl_span chain_rig_error(struct chain_rig *rig, const char *method, const char *params, ...)
+{
+    va_list args;
+    va_start(args, params);
+    ask_list(rig, method, params, args);
+    va_end(args);
+    return part(rig, "error");
+}
+
+static struct kl_json parsed(struct chain_rig *rig, kl_span text)
+{
+    struct kl_json json;
+    kl_rule broken;
+    usize at;
+    CHECK_OK(kl_json_parse(&json, text, 1 << 20, &rig->arena, &broken, &at));
+    CHECK_RULE(broken, KL_RULE_NONE);
+    return json;
+}
+
+kl_span chain_rig_member(struct chain_rig *rig, kl_span object, const char *name)
+{
+    struct kl_json json = parsed(rig, object);
+    kl_json_ref ref = kl_json_member(&json, 0, name);
+    return ref == KL_JSON_NONE ? KL_SPAN_NONE : kl_json_raw(&json, ref);
+}
+
+u64 chain_rig_number(struct chain_rig *rig, kl_span object, const char *name)
+{
+    u64 v = 0;
+    CHECK_RULE(kl_hex_u64(&v, chain_rig_member(rig, object, name)), KL_RULE_NONE);
+    return v;
+}
+
+usize chain_rig_count(struct chain_rig *rig, kl_span array)
+{
+    struct kl_json json = parsed(rig, array);
+    CHECK(kl_json_is(&json, 0, KL_JSON_ARRAY));
+    return json.nodes[0].count;
 }
