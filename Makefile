@@ -4,7 +4,7 @@ B    ?= build
 TIME ?= 60
 
 .DEFAULT_GOAL := all
-.PHONY: all run test check-style format bench san tsan fuzz e2e-anvil kill-test install clean \
+.PHONY: all run test check-style format bench san tsan fuzz e2e-anvil kill-test powercut install clean \
         help setup tools e2e-packages
 
 all: setup $(B)/build.ninja ## build build/keel, after installing what is missing
@@ -44,6 +44,9 @@ e2e-anvil: e2e-packages ## run the end-to-end tests against Anvil: they test the
 
 kill-test: all e2e-packages ## kill -9 while transactions flow, 200 times; `make test` does 20
 	@tests/e2e/run durability --target $(B)/keel --kills 200
+
+powercut: all ## cut the power behind every disk operation of 300 lives of a chain; `make test` has 1
+	@KEEL_POWERCUT=300 $(B)/chain_test powercut
 
 install: all ## put keel into $(PREFIX)/bin
 	@install -D -m 755 -s $(B)/keel $(DESTDIR)$(PREFIX)/bin/keel
