@@ -152,10 +152,10 @@ static kl_host_config host_config(const struct kl_node *node)
             },
         .pool =
             {
-                .tx_max = 20000,
+                .tx_max = 50000,
                 .bytes_max = (usize)256 << 20,
                 .tx_bytes_max = 128 << 10,
-                .per_sender_max = 20000,
+                .per_sender_max = 50000,
                 .queued_sender_max = 1000,
                 .replace_percent = 10,
                 .nonce_gap_max = 10000,

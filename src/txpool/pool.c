@@ -52,10 +52,10 @@ void kl_pool_set_head(struct kl_pool *pool, const kl_pool_head *head)
     pool->head = *head;
 }
 
-/* Counts the sender's pending run anew. */
-static void recount(struct kl_pool *pool, struct sender *sender)
+/* Counts the sender's pending run, of which the first `known` are known to belong to it. */
+static void recount(struct kl_pool *pool, struct sender *sender, usize known)
 {
-    usize run = kl_sender_run(sender);
+    usize run = kl_sender_run(sender, known);
     pool->pending += run - sender->pending;
     pool->queued -= run - sender->pending;
     sender->pending = run;
@@ -114,11 +114,12 @@ static void take_out(struct kl_pool *pool, struct sender *sender, usize position
     kl_entry_unref(entry);
 }
 
-/* Puts run and heap right after entries went; a sender without any goes too. */
-static void resettle(struct kl_pool *pool, struct sender *sender)
+/* Puts run and heap right after entries went; a sender without any goes too.  The first `known`
+ * entries are known to be in the run. */
+static void resettle(struct kl_pool *pool, struct sender *sender, usize known)
 {
     if (sender->count) {
-        recount(pool, sender);
+        recount(pool, sender, known);
         kl_price_heap_changed(pool, sender);
         return;
     }
@@ -130,7 +131,7 @@ static void resettle(struct kl_pool *pool, struct sender *sender)
 static void drop(struct kl_pool *pool, struct sender *sender, usize position)
 {
     take_out(pool, sender, position);
-    resettle(pool, sender);
+    resettle(pool, sender, KL_MIN(position, sender->pending));
 }
 
 /* What a replacement must offer at least: so many percent more than what it replaces, in both
@@ -245,28 +246,46 @@ kl_status kl_pool_add(struct kl_pool *pool, const kl_tx *tx, bool local, const k
     pool->arrivals++;
     sender = kl_map_get(&pool->by_sender, tx->sender.b);
     sender->facts = *facts;
-    recount(pool, sender);
+    if (kl_u256_lt(sender->cost_max, entry->cost))
+        sender->cost_max = entry->cost;
+    recount(pool, sender, sender->pending); /* nothing can be put in before the end of the run */
     added.pending = position < sender->pending;
     *out = added;
     return KL_OK;
 }
 
-void kl_pool_update(struct kl_pool *pool, const kl_address *address, const kl_pool_facts *facts)
+/* The sender's entries have been looked at with these facts. */
+static bool is_known(const kl_pool_facts *had, const kl_pool_facts *facts)
 {
-    struct sender *sender = kl_map_get(&pool->by_sender, address->b);
-    if (!sender)
-        return;
-    sender->facts = *facts;
-    for (usize i = 0; i < sender->count;) {
-        const struct entry *entry = kl_sender_at(sender, i);
-        bool used_up = entry->pub.tx.nonce < facts->nonce;
-        bool unpayable = kl_u256_lt(facts->balance, entry->cost);
-        if (used_up || unpayable)
+    return had->nonce == facts->nonce && kl_u256_eq(had->balance, facts->balance);
+}
+
+static void drop_unpayable(struct kl_pool *pool, struct sender *sender)
+{
+    for (usize i = 0; i < sender->count;)
+        if (kl_u256_lt(sender->facts.balance, kl_sender_at(sender, i)->cost))
             take_out(pool, sender, i);
         else
             i++;
+}
+
+void kl_pool_update(struct kl_pool *pool, const kl_address *address, const kl_pool_facts *facts)
+{
+    struct sender *sender = kl_map_get(&pool->by_sender, address->b);
+    if (!sender || is_known(&sender->facts, facts))
+        return;
+    sender->facts = *facts;
+    while (sender->count && kl_sender_at(sender, 0)->pub.tx.nonce < facts->nonce)
+        take_out(pool, sender, 0);
+    /* What is left of the run is still one, unless the nonce went back or over a gap. */
+    usize known = sender->count && kl_sender_at(sender, 0)->pub.tx.nonce == facts->nonce
+                      ? sender->pending
+                      : 0;
+    if (kl_u256_lt(facts->balance, sender->cost_max)) {
+        known = 0;
+        drop_unpayable(pool, sender);
     }
-    resettle(pool, sender);
+    resettle(pool, sender, known);
 }
 
 void kl_pool_senders(struct kl_pool *pool, void (*each)(void *ctx, const kl_address *sender),

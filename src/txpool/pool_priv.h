@@ -21,6 +21,7 @@ struct sender {
     struct entry **entries;
     usize first, count, cap;
     usize pending;    /* how many of them, from the first on, could be in the next block */
+    kl_u256 cost_max; /* no entry costs more */
     usize heap_index; /* in the pool's heap by price of the last entry */
 };
 
@@ -57,8 +58,9 @@ static inline struct entry *kl_sender_last(const struct sender *sender)
 usize kl_sender_find(const struct sender *sender, u64 nonce, bool *found);
 KL_MUST_USE kl_status kl_sender_insert(struct sender *sender, usize position, struct entry *entry);
 struct entry *kl_sender_take(struct sender *sender, usize position);
-/* How many entries from the first on follow one another from the account's nonce. */
-usize kl_sender_run(const struct sender *sender);
+/* How many entries from the first on follow one another from the account's nonce; the first `known`
+ * are known to. */
+usize kl_sender_run(const struct sender *sender, usize known);
 
 /* heap.c: keeps kl_pool.heap in order. */
 KL_MUST_USE kl_status kl_price_heap_add(struct kl_pool *pool, struct sender *sender);

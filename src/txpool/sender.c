@@ -63,9 +63,9 @@ struct entry *kl_sender_take(struct sender *sender, usize position)
     return entry;
 }
 
-usize kl_sender_run(const struct sender *sender)
+usize kl_sender_run(const struct sender *sender, usize known)
 {
-    usize run = 0;
+    usize run = known;
     while (run < sender->count &&
            kl_sender_at(sender, run)->pub.tx.nonce - run == sender->facts.nonce)
         run++;
