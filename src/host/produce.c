@@ -178,9 +178,10 @@ kl_status kl_host_commit(struct kl_host *host, struct kl_tip *tip)
     KL_TRY(kl_chain_append(host->chain, tip));
     KL_TRY(kl_chain_write(host->chain));
     kl_lock(&host->lock);
+    if (!host->dirty) /* otherwise the ledger thread knows: it is letting more of them gather */
+        kl_cond_signal(&host->wake_ledger);
     host->dirty = true;
     kl_status status = kl_host_pool_follow(host, tip);
-    kl_cond_signal(&host->wake_ledger);
     kl_unlock(&host->lock);
     return status;
 }

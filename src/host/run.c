@@ -94,7 +94,7 @@ void kl_host_ledger_run(struct kl_host *host)
             kl_cond_wait(&host->wake_ledger, &host->lock);
             continue;
         }
-        if (!each && !never)
+        if (!each)
             gather_writes(host);
         host->dirty = false;
         kl_unlock(&host->lock);

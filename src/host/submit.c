@@ -129,7 +129,8 @@ static kl_status add(struct kl_host *host, const kl_tx *tx, kl_pool_added *added
     if (added->pending) {
         host->arrivals++;
         kl_solo_tx_waiting(&host->solo, true);
-        kl_cond_signal(&host->wake_execution);
+        if (kl_solo_next(&host->solo, kl_host_now_ns(host)).build)
+            kl_cond_signal(&host->wake_execution);
     }
     return KL_OK;
 }
