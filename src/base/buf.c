@@ -1,5 +1,7 @@
 #include "base/buf.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { CAP_MIN = 256 };
@@ -50,4 +52,19 @@ void kl_buf_bytes(struct kl_buf *buf, const void *bytes, usize len)
     u8 *room = kl_buf_extend(buf, len);
     if (room && len)
         memcpy(room, bytes, len);
+}
+
+void kl_buf_print(struct kl_buf *buf, const char *format, ...)
+{
+    va_list list, again;
+    va_start(list, format);
+    va_copy(again, list);
+    int len = vsnprintf(NULL, 0, format, list);
+    KL_ASSERT(len >= 0);
+    if (kl_buf_extend(buf, (usize)len + 1)) {
+        (void)vsnprintf((char *)buf->p + buf->len - len - 1, (usize)len + 1, format, again);
+        buf->len--; /* the NUL */
+    }
+    va_end(again);
+    va_end(list);
 }

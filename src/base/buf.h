@@ -32,6 +32,9 @@ static inline void kl_buf_str(struct kl_buf *buf, const char *text)
     kl_buf_bytes(buf, text, strlen(text));
 }
 
+/* Text in printf's manner, for people: not for hot paths. */
+void kl_buf_print(struct kl_buf *buf, const char *format, ...) KL_PRINTF(2, 3);
+
 static inline kl_span kl_buf_view(const struct kl_buf *buf)
 {
     return kl_span_of(buf->p, buf->len);

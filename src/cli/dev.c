@@ -2,7 +2,6 @@
  *
  * The genesis is made from the options.  A chain that is there already must be the one the options
  * describe; only its timestamp is taken over. */
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -112,6 +111,35 @@ static int complain(const char *what)
     return KL_EXIT_USAGE;
 }
 
+/* The names as people type them. */
+static int complain_fork(const char *typed, kl_fork newest)
+{
+    static const char *const rows[] = {
+#define KL_FORK_X(name, fixture, config) #name,
+#include "types/fork.def"
+#undef KL_FORK_X
+    };
+    static char names[KL_FORK_COUNT][24];
+    const char *list[KL_FORK_COUNT];
+    for (usize fork = 0; fork <= newest; fork++) {
+        usize len = 0;
+        for (const char *c = rows[fork]; *c; c++)
+            if (*c != '_')
+                names[fork][len++] = *c >= 'A' && *c <= 'Z' ? (char)(*c - 'A' + 'a') : *c;
+        names[fork][len] = '\0';
+        list[fork] = names[fork];
+    }
+    const char *near = kl_suggest(typed, list, newest + 1);
+    fprintf(stderr, "keel dev: --hardfork takes a name of a fork, not '%.60s'", typed);
+    if (near)
+        fprintf(stderr, "; did you mean %s?", near);
+    fprintf(stderr, "\nThe forks are:");
+    for (usize fork = 0; fork <= newest; fork++)
+        fprintf(stderr, " %s", list[fork]);
+    fprintf(stderr, "\n");
+    return KL_EXIT_USAGE;
+}
+
 static int check(struct dev *d)
 {
     if (d->ephemeral && (d->node.dir || d->reset || d->durable))
@@ -121,13 +149,8 @@ static int check(struct dev *d)
         return complain("--no-mining and --block-time exclude each other");
     kl_fork newest;
     bool known = kl_fork_from_name(&d->fork, kl_span_str(d->hardfork));
-    if (kl_fork_from_name(&newest, kl_span_str(NEWEST_NAME)) && known && d->fork <= newest)
-        return -1;
-    fprintf(stderr, "keel dev: --hardfork takes one of");
-    for (usize fork = 0; fork <= newest; fork++)
-        fprintf(stderr, " %s", kl_fork_name((kl_fork)fork));
-    fprintf(stderr, "; not '%.60s'\n", d->hardfork);
-    return KL_EXIT_USAGE;
+    KL_ASSERT(kl_fork_from_name(&newest, kl_span_str(NEWEST_NAME)));
+    return known && d->fork <= newest ? -1 : complain_fork(d->hardfork, newest);
 }
 
 /* The timestamp of the chain in the folder, so that the options describe the same chain again. */
@@ -168,20 +191,9 @@ static kl_status make_genesis(struct dev *d)
     return status;
 }
 
-KL_PRINTF(2, 3) static void put(struct kl_buf *out, const char *format, ...)
-{
-    char line[512];
-    va_list list;
-    va_start(list, format);
-    int len = vsnprintf(line, sizeof line, format, list);
-    va_end(list);
-    KL_ASSERT(len >= 0);
-    kl_buf_bytes(out, line, KL_MIN((usize)len, sizeof line - 1));
-}
-
 static void put_title(struct kl_buf *out, const char *title)
 {
-    put(out, "\n%s\n==================\n\n", title);
+    kl_buf_print(out, "\n%s\n==================\n\n", title);
 }
 
 /* "10000", "0.25" */
@@ -206,17 +218,17 @@ static void put_accounts(struct kl_buf *out, const struct dev *d)
     put_title(out, "Available Accounts");
     for (usize i = 0; i < d->accounts; i++) {
         kl_address_text(address, kl_wallet_address(d->wallet, i));
-        put(out, "(%zu) %s (%s ETH)\n", i, address, balance);
+        kl_buf_print(out, "(%zu) %s (%s ETH)\n", i, address, balance);
     }
     put_title(out, "Private Keys");
     for (usize i = 0; i < d->accounts; i++) {
         KL_SECRET key;
         kl_wallet_reveal(d->wallet, i, &key);
         kl_hex_digits(digits, KL_SPAN_OF(key));
-        put(out, "(%zu) 0x%.64s\n", i, digits);
+        kl_buf_print(out, "(%zu) 0x%.64s\n", i, digits);
     }
     put_title(out, "Wallet");
-    put(out, "Mnemonic:          %s\nDerivation path:   m/44'/60'/0'/0/\n", d->mnemonic);
+    kl_buf_print(out, "Mnemonic:          %s\nDerivation path:   m/44'/60'/0'/0/\n", d->mnemonic);
 }
 
 /* In Anvil's order, so that what reads Anvil's banner reads this one. */
@@ -224,23 +236,45 @@ static void greet(struct kl_greeting *greeting, struct kl_node *node, struct kl_
 {
     const struct dev *d = (struct dev *)((char *)greeting - offsetof(struct dev, greeting));
     struct kl_tip *tip = kl_chain_published(kl_host_chain(kl_node_host(node)));
-    put(out, "\nkeel %s\n", KL_VERSION);
+    kl_buf_print(out, "\nkeel %s\n", KL_VERSION);
     put_accounts(out, d);
     put_title(out, "Chain ID");
-    put(out, "%llu\n", (unsigned long long)d->chain_id);
+    kl_buf_print(out, "%llu\n", (unsigned long long)d->chain_id);
     put_title(out, "Base Fee");
-    put(out, "%llu\n", (unsigned long long)d->base_fee);
+    kl_buf_print(out, "%llu\n", (unsigned long long)d->base_fee);
     put_title(out, "Gas Limit");
-    put(out, "%llu\n", (unsigned long long)d->gas_limit);
+    kl_buf_print(out, "%llu\n", (unsigned long long)d->gas_limit);
     put_title(out, "Genesis Timestamp");
-    put(out, "%llu\n", (unsigned long long)d->timestamp);
+    kl_buf_print(out, "%llu\n", (unsigned long long)d->timestamp);
     put_title(out, "Genesis Number");
-    put(out, "0\n");
+    kl_buf_print(out, "0\n");
     if (tip->header.number)
-        put(out, "\nGoing on from block %llu in %s\n", (unsigned long long)tip->header.number,
-            d->node.dir);
-    put(out, "\nListening on %s:%u\n\n", d->node.host, kl_node_port(node));
+        kl_buf_print(out, "\nGoing on from block %llu in %s\n",
+                     (unsigned long long)tip->header.number, d->node.dir);
+    kl_buf_print(out, "\nListening on %s:%u\n\n", d->node.host, kl_node_port(node));
     kl_tip_unref(tip);
+}
+
+static void greet_json(struct kl_greeting *greeting, struct kl_node *node, struct kl_buf *text)
+{
+    const struct dev *d = (struct dev *)((char *)greeting - offsetof(struct dev, greeting));
+    struct kl_json_out out = kl_greeting_begin(&d->node, node, text);
+    kl_json_put_key(&out, "mnemonic");
+    kl_json_put_text(&out, d->mnemonic);
+    kl_json_put_key(&out, "accounts");
+    kl_json_put_array(&out);
+    for (usize i = 0; i < d->accounts; i++)
+        kl_json_put_address(&out, kl_wallet_address(d->wallet, i));
+    kl_json_put_array_end(&out);
+    kl_json_put_key(&out, "privateKeys");
+    kl_json_put_array(&out);
+    for (usize i = 0; i < d->accounts; i++) {
+        KL_SECRET key;
+        kl_wallet_reveal(d->wallet, i, &key);
+        kl_json_put_data(&out, KL_SPAN_OF(key));
+    }
+    kl_json_put_array_end(&out);
+    kl_greeting_end(&out);
 }
 
 static int run(struct dev *d)
@@ -268,6 +302,7 @@ static int run(struct dev *d)
     }
     config.genesis = kl_buf_view(&d->genesis);
     config.wallet = d->wallet;
+    d->greeting.write = d->node.json ? greet_json : greet;
     return kl_node_serve(&config, "dev", d->node.silent, &d->greeting);
 }
 
@@ -281,7 +316,6 @@ int kl_cmd_dev(int argc, char **argv)
         .gas_limit = 30000000,
         .base_fee = 1000000000,
         .timestamp = (u64)time(NULL),
-        .greeting.write = greet,
     };
     kl_node_options_init(&d.node);
     d.node.origin = "*";

@@ -116,8 +116,7 @@ int kl_node_options_apply(kl_node_config *config, const struct kl_node_options *
     return -1;
 }
 
-/* What opening found, on standard error: it is not what the chain did. */
-static void tell_report(const char *command, const kl_node_report *r)
+void kl_node_tell(const kl_node_report *r, const char *command)
 {
     if (r->chain.ledger.cut_bytes)
         fprintf(stderr,
@@ -130,6 +129,35 @@ static void tell_report(const char *command, const kl_node_report *r)
                 "keel %s: the state database was deleted (%s) and made again from the ledger, "
                 "%llu records\n",
                 command, r->rebuilt, (unsigned long long)r->chain.replayed);
+}
+
+struct kl_json_out kl_greeting_begin(const struct kl_node_options *options, struct kl_node *node,
+                                     struct kl_buf *text)
+{
+    struct kl_chain *chain = kl_host_chain(kl_node_host(node));
+    struct kl_tip *tip = kl_chain_published(chain);
+    struct kl_json_out out = kl_json_out_to(text);
+    kl_json_put_object(&out);
+    kl_json_put_key(&out, "event");
+    kl_json_put_text(&out, "listening");
+    kl_json_put_key(&out, "host");
+    kl_json_put_text(&out, options->host);
+    kl_json_put_key(&out, "port");
+    kl_json_put_number(&out, kl_node_port(node));
+    kl_json_put_key(&out, "chainId");
+    kl_json_put_number(&out, kl_chain_spec(chain)->chain_id);
+    kl_json_put_key(&out, "genesis");
+    kl_json_put_hash(&out, kl_chain_genesis_hash(chain));
+    kl_json_put_key(&out, "number");
+    kl_json_put_number(&out, tip->header.number);
+    kl_tip_unref(tip);
+    return out;
+}
+
+void kl_greeting_end(struct kl_json_out *out)
+{
+    kl_json_put_object_end(out);
+    kl_buf_str(out->buf, "\n");
 }
 
 static void write_greeting(struct kl_greeting *greeting, struct kl_node *node)
@@ -153,11 +181,13 @@ static int start_and_run(struct kl_node *node, const char *command, bool silent,
     kl_node_stop_on_signals(node, KL_EXIT_FORCED);
     if (!silent && greeting)
         write_greeting(greeting, node);
-    kl_status status = kl_node_run(node);
-    if (status == KL_OK)
-        return KL_EXIT_OK;
-    fprintf(stderr, "keel %s: stopped making blocks: %s\n", command, kl_status_text(status));
-    return KL_EXIT_FAILED;
+    int code = KL_EXIT_OK;
+    for (kl_status status; (status = kl_node_run(node)) != KL_OK; code = KL_EXIT_FAILED)
+        fprintf(stderr,
+                "keel %s: no more blocks are made: %s.  Reads go on; mend the cause and start "
+                "again\n",
+                command, kl_status_text(status));
+    return code;
 }
 
 int kl_node_serve(const kl_node_config *config, const char *command, bool silent,
@@ -170,7 +200,7 @@ int kl_node_serve(const kl_node_config *config, const char *command, bool silent
         fprintf(stderr, "keel %s: %s\n", command, fault.text);
         return KL_EXIT_FAILED;
     }
-    tell_report(command, &report);
+    kl_node_tell(&report, command);
     int code = start_and_run(node, command, silent, greeting);
     kl_node_close(node);
     return code;

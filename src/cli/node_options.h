@@ -4,6 +4,7 @@
 #define KL_CLI_NODE_OPTIONS_H
 
 #include "cli/option.h"
+#include "codec/json.h"
 #include "node/node.h"
 
 struct kl_node_options {
@@ -27,6 +28,9 @@ usize kl_output_options(kl_option *rows, struct kl_node_options *into);
 int kl_node_options_apply(kl_node_config *config, const struct kl_node_options *options,
                           const char *command);
 
+/* What opening found that is worth telling, on standard error. */
+void kl_node_tell(const kl_node_report *report, const char *command);
+
 /* Opens, starts, lets greet write what the person sees first (into text that is then written to
  * standard output; NULL: nothing), runs until a signal, closes.  The exit code. */
 struct kl_greeting {
@@ -34,6 +38,11 @@ struct kl_greeting {
 };
 int kl_node_serve(const kl_node_config *config, const char *command, bool silent,
                   struct kl_greeting *greeting);
+
+/* The object that a node greets with under --json, open for more members; and its end. */
+struct kl_json_out kl_greeting_begin(const struct kl_node_options *options, struct kl_node *node,
+                                     struct kl_buf *text);
+void kl_greeting_end(struct kl_json_out *out);
 
 /* "Keel/v0.1.0/linux-x86_64" */
 extern const char kl_client_version[];

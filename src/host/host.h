@@ -93,6 +93,10 @@ void kl_host_next_block(struct kl_host *host, const struct kl_tip *head, kl_buil
 struct kl_host_listener {
     void (*tip)(struct kl_host_listener *listener, struct kl_tip *tip);
     void (*pending)(struct kl_host_listener *listener, const kl_pool_tx *tx);
+    /* A transaction was executed for a block that is being built, and is in it; the block is not
+     * published yet, and may never be.  What result points to lives for the call.  NULL is fine. */
+    void (*executed)(struct kl_host_listener *listener, const kl_tx *tx,
+                     const kl_tx_result *result);
     /* No blocks are made any more, because of status; NULL is fine.  Must not call host. */
     void (*broken)(struct kl_host_listener *listener, kl_status status);
     struct kl_host_listener *next;

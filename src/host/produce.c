@@ -40,9 +40,10 @@ static void offer_result(struct kl_tx_source *source, const kl_tx *tx, const kl_
                          kl_rule broken)
 {
     struct offer *o = (struct offer *)source;
-    (void)tx;
-    (void)result;
     o->fates[o->at++] = broken;
+    for (struct kl_host_listener *l = o->host->listeners; l && broken == KL_RULE_NONE; l = l->next)
+        if (l->executed)
+            l->executed(l, tx, result);
 }
 
 static kl_status offer_add(struct offer *o, usize *cap, const kl_pool_tx *tx)

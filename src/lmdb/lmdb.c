@@ -454,7 +454,7 @@ static void find_map(struct store *s, const char *folder)
 bool kl_lmdb_at_fault(const struct kl_kv *kv, const void *address)
 {
     const struct store *s = (const struct store *)kv;
-    return inside || ((uintptr_t)address >= s->map_start && (uintptr_t)address < s->map_end);
+    return inside || (s && (uintptr_t)address >= s->map_start && (uintptr_t)address < s->map_end);
 }
 
 kl_status kl_lmdb_open(struct kl_kv **out, const kl_lmdb_config *config)

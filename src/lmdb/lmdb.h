@@ -30,7 +30,7 @@ KL_MUST_USE kl_status kl_lmdb_open(struct kl_kv **out, const kl_lmdb_config *con
 
 /* After a fault of the process: did this thread meet it inside liblmdb, or at an address of kv's
  * map?  Then damaged pages are the likely cause.  For signal handlers (sys/crash.h); address may be
- * NULL. */
+ * NULL, and so may kv, while a store is being opened. */
 bool kl_lmdb_at_fault(const struct kl_kv *kv, const void *address);
 
 #endif

@@ -7,7 +7,7 @@
 #include "base/rule.h"
 #include "base/status.h"
 #include "base/u256.h"
-#include "types/fork.h"
+#include "types/genesis.h"
 
 typedef struct kl_dev_genesis {
     u64 chain_id;
@@ -24,6 +24,10 @@ typedef struct kl_dev_genesis {
  * fork calls [EIP-4788, EIP-2935, EIP-7002, EIP-7251], and the deployer at 0x4e59…956C through
  * which tools deploy by CREATE2.  The same input gives the same text.  KL_NOMEM. */
 KL_MUST_USE kl_status kl_dev_genesis_write(struct kl_buf *out, const kl_dev_genesis *genesis);
+
+/* The digits of the address of a contract without which the chain could have no block, and which
+ * the genesis lacks; NULL: none. */
+const char *kl_genesis_lacks(const kl_genesis *genesis);
 
 /* The timestamp that a genesis text carries; false when it is no genesis text. */
 KL_MUST_USE bool kl_dev_genesis_timestamp(u64 *out, kl_span text);

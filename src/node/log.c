@@ -4,7 +4,6 @@
  * stopped reading keeps nobody from stopping the node. */
 #include <errno.h>
 #include <poll.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -14,13 +13,23 @@
 #include "codec/hex.h"
 #include "codec/json.h"
 #include "crypto/address.h"
+#include "evm/evm.h"
 #include "node/node_priv.h"
+#include "rpc/revert.h"
 
 enum {
     PIECE = 4096, /* a pipe that is ready takes so much at once (PIPE_BUF) */
     LOOK_MS = 100,
     BLOCK_MEMORY = 256 << 20,
     MEMORY_KEPT = 1 << 20,
+    REASONS = 64,
+    REASON_MAX = 300,
+};
+
+/* Why a transaction failed: nothing on disk says. */
+struct reason {
+    kl_hash hash;
+    char text[REASON_MAX];
 };
 
 struct kl_node_log {
@@ -33,6 +42,8 @@ struct kl_node_log {
     struct kl_buf text;
     kl_mutex lock; /* over what follows */
     u64 reverted_to;
+    u64 reasons; /* so far; the last REASONS of them are kept */
+    struct reason reason[REASONS];
 };
 
 kl_status kl_node_log_new(struct kl_node_log **out, struct kl_node *node)
@@ -74,9 +85,44 @@ void kl_node_log_step(struct kl_node_log *log, const struct kl_tip *tip)
     kl_bell_ring(&log->node->bell);
 }
 
-/* False when nobody reads and the node is to stop, or nobody is there. */
-static bool hand_over(struct kl_node_log *log, kl_span text)
+void kl_node_log_executed(struct kl_node_log *log, const kl_tx *tx, const kl_tx_result *result)
 {
+    char reason[200] = "";
+    if (result->halt == KL_HALT_NONE)
+        return;
+    bool told =
+        result->halt == KL_HALT_REVERT && kl_revert_reason(reason, sizeof reason, result->output);
+    kl_lock(&log->lock);
+    struct reason *r = &log->reason[log->reasons++ % REASONS];
+    r->hash = tx->hash;
+    snprintf(r->text, sizeof r->text, "%s%s%s", kl_halt_text(result->halt), told ? ": " : "",
+             reason);
+    for (char *c = r->text; *c; c++) /* contracts choose the words, not the lines */
+        if ((u8)*c < ' ' || *c == 0x7f)
+            *c = ' ';
+    kl_unlock(&log->lock);
+}
+
+/* The newest reason that is known, or what every failure has in common. */
+static void find_reason(struct kl_node_log *log, char out[REASON_MAX], const kl_hash *hash)
+{
+    snprintf(out, REASON_MAX, "failed");
+    kl_lock(&log->lock);
+    for (u64 i = log->reasons; i > 0 && i + REASONS > log->reasons; i--) {
+        const struct reason *r = &log->reason[(i - 1) % REASONS];
+        if (kl_hash_eq(&r->hash, hash)) {
+            snprintf(out, REASON_MAX, "%s", r->text);
+            break;
+        }
+    }
+    kl_unlock(&log->lock);
+}
+
+/* Writes what has been put together.  False when nobody reads and the node is to stop, or nobody is
+ * there. */
+static bool hand_over(struct kl_node_log *log)
+{
+    kl_span text = kl_buf_view(&log->text);
     while (text.len && !log->gone) {
         struct pollfd ready = {.fd = log->fd, .events = POLLOUT};
         int n = poll(&ready, 1, LOOK_MS);
@@ -91,18 +137,8 @@ static bool hand_over(struct kl_node_log *log, kl_span text)
         if (put > 0)
             text = kl_span_sub(text, (usize)put, text.len);
     }
+    kl_buf_clear(&log->text);
     return !log->gone;
-}
-
-KL_PRINTF(2, 3) static void put(struct kl_buf *out, const char *format, ...)
-{
-    char line[160];
-    va_list list;
-    va_start(list, format);
-    int len = vsnprintf(line, sizeof line, format, list);
-    va_end(list);
-    KL_ASSERT(len >= 0 && (usize)len < sizeof line);
-    kl_buf_bytes(out, line, (usize)len);
 }
 
 static void put_hex(struct kl_buf *out, kl_span bytes)
@@ -120,9 +156,10 @@ struct told_tx {
     u64 gas_used;
     bool good, created;
     kl_address contract;
+    char reason[REASON_MAX];
 };
 
-static struct told_tx tell_of(const kl_stored_block *block, usize index)
+static struct told_tx tell_of(struct kl_node_log *log, const kl_stored_block *block, usize index)
 {
     const kl_receipt *r = &block->receipts[index];
     struct told_tx told = {
@@ -131,6 +168,8 @@ static struct told_tx tell_of(const kl_stored_block *block, usize index)
         .good = r->has_state_root || r->success,
     };
     told.created = !told.tx->has_to && told.good;
+    if (!told.good)
+        find_reason(log, told.reason, &told.tx->hash);
     if (told.created)
         told.contract = kl_address_of_create(&told.tx->sender, told.tx->nonce);
     return told;
@@ -139,16 +178,19 @@ static struct told_tx tell_of(const kl_stored_block *block, usize index)
 static void text_tx(struct kl_node_log *log, const struct told_tx *t)
 {
     char address[43];
-    put(&log->text, "    Transaction: ");
+    kl_buf_print(&log->text, "    Transaction: ");
     put_hex(&log->text, kl_hash_span(&t->tx->hash));
     if (t->created) {
         kl_address_text(address, &t->contract);
-        put(&log->text, "\n    Contract created: %s", address);
+        kl_buf_print(&log->text, "\n    Contract created: %s", address);
     }
-    put(&log->text, "\n    Gas used: %llu\n", (unsigned long long)t->gas_used);
-    if (!t->good)
-        put(&log->text, "    Error: failed\n");
-    put(&log->text, "\n");
+    kl_buf_print(&log->text, "\n    Gas used: %llu\n", (unsigned long long)t->gas_used);
+    if (!t->good) {
+        kl_buf_str(&log->text, "    Error: ");
+        kl_buf_str(&log->text, t->reason);
+        kl_buf_str(&log->text, "\n");
+    }
+    kl_buf_str(&log->text, "\n");
 }
 
 static void text_block(struct kl_node_log *log, const kl_header *h, const kl_hash *hash)
@@ -158,9 +200,10 @@ static void text_block(struct kl_node_log *log, const kl_header *h, const kl_has
     time_t seconds = (time_t)h->timestamp;
     if (gmtime_r(&seconds, &tm))
         (void)strftime(when, sizeof when, "%a, %d %b %Y %H:%M:%S +0000", &tm);
-    put(&log->text, "    Block Number: %llu\n    Block Hash: ", (unsigned long long)h->number);
+    kl_buf_print(&log->text,
+                 "    Block Number: %llu\n    Block Hash: ", (unsigned long long)h->number);
     put_hex(&log->text, kl_hash_span(hash));
-    put(&log->text, "\n    Block Time: \"%s\"\n\n", when);
+    kl_buf_print(&log->text, "\n    Block Time: \"%s\"\n\n", when);
 }
 
 static void json_tx(struct kl_node_log *log, const struct told_tx *t, u64 number)
@@ -181,8 +224,12 @@ static void json_tx(struct kl_node_log *log, const struct told_tx *t, u64 number
         kl_json_put_key(&out, "contract");
         kl_json_put_address(&out, &t->contract);
     }
+    if (!t->good) {
+        kl_json_put_key(&out, "error");
+        kl_json_put_text(&out, t->reason);
+    }
     kl_json_put_object_end(&out);
-    put(&log->text, "\n");
+    kl_buf_str(&log->text, "\n");
 }
 
 static void json_block(struct kl_node_log *log, const kl_header *h, const kl_hash *hash,
@@ -203,7 +250,7 @@ static void json_block(struct kl_node_log *log, const kl_header *h, const kl_has
     kl_json_put_key(&out, "transactions");
     kl_json_put_number(&out, tx_count);
     kl_json_put_object_end(&out);
-    put(&log->text, "\n");
+    kl_buf_print(&log->text, "\n");
 }
 
 static kl_status write_block(struct kl_node_log *log, struct kl_reader *reader, u64 number)
@@ -214,7 +261,7 @@ static kl_status write_block(struct kl_node_log *log, struct kl_reader *reader, 
     KL_TRY(kl_reader_block(reader, number, &log->arena, &block));
     KL_TRY(kl_reader_hash_of(reader, number, &hash));
     for (usize i = 0; i < block.block.tx_count; i++) {
-        struct told_tx told = tell_of(&block, i);
+        struct told_tx told = tell_of(log, &block, i);
         if (log->json)
             json_tx(log, &told, number);
         else
@@ -237,9 +284,10 @@ static void write_revert(struct kl_node_log *log)
         return;
     log->told = to;
     if (log->json)
-        put(&log->text, "{\"event\":\"revert\",\"number\":%llu}\n", (unsigned long long)to);
+        kl_buf_print(&log->text, "{\"event\":\"revert\",\"number\":%llu}\n",
+                     (unsigned long long)to);
     else
-        put(&log->text, "    Reverted to block %llu\n\n", (unsigned long long)to);
+        kl_buf_print(&log->text, "    Reverted to block %llu\n\n", (unsigned long long)to);
 }
 
 void kl_node_log_write(struct kl_node_log *log)
@@ -249,13 +297,13 @@ void kl_node_log_write(struct kl_node_log *log)
     if (kl_reader_open(kl_host_chain(log->node->host), &reader) != KL_OK)
         return; /* the next step rings again */
     u64 head = kl_reader_tip(reader)->header.number;
-    bool heard = true;
+    bool heard = hand_over(log);
     while (heard && log->told < head) {
         if (write_block(log, reader, log->told + 1) != KL_OK)
-            put(&log->text, "    Block %llu cannot be read\n\n", (unsigned long long)log->told + 1);
+            kl_buf_print(&log->text, "    Block %llu cannot be read\n\n",
+                         (unsigned long long)log->told + 1);
         log->told++;
-        heard = hand_over(log, kl_buf_view(&log->text));
-        kl_buf_clear(&log->text);
+        heard = hand_over(log);
     }
     kl_reader_close(reader);
 }

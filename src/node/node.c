@@ -30,10 +30,14 @@ static u64 new_seed(void)
     return seed;
 }
 
+static struct kl_node *node_of(struct kl_host_listener *listener)
+{
+    return (struct kl_node *)((char *)listener - offsetof(struct kl_node, listener));
+}
+
 static void on_tip(struct kl_host_listener *listener, struct kl_tip *tip)
 {
-    struct kl_node *node =
-        (struct kl_node *)((char *)listener - offsetof(struct kl_node, listener));
+    struct kl_node *node = node_of(listener);
     if (node->rpc)
         kl_rpc_notify_tip(node->rpc, tip);
     if (node->log)
@@ -42,10 +46,39 @@ static void on_tip(struct kl_host_listener *listener, struct kl_tip *tip)
 
 static void on_pending(struct kl_host_listener *listener, const kl_pool_tx *tx)
 {
-    struct kl_node *node =
-        (struct kl_node *)((char *)listener - offsetof(struct kl_node, listener));
+    struct kl_node *node = node_of(listener);
     if (node->rpc)
         kl_rpc_notify_pending(node->rpc, &tx->tx);
+}
+
+static void on_executed(struct kl_host_listener *listener, const kl_tx *tx,
+                        const kl_tx_result *result)
+{
+    struct kl_node *node = node_of(listener);
+    if (node->log)
+        kl_node_log_executed(node->log, tx, result);
+}
+
+static void on_broken(struct kl_host_listener *listener, KL_UNUSED kl_status status)
+{
+    struct kl_node *node = node_of(listener);
+    atomic_store(&node->bell.broken, true);
+    kl_bell_ring(&node->bell);
+}
+
+static kl_status check_pace(struct kl_node *node, kl_node_fault *fault)
+{
+    const kl_spec *spec = kl_chain_spec(kl_host_chain(node->host));
+    u64 block_time_ns = node->config.block_time_ns;
+    if (spec->engine != KL_ENGINE_SOLO)
+        return kl_node_blame(fault, KL_UNSUPPORTED,
+                             "config.keel.engine of this chain says that its blocks come from "
+                             "outside; only a chain whose engine is solo can be run");
+    if (!spec->dev && !spec->repeat_timestamp && block_time_ns && block_time_ns < SECOND_NS)
+        return kl_node_blame(fault, KL_UNSUPPORTED,
+                             "blocks of this chain are at least a second apart (its genesis lacks "
+                             "config.keel.repeatTimestamp); use --block-time 1 or more");
+    return KL_OK;
 }
 
 static kl_status open_all(struct kl_node *node, kl_node_report *report, kl_node_fault *fault)
@@ -56,6 +89,7 @@ static kl_status open_all(struct kl_node *node, kl_node_report *report, kl_node_
     if (status != KL_OK)
         return kl_node_blame(fault, status, "cannot start: %s", kl_status_text(status));
     KL_TRY(kl_node_open_storage(node, report, fault));
+    KL_TRY(check_pace(node, fault));
     kl_host_listen(node->host, &node->listener);
     return KL_OK;
 }
@@ -69,7 +103,8 @@ kl_status kl_node_open(struct kl_node **out, const kl_node_config *config, kl_no
         return kl_node_blame(fault, KL_NOMEM, "out of memory");
     node->config = *config;
     node->backend = (struct kl_rpc_backend){&kl_node_backend_ops, config->client_version};
-    node->listener = (struct kl_host_listener){.tip = on_tip, .pending = on_pending};
+    node->listener = (struct kl_host_listener){
+        .tip = on_tip, .pending = on_pending, .executed = on_executed, .broken = on_broken};
     KL_ASSERT(sem_init(&node->bell.sem, 0, 0) == 0);
     kl_status status = open_all(node, report, fault);
     if (status == KL_OK && config->log_fd >= 0)
@@ -182,8 +217,10 @@ kl_status kl_node_run(struct kl_node *node)
         atomic_store(&bell->rung, false);
         if (node->log)
             kl_node_log_write(node->log);
+        if (atomic_exchange(&bell->broken, false))
+            return kl_host_health(node->host);
     }
-    return kl_host_health(node->host);
+    return KL_OK;
 }
 
 void kl_node_stop(struct kl_node *node)
@@ -210,6 +247,7 @@ void kl_node_stop_on_signals(struct kl_node *node, int code)
     forced_code = code;
     for (usize i = 0; i < KL_COUNT_OF(signals); i++)
         KL_ASSERT(sigaction(signals[i], &action, NULL) == 0);
+    KL_ASSERT(signal(SIGPIPE, SIG_IGN) != SIG_ERR);
 }
 
 /* A host whose threads did not all start has nothing it could finish. */
@@ -228,6 +266,8 @@ void kl_node_close(struct kl_node *node)
     kl_rpc_stop(node->rpc, STOP_GRACE_NS);
     node->rpc = NULL;
     end_threads(node);
+    if (node->log)
+        kl_node_log_write(node->log);
     kl_node_log_free(node->log);
     kl_node_close_storage(node);
     kl_code_cache_free(node->codes);

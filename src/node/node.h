@@ -38,6 +38,7 @@ typedef struct kl_node_config {
     /* Making blocks. */
     bool automine;     /* one for each transaction */
     u64 block_time_ns; /* one every so often, 0: none by time */
+    bool on_demand;    /* and then only when transactions wait */
     bool fifo;         /* in order of arrival instead of by fees */
     kl_address coinbase;
     u64 gas_limit; /* what blocks aim at; 0: the parent's */
@@ -79,14 +80,15 @@ KL_MUST_USE kl_status kl_node_open(struct kl_node **out, const kl_node_config *c
 KL_MUST_USE kl_status kl_node_start(struct kl_node *node, kl_node_fault *fault);
 u16 kl_node_port(const struct kl_node *node);
 
-/* Writes the log until kl_node_stop.  KL_OK, or why blocks are no longer made. */
-kl_status kl_node_run(struct kl_node *node);
+/* Writes the log until kl_node_stop: KL_OK.  Anything else, once, is why no more blocks are made:
+ * the caller says so and calls again, since clients go on being answered. */
+KL_MUST_USE kl_status kl_node_run(struct kl_node *node);
 
 /* Ends kl_node_run, now or when it begins.  Any thread, any signal handler. */
 void kl_node_stop(struct kl_node *node);
 
-/* SIGTERM and SIGINT stop this node; when a second one comes, the process exits with `code`.  One
- * node a process. */
+/* SIGTERM and SIGINT stop this node; when a second one comes, the process exits with `code`.
+ * SIGPIPE does nothing: a log that nobody reads any more ends nothing.  One node a process. */
 void kl_node_stop_on_signals(struct kl_node *node, int code);
 
 /* Without kl_node_start too; NULL is fine. */

@@ -17,7 +17,7 @@ enum {
 /* What is told to the thread that runs the node, by any thread. */
 struct kl_node_bell {
     sem_t sem;
-    atomic_bool rung, stop;
+    atomic_bool rung, stop, broken;
 };
 void kl_bell_ring(struct kl_node_bell *bell); /* also from signal handlers */
 
@@ -55,6 +55,8 @@ KL_MUST_USE kl_status kl_node_log_new(struct kl_node_log **out, struct kl_node *
 void kl_node_log_free(struct kl_node_log *log); /* NULL is fine */
 /* A step was published; on the thread that published it. */
 void kl_node_log_step(struct kl_node_log *log, const struct kl_tip *tip);
+/* A transaction was executed; on the execution thread. */
+void kl_node_log_executed(struct kl_node_log *log, const kl_tx *tx, const kl_tx_result *result);
 /* Writes what is to be written; gives up when the bell says stop and nobody reads. */
 void kl_node_log_write(struct kl_node_log *log);
 

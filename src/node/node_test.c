@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/test.h"
@@ -246,5 +247,311 @@ KL_TEST(node_refuses_a_folder_in_use)
     other.config.dir = rig.dir;
     check_refused(&other, KL_BUSY, "another keel is running on", "--dir");
     rig_done(&other);
+    rig_done(&rig);
+}
+
+KL_TEST(node_refuses_another_genesis_and_tells_the_difference)
+{
+    struct rig rig;
+    rig_init(&rig, true);
+    rig_open(&rig);
+    (void)send_value(&rig, 1);
+    rig_close(&rig);
+    make_genesis(&rig, 5);
+    check_refused(&rig, KL_UNSUPPORTED, "it has \"chainId\": 31337 where \"chainId\": 5",
+                  "--reset");
+    make_genesis(&rig, 31337);
+    rig_open(&rig);
+    CHECK_U64(block_number(&rig), 1);
+    rig_done(&rig);
+}
+
+KL_TEST(node_resets_a_folder_and_leaves_what_is_not_its_own)
+{
+    struct rig rig;
+    char path[128];
+    rig_init(&rig, true);
+    rig_open(&rig);
+    (void)send_value(&rig, 1);
+    rig_close(&rig);
+    snprintf(path, sizeof path, "%s/notes.txt", rig.dir);
+    FILE *file = fopen(path, "w");
+    CHECK(file && fclose(file) == 0);
+    make_genesis(&rig, 5);
+    rig.config.reset = true;
+    rig_open(&rig);
+    CHECK(rig.report.created);
+    CHECK_U64(block_number(&rig), 0);
+    CHECK_U64(kl_chain_spec(kl_host_chain(kl_node_host(rig.node)))->chain_id, 5);
+    CHECK(access(path, F_OK) == 0);
+    rig_done(&rig);
+}
+
+static void remove_in(struct rig *rig, const char *name)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", rig->dir, name);
+    remove_all(path);
+}
+
+/* The same head and the same state as before. */
+static void check_same(struct rig *rig, u64 number, const kl_hash *tx)
+{
+    CHECK_U64(block_number(rig), number);
+    CHECK(has_tx(rig, tx));
+    (void)send_value(rig, 9); /* nonce and balance are right */
+    CHECK_U64(block_number(rig), number + 1);
+}
+
+KL_TEST(node_makes_a_lost_state_database_again)
+{
+    struct rig rig;
+    rig_init(&rig, true);
+    rig_open(&rig);
+    kl_hash tx = send_value(&rig, 1);
+    (void)send_value(&rig, 2);
+    rig_close(&rig);
+    remove_in(&rig, KL_FOLDER_STATE);
+    rig_open(&rig);
+    CHECK(rig.report.chain.rebuilt && rig.report.chain.replayed == 3);
+    check_same(&rig, 2, &tx);
+    rig_close(&rig);
+    remove_in(&rig, KL_FOLDER_HISTORY);
+    rig_open(&rig);
+    check_same(&rig, 3, &tx);
+    rig_done(&rig);
+}
+
+KL_TEST(node_deletes_a_suspect_state_database)
+{
+    struct rig rig;
+    struct kl_folder folder;
+    rig_init(&rig, true);
+    rig_open(&rig);
+    kl_hash tx = send_value(&rig, 1);
+    rig_close(&rig);
+    CHECK_OK(kl_folder_open(&folder, rig.dir, false));
+    kl_folder_suspect(&folder);
+    kl_folder_close(&folder);
+    rig_open(&rig);
+    CHECK(rig.report.rebuilt != NULL);
+    check_same(&rig, 1, &tx);
+    rig_close(&rig);
+    rig_open(&rig);
+    CHECK(!rig.report.rebuilt);
+    rig_done(&rig);
+}
+
+/* Overwrites the pages of the state database's file, wholly or behind their heads: then liblmdb
+ * takes them for good and follows what they say. */
+static void damage_database(struct rig *rig, u64 *seed)
+{
+    char path[128];
+    u8 noise[4096];
+    snprintf(path, sizeof path, "%s/state/data.mdb", rig->dir);
+    int fd = open(path, O_RDWR);
+    CHECK(fd >= 0);
+    off_t size = lseek(fd, 0, SEEK_END), head = kl_rand(seed) % 2 ? 16 : 0;
+    CHECK(size > 8192);
+    for (off_t at = (off_t)(kl_rand(seed) % 3) * 4096; at < size; at += 4096) {
+        for (usize i = 0; i < sizeof noise; i += 8) {
+            u64 word = kl_rand(seed);
+            memcpy(noise + i, &word, 8);
+        }
+        CHECK(pwrite(fd, noise, sizeof noise - (usize)head, at + head) > 0);
+    }
+    CHECK(close(fd) == 0);
+}
+
+/* What becomes of a node on a folder in a process of its own: opened, the transaction found,
+ * another one sent.  With cut its database loses its pages while it runs.  The exit code, or -1
+ * when it crashed. */
+static int use(struct rig *rig, const kl_hash *tx, bool cut)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/state/data.mdb", rig->dir);
+    if (kl_node_open(&rig->node, &rig->config, &rig->report, &rig->fault) != KL_OK)
+        return 1;
+    if (kl_node_start(rig->node, &rig->fault) != KL_OK)
+        return 2;
+    if (!has_tx(rig, tx))
+        return 3;
+    if (cut && truncate(path, 8192) != 0)
+        return 4;
+    rig->nonce = block_number(rig); /* one a block */
+    (void)send_value(rig, 1);
+    kl_node_close(rig->node);
+    return 0;
+}
+
+static int use_in_child(struct rig *rig, const kl_hash *tx, bool cut)
+{
+    int end;
+    pid_t pid = fork();
+    CHECK(pid >= 0);
+    if (pid == 0) {
+        int null = open("/dev/null", O_WRONLY);
+        (void)dup2(null, STDERR_FILENO);
+        _exit(use(rig, tx, cut));
+    }
+    CHECK(waitpid(pid, &end, 0) == pid);
+    return WIFEXITED(end) ? WEXITSTATUS(end) : -1;
+}
+
+KL_TEST(node_that_faults_in_its_database_leaves_a_mark)
+{
+    if (KL_SANITIZED)
+        kl_test_skip("a sanitizer takes the faults");
+    struct rig rig;
+    rig_init(&rig, true);
+    rig_open(&rig);
+    kl_hash tx = send_value(&rig, 1);
+    rig_close(&rig);
+    CHECK(use_in_child(&rig, &tx, true) == -1);
+    rig_open(&rig);
+    CHECK(rig.report.rebuilt != NULL);
+    rig.nonce = block_number(&rig);
+    check_same(&rig, rig.nonce, &tx);
+    rig_done(&rig);
+}
+
+KL_TEST(node_survives_damage_anywhere_in_the_state_database)
+{
+    if (KL_SANITIZED)
+        kl_test_skip("a sanitizer takes the faults");
+    struct rig rig;
+    rig_init(&rig, true);
+    rig_open(&rig);
+    kl_hash tx = send_value(&rig, 1);
+    rig_close(&rig);
+    for (u64 round = 1; round <= 20; round++) {
+        damage_database(&rig, seed);
+        int code = use_in_child(&rig, &tx, false);
+        if (code == -1) /* it has left the mark: the next one makes it again */
+            code = use_in_child(&rig, &tx, false);
+        CHECK_U64(code, 0);
+    }
+    rig_done(&rig);
+}
+
+/* Flips a byte in the ledger's first block. */
+static void damage_ledger(struct rig *rig)
+{
+    char path[128];
+    u8 byte;
+    snprintf(path, sizeof path, "%s/ledger/0000000000000000.seg", rig->dir);
+    int fd = open(path, O_RDWR);
+    CHECK(fd >= 0 && pread(fd, &byte, 1, 1000) == 1);
+    byte ^= 1;
+    CHECK(pwrite(fd, &byte, 1, 1000) == 1 && close(fd) == 0);
+}
+
+KL_TEST(node_never_deletes_a_damaged_ledger)
+{
+    struct rig rig;
+    rig_init(&rig, true);
+    rig_open(&rig);
+    (void)send_value(&rig, 1);
+    rig_close(&rig);
+    damage_ledger(&rig);
+    check_refused(&rig, KL_CORRUPT, "ledger/0000000000000000.seg, byte", "put the file back");
+    damage_ledger(&rig); /* flipped back */
+    rig_open(&rig);
+    CHECK_U64(block_number(&rig), 1);
+    rig_done(&rig);
+}
+
+KL_TEST(node_without_a_folder_leaves_nothing)
+{
+    struct rig rig;
+    char folder[] = "/tmp/keel-test-XXXXXX", before[1000];
+    CHECK(mkdtemp(folder) != NULL && getcwd(before, sizeof before) && chdir(folder) == 0);
+    CHECK(setenv("TMPDIR", folder, 1) == 0);
+    rig_init(&rig, false);
+    rig_open(&rig);
+    (void)send_value(&rig, 1);
+    CHECK_U64(block_number(&rig), 1);
+    rig_done(&rig);
+    CHECK(unsetenv("TMPDIR") == 0 && chdir(before) == 0);
+    CHECK(rmdir(folder) == 0); /* only an empty one goes */
+}
+
+KL_TEST(node_with_a_bad_genesis_makes_nothing)
+{
+    struct rig rig, other;
+    char path[128];
+    static const char bad[] = "{\"config\":{\"chainId\":7},\n\"gasLimit\":\"x\",\"alloc\":{}}";
+    rig_init(&rig, true);
+    rig_init(&other, false);
+    snprintf(path, sizeof path, "%s/chain", rig.dir);
+    other.config.dir = path;
+    other.config.genesis = KL_SPAN_TEXT(bad);
+    other.config.genesis_file = "my.json";
+    check_refused(&other, KL_UNSUPPORTED, "my.json:2: gasLimit: ", "");
+    other.config.genesis = KL_SPAN_NONE;
+    check_refused(&other, KL_NOTFOUND, "there is no chain in", "keel init");
+    CHECK(access(path, F_OK) != 0);
+    rig_done(&other);
+    rig_done(&rig);
+}
+
+KL_TEST(node_whose_port_is_taken_says_so)
+{
+    struct rig rig, other;
+    rig_init(&rig, false);
+    rig_open(&rig);
+    rig_init(&other, false);
+    other.config.port = kl_node_port(rig.node);
+    CHECK_OK(kl_node_open(&other.node, &other.config, &other.report, &other.fault));
+    CHECK(kl_node_start(other.node, &other.fault) == KL_BUSY);
+    CHECK(strstr(other.fault.text, "--port") != NULL);
+    rig_done(&other);
+    rig_done(&rig);
+}
+
+/* What the node has written to its log when it has been closed. */
+static const char *log_of(struct rig *rig, bool json)
+{
+    static char text[8000];
+    FILE *file = tmpfile();
+    CHECK(file != NULL);
+    rig->config.log_fd = fileno(file);
+    rig->config.log_json = json;
+    rig_open(rig);
+    (void)send_value(rig, 1);
+    kl_rule broken;
+    kl_devop snapshot = {.kind = KL_DEVOP_SNAPSHOT}, back = {.kind = KL_DEVOP_REVERT, .number = 1};
+    CHECK_OK(kl_host_dev(kl_node_host(rig->node), &snapshot, &broken));
+    CHECK_OK(kl_host_mine(kl_node_host(rig->node), 1, 0));
+    kl_node_stop(rig->node);
+    CHECK_OK(kl_node_run(rig->node));
+    CHECK_OK(kl_host_dev(kl_node_host(rig->node), &back, &broken));
+    CHECK_RULE(broken, KL_RULE_NONE);
+    rig_close(rig);
+    rewind(file);
+    usize len = fread(text, 1, sizeof text - 1, file);
+    text[len] = '\0';
+    fclose(file);
+    return text;
+}
+
+KL_TEST(node_log_tells_transactions_and_blocks)
+{
+    struct rig rig;
+    rig_init(&rig, false);
+    const char *text = log_of(&rig, false);
+    CHECK(strstr(text, "    Transaction: 0x") && strstr(text, "    Gas used: 21000\n"));
+    CHECK(strstr(text, "    Block Number: 1\n    Block Hash: 0x"));
+    rig_done(&rig);
+}
+
+KL_TEST(node_log_can_be_json)
+{
+    struct rig rig;
+    rig_init(&rig, false);
+    const char *text = log_of(&rig, true);
+    CHECK(strstr(text, "{\"event\":\"transaction\",\"hash\":\"0x"));
+    CHECK(strstr(text, "\"block\":1,\"gasUsed\":21000,\"success\":true}\n"));
+    CHECK(strstr(text, "{\"event\":\"block\",\"number\":1,\"hash\":\"0x"));
     rig_done(&rig);
 }

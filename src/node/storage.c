@@ -9,13 +9,14 @@
 #include "node/node_priv.h"
 #include "store/memkv.h"
 
-#define SECOND_NS     UINT64_C(1000000000)
-#define MAP_BYTES     (UINT64_C(1) << 40) /* of address space, not of memory or disk */
-#define READ_LIMIT_NS (300 * SECOND_NS)
-#define READER_MAX    1024u
-#define SEGMENT_BYTES ((usize)64 << 20)
-#define SYNC_NS       (SECOND_NS / 10)
-#define LAG_MAX       ((usize)256 << 20)
+#define SECOND_NS      UINT64_C(1000000000)
+#define MAP_BYTES      (UINT64_C(1) << 40) /* of address space, not of memory or disk */
+#define READ_LIMIT_NS  (300 * SECOND_NS)
+#define READER_MAX     1024u
+#define SEGMENT_BYTES  ((usize)64 << 20)
+#define SYNC_NS        (SECOND_NS / 10)
+#define GENESIS_MEMORY ((usize)1 << 30)
+#define LAG_MAX        ((usize)256 << 20)
 
 /* The database that a fault of the process is compared with; one node a process is watched. */
 static struct kl_node *watched;
@@ -30,7 +31,7 @@ static void say(const char *text)
 static void last_word(const void *address)
 {
     struct kl_node *node = watched;
-    if (!node || !node->kv || !kl_lmdb_at_fault(node->kv, address))
+    if (!node || !kl_lmdb_at_fault(node->kv, address))
         return;
     say("keel: the fault was met inside the state database, whose file is probably damaged.  The\n"
         "ledger is not: the next start deletes the state database and makes it again from the\n"
@@ -43,10 +44,11 @@ static kl_status blame_folder(const struct kl_node *node, kl_status status, kl_n
     const char *dir = node->config.dir;
     switch (status) {
     case KL_BUSY:
-        return kl_node_blame(fault, status,
-                             "another keel is running on %s; stop it, choose another folder with "
-                             "--dir, or use --ephemeral",
-                             dir);
+        return kl_node_blame(
+            fault, status,
+            "another keel is running on %s; stop it, or choose another folder with "
+            "--dir",
+            dir);
     case KL_NOTFOUND:
         return kl_node_blame(fault, status,
                              "there is no chain in %s; make one with 'keel init --genesis FILE "
@@ -109,6 +111,21 @@ static kl_status blame_genesis(const struct kl_node *node, const kl_file_fault *
                          kl_rule_text(f->rule));
 }
 
+/* A chain that begins with Prague or later and lacks a contract that every block calls would never
+ * have a block. */
+static kl_status judge_system_contracts(const struct kl_node *node, const kl_genesis *genesis,
+                                        kl_node_fault *fault)
+{
+    const char *missing = kl_genesis_lacks(genesis);
+    if (!missing)
+        return KL_OK;
+    return kl_node_blame(fault, KL_UNSUPPORTED,
+                         "%s: alloc: 0x%s is missing: every block calls it from Prague on "
+                         "[EIP-7002, EIP-7251]; add it with the code that its EIP gives, or leave "
+                         "out pragueTime",
+                         genesis_name(node), missing);
+}
+
 static kl_status blame_chain(struct kl_node *node, kl_status status, const kl_chain_report *r,
                              kl_node_fault *fault)
 {
@@ -167,6 +184,7 @@ static kl_host_config host_config(const struct kl_node *node)
         .sync_interval_ns = SYNC_NS,
         .automine = c->automine,
         .interval_ns = c->block_time_ns,
+        .on_demand = c->on_demand,
         .fifo = c->fifo,
         .coinbase = c->coinbase,
         .gas_limit = c->gas_limit,
@@ -202,11 +220,9 @@ static kl_status open_chain(struct kl_node *node, kl_chain_report *report)
 {
     *report = (kl_chain_report){0};
     KL_TRY(open_kv(node));
-    watched = node;
     const kl_host_config config = host_config(node);
     kl_status status = kl_host_open(&node->host, &config, node->config.progress, report);
     if (status != KL_OK) {
-        watched = NULL;
         kl_kv_close(node->kv);
         node->kv = NULL;
     }
@@ -245,8 +261,10 @@ static kl_status prepare(struct kl_node *node, kl_node_report *report)
     if (!has_chain && !c->genesis.len)
         return KL_NOTFOUND;
     report->created = !has_chain;
-    if (!has_chain)
+    if (!has_chain) {
+        KL_TRY(kl_folder_drop_state(&node->folder)); /* of a ledger that somebody took away */
         KL_TRY(kl_folder_put_genesis(&node->folder, c->genesis));
+    }
     KL_TRY(kl_folder_is_suspect(&node->folder, &suspect));
     if (suspect) {
         KL_TRY(kl_folder_drop_state(&node->folder));
@@ -255,9 +273,29 @@ static kl_status prepare(struct kl_node *node, kl_node_report *report)
     return KL_OK;
 }
 
+/* Is the genesis that was asked for a good one?  Before anything is made on disk. */
+static kl_status judge_genesis(const struct kl_node *node, kl_node_fault *fault)
+{
+    struct kl_arena arena;
+    kl_genesis genesis;
+    kl_file_fault bad;
+    kl_arena_init(&arena, GENESIS_MEMORY);
+    kl_status status = kl_genesis_parse(&genesis, node->config.genesis, &arena, &bad);
+    if (status != KL_OK)
+        status = kl_node_blame(fault, status, "%s: %s", genesis_name(node), kl_status_text(status));
+    else if (bad.rule != KL_RULE_NONE)
+        status = blame_genesis(node, &bad, fault);
+    else
+        status = judge_system_contracts(node, &genesis, fault);
+    kl_arena_done(&arena);
+    return status;
+}
+
 kl_status kl_node_open_storage(struct kl_node *node, kl_node_report *report, kl_node_fault *fault)
 {
     kl_status status;
+    if (node->config.genesis.len)
+        KL_TRY(judge_genesis(node, fault));
     if (!node->config.dir) {
         report->created = true;
         status = kl_sys_scratch_open(&node->scratch);
@@ -272,6 +310,7 @@ kl_status kl_node_open_storage(struct kl_node *node, kl_node_report *report, kl_
         status = prepare(node, report);
     if (status != KL_OK)
         return blame_folder(node, status, fault);
+    watched = node;
     kl_sys_on_crash(last_word);
     return open_with_cache(node, report, fault);
 }

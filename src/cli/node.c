@@ -1,0 +1,98 @@
+/* node: runs the chain of a data folder that keel init has made. */
+#include <stdio.h>
+
+#include "cli/command.h"
+#include "cli/node_options.h"
+
+#define SECOND_NS UINT64_C(1000000000)
+
+struct node {
+    struct kl_node_options node;
+    bool on_demand;
+    struct kl_greeting greeting;
+};
+
+static const kl_example examples[] = {
+    {"keel node --dir ./chain", "A block every second, on 127.0.0.1:8545"},
+    {"keel node --dir ./chain --block-time 5 --on-demand",
+     "A block at most every five seconds, and only when there are transactions"},
+    {"keel node --dir ./chain --host 0.0.0.0 --allow-origin https://example.org",
+     "Open to other machines, and to web pages of one origin"},
+};
+
+static usize own_options(kl_option *rows, struct node *n)
+{
+    const kl_option table[] = {
+        {KL_OPTION_FLAG, "--on-demand", .help = "make a block only when transactions wait",
+         .into = &n->on_demand},
+        {KL_OPTION_GROUP, .help = "data"},
+        {KL_OPTION_TEXT, "--dir", .other = "--datadir", .value = "FOLDER",
+         .help = "the data folder that keel init made", .into = &n->node.dir},
+    };
+    memcpy(rows, table, sizeof table);
+    return KL_COUNT_OF(table);
+}
+
+static int parse(struct node *n, int argc, char **argv)
+{
+    kl_option rows[5 * KL_NODE_OPTIONS_MAX];
+    usize count = kl_server_options(rows, &n->node);
+    rows[count++] = (kl_option){KL_OPTION_GROUP, .help = "blocks"};
+    count += kl_block_options(rows + count, &n->node);
+    count += own_options(rows + count, n);
+    count += kl_keep_options(rows + count, &n->node);
+    count += kl_output_options(rows + count, &n->node);
+    const kl_usage usage = {
+        .command = "node",
+        .arguments = "",
+        .help = "Runs the chain of a data folder that keel init has made.  A block is\n"
+                "acknowledged when it is safe from a power cut.",
+        .options = rows,
+        .option_count = count,
+        .examples = examples,
+        .example_count = KL_COUNT_OF(examples),
+    };
+    int arguments, code = kl_options_parse(&usage, argc, argv, &arguments);
+    if (code < 0 && !n->node.dir) {
+        fprintf(stderr, "keel node: --dir FOLDER is missing; 'keel init' makes one\n"
+                        "Try 'keel node --help'.\n");
+        return KL_EXIT_USAGE;
+    }
+    return code;
+}
+
+static void greet(struct kl_greeting *greeting, struct kl_node *node, struct kl_buf *text)
+{
+    const struct node *n = (struct node *)((char *)greeting - offsetof(struct node, greeting));
+    struct kl_chain *chain = kl_host_chain(kl_node_host(node));
+    struct kl_tip *tip = kl_chain_published(chain);
+    kl_buf_print(text, "keel %s\n\nChain id:  %llu\nBlock:     %llu\n", KL_VERSION,
+                 (unsigned long long)kl_chain_spec(chain)->chain_id,
+                 (unsigned long long)tip->header.number);
+    kl_buf_print(text, "Folder:    %s\n\nListening on %s:%u\n\n", n->node.dir, n->node.host,
+                 kl_node_port(node));
+    kl_tip_unref(tip);
+}
+
+static void greet_json(struct kl_greeting *greeting, struct kl_node *node, struct kl_buf *text)
+{
+    const struct node *n = (struct node *)((char *)greeting - offsetof(struct node, greeting));
+    struct kl_json_out out = kl_greeting_begin(&n->node, node, text);
+    kl_greeting_end(&out);
+}
+
+int kl_cmd_node(int argc, char **argv)
+{
+    struct node n = {0};
+    kl_node_options_init(&n.node);
+    n.node.block_time_ns = SECOND_NS;
+    int code = parse(&n, argc, argv);
+    if (code >= 0)
+        return code;
+    kl_node_config config = {.durable = true, .on_demand = n.on_demand};
+    code = kl_node_options_apply(&config, &n.node, "node");
+    if (code >= 0)
+        return code;
+    n.greeting.write = n.node.json ? greet_json : greet;
+    return kl_node_serve(&config, "node", n.node.silent, &n.greeting);
+}
