@@ -37,7 +37,7 @@ void kl_solo_mine(kl_solo *solo, u64 count)
 void kl_solo_built(kl_solo *solo, const kl_solo_action *action, u64 now_ns)
 {
     KL_ASSERT(action->build);
-    if (action->by_interval) {
+    if (action->by_interval && solo->interval_ns) { /* it may have been switched off meanwhile */
         /* Missed beats are skipped, the rhythm is kept. */
         u64 late_ns = now_ns > solo->next_due_ns ? now_ns - solo->next_due_ns : 0;
         u64 beats = late_ns / solo->interval_ns + 1;

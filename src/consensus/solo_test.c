@@ -80,3 +80,14 @@ KL_TEST(solo_on_demand_waits_for_a_transaction_and_for_the_interval)
     kl_solo_tx_waiting(&solo, false);
     CHECK(!kl_solo_next(&solo, 9 * BEAT).build);
 }
+
+KL_TEST(solo_interval_may_be_switched_off_while_its_block_is_built)
+{
+    kl_solo solo;
+    kl_solo_init(&solo, false, BEAT, 0);
+    kl_solo_action action = kl_solo_next(&solo, BEAT);
+    CHECK(action.build && action.by_interval);
+    kl_solo_set_interval(&solo, 0, BEAT);
+    kl_solo_built(&solo, &action, BEAT);
+    CHECK(!kl_solo_next(&solo, 9 * BEAT).build);
+}
