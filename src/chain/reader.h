@@ -34,7 +34,7 @@ KL_MUST_USE kl_status kl_reader_header(struct kl_reader *reader, u64 number, str
 
 /* A block as it lies in the ledger. */
 typedef struct kl_stored_block {
-    kl_block block; /* senders set */
+    kl_block block; /* senders set, authorities not */
     const kl_receipt *receipts;
     kl_span rlp;
 } kl_stored_block;

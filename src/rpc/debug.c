@@ -53,11 +53,12 @@ static bool replay_open(struct replay *r, struct kl_rpc_call *call, u64 number)
 /* The next transaction, with or without somebody watching. */
 static bool replay_next(struct replay *r, struct kl_rpc_tracer *tracer)
 {
-    const kl_tx *tx = &r->stored.block.txs[r->next++];
+    kl_tx *tx = &r->stored.block.txs[r->next++];
     kl_tx_result result = {0};
     kl_rule broken = KL_RULE_NONE;
     if (kl_rpc_expired(r->call))
         return kl_rpc_fail(r->call, KL_RPC_INPUT, "execution timeout");
+    kl_tx_recover_authorities(tx); /* the ledger keeps senders alone */
     r->where.tx = tx;
     if (tracer)
         kl_rpc_tracer_begin(tracer, r->exec, &r->where);
