@@ -49,8 +49,9 @@ kl_span chain_rig_askf(struct chain_rig *rig, const char *method, const char *pa
 /* The answer is want. */
 void chain_rig_check(struct chain_rig *rig, const char *method, const char *params,
                      const char *want);
-/* The last answer is want. */
+/* The last answer is want; has text in it. */
 void chain_rig_answered(const struct chain_rig *rig, const char *want);
+void chain_rig_has(const struct chain_rig *rig, const char *text);
 
 /* Puts code (hex) at an address. */
 void chain_rig_code(struct chain_rig *rig, const char *address, const char *code);

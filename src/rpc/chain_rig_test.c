@@ -352,6 +352,16 @@ void chain_rig_answered(const struct chain_rig *rig, const char *want)
                      (const char *)rig->sent.p, (int)got.len, (const char *)got.p, want);
 }
 
+void chain_rig_has(const struct chain_rig *rig, const char *text)
+{
+    usize len = strlen(text), at = 0;
+    while (at + len <= rig->out.len && memcmp(rig->out.p + at, text, len) != 0)
+        at++;
+    if (at + len > rig->out.len)
+        kl_test_fail(__FILE__, __LINE__, "%s\n  is not in %.*s", text, (int)rig->out.len,
+                     (const char *)rig->out.p);
+}
+
 void chain_rig_check(struct chain_rig *rig, const char *method, const char *params,
                      const char *want)
 {

@@ -41,9 +41,9 @@ bool kl_rpc_dev_increase_time(struct kl_rpc_call *call)
         return false;
     u64 shift = kl_add_sat_u64(seconds, (u64)lead_s(call, env));
     kl_devop op = {.kind = KL_DEVOP_SHIFT_TIME, .seconds = (i64)KL_MIN(shift, (u64)INT64_MAX)};
-    if (!kl_rpc_dev_apply(call, &op) || !kl_rpc_dev_env(call, &env))
+    if (!kl_rpc_dev_apply(call, &op))
         return false;
-    put_signed(call->out, env->time_offset_s);
+    put_signed(call->out, env->time_offset_s + op.seconds); /* env is the one before */
     return true;
 }
 
