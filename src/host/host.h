@@ -65,7 +65,8 @@ kl_status kl_host_health(struct kl_host *host);
 /* Brings a transaction with sender into the pool.  With wait, and while automine is on and it
  * became pending, returns after the block with it is published, or when there will be none soon: it
  * was dropped, its fee is too low for the next block, timeout_ns is over.  *broken: see
- * kl_pool_add. What broke the host, when that kept it out of a block. */
+ * kl_pool_add, and what kept it out of a block for good while it was waited for.  What broke the
+ * host, when that kept it out of a block. */
 KL_MUST_USE kl_status kl_host_submit(struct kl_host *host, const kl_tx *tx, bool wait,
                                      u64 timeout_ns, kl_rule *broken);
 

@@ -14,6 +14,7 @@ struct waiter {
     kl_cond woken;
     bool settled; /* it is in step `version`, or gone */
     u64 version;  /* 0: gone */
+    kl_rule fate; /* the rule that kept it out of a block for good */
     struct waiter *next;
 };
 
@@ -62,7 +63,7 @@ struct kl_host {
 KL_MUST_USE kl_status kl_host_pool_follow(struct kl_host *host, struct kl_tip *tip);
 void kl_host_pool_refresh_all(struct kl_host *host);
 void kl_host_pool_refresh(struct kl_host *host, const kl_address *sender);
-void kl_host_settle(struct kl_host *host, const kl_hash *hash, u64 version);
+void kl_host_settle(struct kl_host *host, const kl_hash *hash, u64 version, kl_rule fate);
 /* Nothing in the pool can be in a block soon: nobody waits any longer. */
 void kl_host_settle_all(struct kl_host *host);
 

@@ -349,6 +349,27 @@ KL_TEST(host_refuses_with_the_pools_words)
     rig_done(&rig);
 }
 
+/* The pool does not look at the sender's code; the block does. */
+KL_TEST(host_says_what_keeps_a_transaction_out_of_a_block)
+{
+    struct rig rig;
+    kl_rule broken;
+    u8 stop[] = {0x00};
+    rig_init(&rig);
+    rig_begin(&rig);
+    kl_devop code = {
+        .kind = KL_DEVOP_SET_CODE, .address = rig.account[1], .code = KL_SPAN_OF(stop)};
+    CHECK_OK(kl_host_dev(rig.host, &code, &broken));
+    CHECK_RULE(broken, KL_RULE_NONE);
+    sent refused = send_tx(&rig, 1, 0, 2 * GWEI, true);
+    CHECK_OK(refused.status);
+    CHECK_RULE(refused.broken, KL_RULE_TX_SENDER_CODE);
+    CHECK_U64(number_of(&rig), 0);
+    CHECK_U64(pending_of(&rig), 0);
+    send_good(&rig, 0, 0);
+    rig_done(&rig);
+}
+
 KL_TEST(host_mines_by_hand_all_that_waits)
 {
     struct rig rig;

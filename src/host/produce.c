@@ -97,12 +97,12 @@ static void offer_settle(struct offer *o, u64 version)
     for (usize i = 0; i < o->at; i++) {
         const kl_tx *tx = &o->txs[i]->tx;
         if (o->fates[i] == KL_RULE_NONE) {
-            kl_host_settle(host, &tx->hash, version);
+            kl_host_settle(host, &tx->hash, version, KL_RULE_NONE);
             if (kl_pool_get(host->pool, &tx->hash))
                 kl_host_pool_refresh(host, &tx->sender);
         } else if (!may_come_again(o->fates[i])) {
             kl_pool_remove(host->pool, &tx->hash);
-            kl_host_settle(host, &tx->hash, 0);
+            kl_host_settle(host, &tx->hash, 0, o->fates[i]);
         }
     }
     /* When nothing the pool has could be built in, what comes next is up to an event: an arrival,

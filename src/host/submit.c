@@ -93,12 +93,13 @@ void kl_host_pool_refresh_all(struct kl_host *host)
     kl_arena_done(&g.arena);
 }
 
-void kl_host_settle(struct kl_host *host, const kl_hash *hash, u64 version)
+void kl_host_settle(struct kl_host *host, const kl_hash *hash, u64 version, kl_rule fate)
 {
     for (struct waiter *w = host->waiters; w; w = w->next)
         if (!w->settled && kl_hash_eq(&w->hash, hash)) {
             w->settled = true;
             w->version = version;
+            w->fate = fate;
             kl_cond_signal(&w->woken);
         }
 }
@@ -125,7 +126,7 @@ static kl_status add(struct kl_host *host, const kl_tx *tx, kl_pool_added *added
     if (*broken != KL_RULE_NONE)
         return KL_OK;
     if (added->replaced)
-        kl_host_settle(host, &added->replaced_hash, 0);
+        kl_host_settle(host, &added->replaced_hash, 0, KL_RULE_NONE);
     if (added->pending) {
         host->arrivals++;
         kl_solo_tx_waiting(&host->solo, true);
@@ -173,7 +174,8 @@ static bool is_over(const struct kl_host *host, const struct waiter *w)
 
 /* What follows an admission that made the transaction pending: the lock is held before and after.
  */
-static kl_status follow_up(struct kl_host *host, const kl_hash *hash, bool wait, u64 timeout_ns)
+static kl_status follow_up(struct kl_host *host, const kl_hash *hash, bool wait, u64 timeout_ns,
+                           kl_rule *broken)
 {
     struct waiter w = {.hash = *hash};
     const kl_pool_tx *tx = kl_pool_tx_ref(kl_pool_get(host->pool, hash));
@@ -184,6 +186,8 @@ static kl_status follow_up(struct kl_host *host, const kl_hash *hash, bool wait,
         kl_cond_wait_ns(&w.woken, &host->lock, end_ns - now_ns);
     delist(host, &w);
     kl_pool_tx_unref(tx);
+    if (wait)
+        *broken = w.fate;
     return wait && !is_told(host, &w) ? host->broken : KL_OK;
 }
 
@@ -195,7 +199,7 @@ kl_status kl_host_submit(struct kl_host *host, const kl_tx *tx, bool wait, u64 t
     kl_lock(&host->lock);
     kl_status status = add(host, tx, &added, broken);
     if (status == KL_OK && *broken == KL_RULE_NONE && added.pending)
-        status = follow_up(host, &tx->hash, wait && host->solo.automine, timeout_ns);
+        status = follow_up(host, &tx->hash, wait && host->solo.automine, timeout_ns, broken);
     kl_unlock(&host->lock);
     return status;
 }
