@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "txpool/pool_priv.h"
+#include "types/intrinsic.h"
 
 kl_status kl_pool_new(struct kl_pool **out, const kl_pool_config *config)
 {
@@ -87,8 +88,9 @@ static kl_status sender_new(struct kl_pool *pool, const kl_address *address, str
     return KL_OK;
 }
 
-static void count_in(struct kl_pool *pool, const struct entry *entry)
+static void count_in(struct kl_pool *pool, struct sender *sender, const struct entry *entry)
 {
+    sender->costs = kl_u256_add(sender->costs, entry->cost);
     pool->bytes += entry->pub.tx.raw.len;
     pool->queued++; /* recount moves it over if it is pending */
 }
@@ -96,6 +98,7 @@ static void count_in(struct kl_pool *pool, const struct entry *entry)
 static void count_out(struct kl_pool *pool, struct sender *sender, usize position)
 {
     const struct entry *entry = kl_sender_at(sender, position);
+    sender->costs = kl_u256_sub(sender->costs, entry->cost);
     pool->bytes -= entry->pub.tx.raw.len;
     if (position < sender->pending) {
         pool->pending--;
@@ -185,6 +188,7 @@ static kl_status replace(struct kl_pool *pool, struct sender *sender, usize posi
     kl_status status = kl_map_put(&pool->by_hash, entry); /* has the room the old one left */
     KL_ASSERT(status == KL_OK);
     pool->bytes += entry->pub.tx.raw.len - old->pub.tx.raw.len;
+    sender->costs = kl_u256_add(kl_u256_sub(sender->costs, old->cost), entry->cost);
     *at = entry;
     out->replaced = true;
     out->replaced_hash = old->pub.tx.hash;
@@ -203,9 +207,22 @@ static kl_status insert(struct kl_pool *pool, struct sender *sender, usize posit
         kl_map_take(&pool->by_hash, entry->pub.tx.hash.b);
         return status;
     }
-    count_in(pool, entry);
+    count_in(pool, sender, entry);
     kl_price_heap_changed(pool, sender);
     return KL_OK;
+}
+
+/* Can the sender's balance pay for all of its transactions together, with tx among them? */
+static kl_rule judge_costs(const struct sender *sender, const kl_tx *tx, const kl_pool_facts *facts,
+                           usize position, bool found)
+{
+    kl_u256 cost, others = sender->costs;
+    if (found)
+        others = kl_u256_sub(others, kl_sender_at(sender, position)->cost);
+    if (!kl_tx_cost(&cost, tx) || kl_u256_add_over(&cost, cost, others) ||
+        kl_u256_lt(facts->balance, cost))
+        return KL_RULE_TX_FUNDS;
+    return KL_RULE_NONE;
 }
 
 /* Everything that can be said against tx, known its sender and where it would stand. */
@@ -215,11 +232,14 @@ static kl_rule judge(struct kl_pool *pool, const kl_tx *tx, const kl_pool_facts 
     if (kl_map_get(&pool->by_hash, tx->hash.b))
         return KL_RULE_POOL_KNOWN;
     KL_JUDGE(kl_pool_judge(pool, tx, facts));
+    if (!sender)
+        return KL_RULE_NONE;
+    KL_JUDGE(judge_costs(sender, tx, facts, position, found));
     if (found)
         return pays_more(pool, tx, &kl_sender_at(sender, position)->pub.tx)
                    ? KL_RULE_NONE
                    : KL_RULE_POOL_REPLACE_UNDERPRICED;
-    return sender ? judge_share(pool, sender, position) : KL_RULE_NONE;
+    return judge_share(pool, sender, position);
 }
 
 kl_status kl_pool_add(struct kl_pool *pool, const kl_tx *tx, bool local, const kl_pool_facts *facts,

@@ -20,6 +20,7 @@ struct sender {
     kl_pool_facts facts;
     struct entry **entries;
     usize first, count, cap;
+    kl_u256 costs;    /* of all entries together, modulo 2^256 */
     usize pending;    /* how many of them, from the first on, could be in the next block */
     kl_u256 cost_max; /* no entry costs more */
     usize heap_index; /* in the pool's heap by price of the last entry */

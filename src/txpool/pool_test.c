@@ -150,6 +150,33 @@ KL_TEST(pool_turns_away_what_can_never_be_in_a_block)
     kl_pool_free(pool);
 }
 
+/* 21,000 gas at 5 gwei, three times, is what the balance can pay for. */
+KL_TEST(pool_counts_what_a_sender_owes_already)
+{
+    struct kl_pool *pool = pool_new();
+    struct made m;
+    kl_pool_added added;
+    const kl_u256 price = kl_u256_of((u64)GAS * 5 * GWEI);
+    const kl_pool_facts facts = {.balance = kl_u256_mul(price, kl_u256_of(3))};
+    for (u64 n = 0; n < 3; n++) {
+        make(&m, 1, n == 2 ? 7 : n, 5, 1); /* what is queued counts too */
+        CHECK_RULE(add(pool, &m, &facts, &added), KL_RULE_NONE);
+    }
+    make(&m, 1, 2, 5, 1);
+    CHECK_RULE(add(pool, &m, &facts, &added), KL_RULE_TX_FUNDS);
+    make(&m, 1, 1, 6, 2);
+    CHECK_RULE(add(pool, &m, &facts, &added), KL_RULE_TX_FUNDS);
+    kl_pool_facts more = {.balance = kl_u256_add(facts.balance, kl_u256_of((u64)GAS * GWEI))};
+    CHECK_RULE(add(pool, &m, &more, &added), KL_RULE_NONE);
+    CHECK(added.replaced);
+    CHECK(kl_pool_remove(pool, &m.tx.hash));
+    make(&m, 1, 1, 6, 1);
+    CHECK_RULE(add(pool, &m, &more, &added), KL_RULE_NONE);
+    make(&m, 2, 0, 5, 1);
+    CHECK_RULE(add(pool, &m, &facts, &added), KL_RULE_NONE);
+    kl_pool_free(pool);
+}
+
 KL_TEST(pool_when_full_evicts_the_cheapest_tail_and_turns_away_what_is_cheaper_still)
 {
     struct kl_pool *pool = pool_new();

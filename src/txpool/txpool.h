@@ -64,8 +64,8 @@ typedef struct kl_pool_added {
 } kl_pool_added;
 
 /* Judges tx (sender set) and admits it.  *broken: POOL_KNOWN "already known", TX_NONCE_LOW,
- * POOL_REPLACE_UNDERPRICED, TX_FUNDS, TX_INTRINSIC_GAS, BLOCK_GAS "exceeds block
- * gas limit", POOL_FULL, … and nothing has changed.  KL_NOMEM. */
+ * POOL_REPLACE_UNDERPRICED, TX_FUNDS (for all of the sender's together), TX_INTRINSIC_GAS,
+ * BLOCK_GAS "exceeds block gas limit", POOL_FULL, … and nothing has changed.  KL_NOMEM. */
 KL_MUST_USE kl_status kl_pool_add(struct kl_pool *pool, const kl_tx *tx, bool local,
                                   const kl_pool_facts *facts, kl_pool_added *out, kl_rule *broken);
 
