@@ -70,10 +70,6 @@ static kl_status check_pace(struct kl_node *node, kl_node_fault *fault)
 {
     const kl_spec *spec = kl_chain_spec(kl_host_chain(node->host));
     u64 block_time_ns = node->config.block_time_ns;
-    if (spec->engine != KL_ENGINE_SOLO)
-        return kl_node_blame(fault, KL_UNSUPPORTED,
-                             "config.keel.engine of this chain says that its blocks come from "
-                             "outside; only a chain whose engine is solo can be run");
     if (!spec->dev && !spec->repeat_timestamp && block_time_ns && block_time_ns < SECOND_NS)
         return kl_node_blame(fault, KL_UNSUPPORTED,
                              "blocks of this chain are at least a second apart (its genesis lacks "

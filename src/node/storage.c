@@ -285,6 +285,11 @@ static kl_status judge_genesis(const struct kl_node *node, kl_node_fault *fault)
         status = kl_node_blame(fault, status, "%s: %s", genesis_name(node), kl_status_text(status));
     else if (bad.rule != KL_RULE_NONE)
         status = blame_genesis(node, &bad, fault);
+    else if (genesis.spec.engine != KL_ENGINE_SOLO)
+        status = kl_node_blame(fault, KL_UNSUPPORTED,
+                               "%s: config.keel.engine says that blocks come from outside; only a "
+                               "chain whose engine is solo can be run",
+                               genesis_name(node));
     else
         status = judge_system_contracts(node, &genesis, fault);
     kl_arena_done(&arena);

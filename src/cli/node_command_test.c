@@ -1,0 +1,294 @@
+/* keel dev, keel init and keel node as somebody types them. */
+#include <fcntl.h>
+#include <ftw.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/test.h"
+#include "cli/command.h"
+#include "sys/tcp.h"
+
+enum { WORDS_MAX = 24 };
+
+static char said[16000];
+
+static int remove_entry(const char *path, KL_UNUSED const struct stat *info, KL_UNUSED int kind,
+                        KL_UNUSED struct FTW *walk)
+{
+    return remove(path);
+}
+
+/* A folder for one test, which is also the working directory. */
+struct place {
+    char dir[32], before[1000];
+};
+
+static void place_enter(struct place *place)
+{
+    snprintf(place->dir, sizeof place->dir, "/tmp/keel-test-XXXXXX");
+    CHECK(mkdtemp(place->dir) && getcwd(place->before, sizeof place->before));
+    CHECK(chdir(place->dir) == 0);
+}
+
+static void place_leave(struct place *place)
+{
+    CHECK(chdir(place->before) == 0);
+    CHECK(nftw(place->dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS) == 0);
+}
+
+static int split(char *line, char **argv)
+{
+    int argc = 0;
+    for (char *word; (word = strsep(&line, " ")) != NULL;) {
+        CHECK(argc < WORDS_MAX);
+        argv[argc++] = word;
+    }
+    argv[argc] = NULL;
+    return argc;
+}
+
+/* Runs "keel <line>" in a process of its own, with what it says going to out. */
+static pid_t start(const char *line, int out)
+{
+    char copy[512], *argv[WORDS_MAX + 1];
+    snprintf(copy, sizeof copy, "keel %s", line);
+    int argc = split(copy, argv);
+    fflush(stdout);
+    fflush(stderr);
+    pid_t pid = fork();
+    CHECK(pid >= 0);
+    if (pid == 0) {
+        (void)dup2(out, STDOUT_FILENO);
+        (void)dup2(out, STDERR_FILENO);
+        int code = kl_cli_main(argc, argv);
+        fflush(stdout);
+        _exit(code);
+    }
+    return pid;
+}
+
+static int end_of(pid_t pid)
+{
+    int end;
+    CHECK(waitpid(pid, &end, 0) == pid);
+    return WIFEXITED(end) ? WEXITSTATUS(end) : -1;
+}
+
+/* The exit code of a command that ends by itself; what it says is in `said`. */
+static int run(const char *line)
+{
+    FILE *file = tmpfile();
+    CHECK(file != NULL);
+    int code = end_of(start(line, fileno(file)));
+    rewind(file);
+    usize len = fread(said, 1, sizeof said - 1, file);
+    said[len] = '\0';
+    fclose(file);
+    return code;
+}
+
+static void check_said(const char *line, int code, const char *words)
+{
+    int got = run(line);
+    if (got != code || !strstr(said, words))
+        kl_test_fail(__FILE__, __LINE__, "keel %s: %d, %s", line, got, said);
+}
+
+/* A command that serves: started, and what it says read until it listens. */
+struct served {
+    pid_t pid;
+    int pipe;
+    u16 port;
+};
+
+static struct served serve(const char *line, const char *mark)
+{
+    int ends[2];
+    usize len = 0;
+    CHECK(pipe(ends) == 0);
+    struct served s = {.pid = start(line, ends[1]), .pipe = ends[0]};
+    close(ends[1]);
+    said[0] = '\0';
+    for (const char *at; !(at = strstr(said, mark)) || !strchr(at, '\n');) {
+        ssize_t got = read(s.pipe, said + len, sizeof said - 1 - len);
+        if (got <= 0)
+            kl_test_fail(__FILE__, __LINE__, "keel %s: %s", line, said);
+        len += (usize)got;
+        said[len] = '\0';
+    }
+    s.port = (u16)strtoul(strstr(said, mark) + strlen(mark), NULL, 10);
+    return s;
+}
+
+/* One call; the answer is in `said`. */
+static void call(const struct served *s, const char *method)
+{
+    char body[256], request[512];
+    int fd, flags = 0;
+    usize len = 0;
+    snprintf(body, sizeof body, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"%s\",\"params\":[]}",
+             method);
+    snprintf(request, sizeof request,
+             "POST / HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
+             strlen(body), body);
+    CHECK_OK(kl_tcp_connect(&fd, "127.0.0.1", s->port));
+    CHECK(fcntl(fd, F_SETFL, flags) == 0); /* reads wait */
+    CHECK(send(fd, request, strlen(request), MSG_NOSIGNAL) == (ssize_t)strlen(request));
+    for (ssize_t got; (got = recv(fd, said + len, sizeof said - 1 - len, 0)) > 0;)
+        len += (usize)got;
+    said[len] = '\0';
+    kl_tcp_close(fd);
+}
+
+static void check_answer(const struct served *s, const char *method, const char *result)
+{
+    call(s, method);
+    if (!strstr(said, result))
+        kl_test_fail(__FILE__, __LINE__, "%s: %s", method, said);
+}
+
+static void stop(struct served *s, int signal_number)
+{
+    CHECK(kill(s->pid, signal_number) == 0);
+    CHECK_U64((u64)end_of(s->pid), KL_EXIT_OK);
+    close(s->pipe);
+}
+
+KL_TEST(dev_options_that_make_no_sense_are_refused)
+{
+    static const struct {
+        const char *line, *words;
+    } rows[] = {
+        {"dev --prot 1", "did you mean --port?"},
+        {"dev --port 65536", "--port takes a number from 0 to 65535, not '65536'"},
+        {"dev --accounts many", "--accounts takes a number from 0 to 1000"},
+        {"dev --balance 1.2.3", "--balance takes an amount of ether"},
+        {"dev --block-time 0", "--block-time takes seconds from 0.001 to 86400"},
+        {"dev --chain-id 0", "--chain-id takes a number from 1"},
+        {"dev --hardfork osaca", "did you mean osaka?"},
+        {"dev --hardfork bpo5", "The forks are: frontier homestead"},
+        {"dev --order random", "--order takes fees or fifo"},
+        {"dev --coinbase 0x12", "--coinbase takes an address"},
+        {"dev --ephemeral --dir x", "--ephemeral keeps nothing"},
+        {"dev --ephemeral --reset", "--ephemeral keeps nothing"},
+        {"dev --no-mining --block-time 1", "exclude each other"},
+        {"dev --mnemonic nonsense --ephemeral", "--mnemonic takes 12 to 24 words"},
+        {"dev something", "one argument too many: something"},
+        {"init --dir x", "--genesis FILE is missing"},
+        {"init --genesis x", "--dir FOLDER is missing"},
+        {"node", "--dir FOLDER is missing"},
+        {"node --dir x --order random", "--order takes fees or fifo"},
+        {"node --dir x --mnemonic y", "unknown option --mnemonic"},
+    };
+    struct place place;
+    place_enter(&place);
+    for (usize i = 0; i < KL_COUNT_OF(rows); i++)
+        check_said(rows[i].line, KL_EXIT_USAGE, rows[i].words);
+    CHECK(access(".keel", F_OK) != 0 && access("x", F_OK) != 0);
+    place_leave(&place);
+}
+
+KL_TEST(node_commands_have_help_with_examples)
+{
+    check_said("dev --help", KL_EXIT_OK, "-b, --block-time SECONDS");
+    CHECK(strstr(said, "examples:\n  keel dev\n") && strstr(said, "--keep-history"));
+    check_said("init --help", KL_EXIT_OK, "keel init --genesis genesis.json --dir ./chain");
+    check_said("node --help", KL_EXIT_OK, "--on-demand");
+    CHECK(!strstr(said, "--mnemonic"));
+}
+
+KL_TEST(dev_runs_without_configuration_and_stops_on_a_signal)
+{
+    static const int signals[] = {SIGTERM, SIGINT};
+    struct place place;
+    place_enter(&place);
+    for (usize i = 0; i < KL_COUNT_OF(signals); i++) {
+        struct served s = serve("dev -p 0", "Listening on 127.0.0.1:");
+        CHECK(strstr(said, "(0) 0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266 (10000 ETH)\n"));
+        CHECK(
+            strstr(said, "(0) 0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"));
+        CHECK(strstr(said, "Mnemonic:          test test") && strstr(said, "\n31337\n"));
+        check_answer(&s, "eth_chainId", "\"result\":\"0x7a69\"");
+        check_answer(&s, "evm_mine", "\"result\"");
+        check_answer(&s, "eth_blockNumber", i ? "\"result\":\"0x2\"" : "\"result\":\"0x1\"");
+        check_said("dev -p 0", KL_EXIT_FAILED, "another keel is running on ./.keel");
+        stop(&s, signals[i]);
+    }
+    check_said("dev -p 0 --chain-id 5", KL_EXIT_FAILED, "--reset");
+    place_leave(&place);
+}
+
+KL_TEST(dev_options_shape_the_chain)
+{
+    struct place place;
+    place_enter(&place);
+    struct served s =
+        serve("dev --ephemeral --port 0 --accounts 2 --balance 0.25 --chain-id 0x10 "
+              "--hardfork london --base-fee 7 --gas-limit 5000000 --timestamp 1000 --json",
+              "\"port\":");
+    CHECK(strstr(said, "{\"event\":\"listening\",\"host\":\"127.0.0.1\""));
+    CHECK(strstr(said, "\"chainId\":16") && strstr(said, "\"privateKeys\":[\"0xac0974"));
+    check_answer(&s, "eth_chainId", "\"result\":\"0x10\"");
+    stop(&s, SIGTERM);
+    CHECK(access(".keel", F_OK) != 0);
+    place_leave(&place);
+}
+
+static void write_genesis(const char *path, const char *more)
+{
+    FILE *file = fopen(path, "w");
+    CHECK(file != NULL);
+    fprintf(file,
+            "{\"config\": {\"chainId\": 7, \"homesteadBlock\": 0, \"eip150Block\": 0,\n"
+            "\"eip155Block\": 0, \"eip158Block\": 0, \"byzantiumBlock\": 0,\n"
+            "\"constantinopleBlock\": 0, \"petersburgBlock\": 0, \"istanbulBlock\": 0,\n"
+            "\"berlinBlock\": 0, \"londonBlock\": 0, \"terminalTotalDifficulty\": 0,\n"
+            "\"shanghaiTime\": 0, \"cancunTime\": 0%s},\n"
+            "\"gasLimit\": \"0x1c9c380\", \"difficulty\": \"0x0\", \"alloc\": {}}\n",
+            more);
+    CHECK(fclose(file) == 0);
+}
+
+KL_TEST(init_and_node_run_a_geth_genesis)
+{
+    struct place place;
+    place_enter(&place);
+    write_genesis("g.json", "");
+    check_said("init --genesis g.json --dir chain", KL_EXIT_OK,
+               "Made a chain in chain: chain id 7");
+    check_said("init --genesis g.json --dir chain", KL_EXIT_OK, "The chain is in chain");
+    check_said("node --dir chain --block-time 0.5 -p 0", KL_EXIT_FAILED, "repeatTimestamp");
+    struct served s = serve("node --dir chain --on-demand -p 0", "Listening on 127.0.0.1:");
+    check_answer(&s, "eth_chainId", "\"result\":\"0x7\"");
+    check_answer(&s, "eth_blockNumber", "\"result\":\"0x0\"");
+    check_answer(&s, "evm_mine", "the method evm_mine does not exist");
+    stop(&s, SIGTERM);
+    place_leave(&place);
+}
+
+KL_TEST(init_refuses_a_bad_genesis_and_leaves_nothing)
+{
+    static const struct {
+        const char *more, *words;
+    } rows[] = {
+        {", \"cancunTime\": \"soon\"", "g.json:5: config.cancunTime: "},
+        {", \"keel\": {\"engin\": 1}", "g.json:5: config.keel.engin: "},
+        {", \"keel\": {\"engine\": \"external\"}", "come from outside"},
+        {", \"pragueTime\": 0", "every block calls it from Prague on"},
+        {"}", "g.json:"},
+    };
+    struct place place;
+    place_enter(&place);
+    check_said("init --genesis none.json --dir chain", KL_EXIT_FAILED, "none.json: not found");
+    for (usize i = 0; i < KL_COUNT_OF(rows); i++) {
+        write_genesis("g.json", rows[i].more);
+        check_said("init --genesis g.json --dir chain", KL_EXIT_FAILED, rows[i].words);
+        CHECK(access("chain", F_OK) != 0);
+    }
+    check_said("node --dir chain", KL_EXIT_FAILED, "there is no chain in chain");
+    place_leave(&place);
+}
