@@ -272,6 +272,16 @@ static kl_hentry entry_at(const kl_hrange *r, const u8 page[PAGE], usize i)
     };
 }
 
+static bool seq_fits(const kl_hrange *r, u64 seq)
+{
+    return seq - r->first_seq < r->end_seq - r->first_seq;
+}
+
+static bool entry_fits(const kl_hrange *r, const kl_hentry *e)
+{
+    return e->version - r->first_version < r->version_count && seq_fits(r, e->seq);
+}
+
 /* Entries on entry page number `page`. */
 static usize entries_on(const kl_hrange *r, u64 page)
 {
@@ -339,6 +349,8 @@ kl_status kl_hindex_find(struct kl_hindex *index, const kl_hentry *from, kl_hent
     kl_hentry found = entry_at(&index->range, page, low);
     if (found.hash != from->hash)
         return KL_NOTFOUND;
+    if (!entry_fits(&index->range, &found))
+        return KL_CORRUPT;
     *out = found;
     return KL_OK;
 }
@@ -351,7 +363,7 @@ kl_status kl_hindex_seq_of(struct kl_hindex *index, u64 version, u64 *seq)
     u8 page[PAGE];
     KL_TRY(read_own_page(index, page, 1 + at / VERSIONS));
     *seq = r->first_seq + kl_load_be32(page + 4 * (at % VERSIONS));
-    return *seq < r->end_seq ? KL_OK : KL_CORRUPT;
+    return seq_fits(r, *seq) ? KL_OK : KL_CORRUPT;
 }
 
 /* One input of a merger, read from front to back. */
@@ -380,9 +392,7 @@ static kl_status advance(struct input *in)
         KL_TRY(read_own_page(in->index, in->entry_page, 1 + version_pages(r) + at / ENTRIES));
     in->head = entry_at(r, in->entry_page, at % ENTRIES);
     in->entries_read++;
-    return in->head.version - r->first_version < r->version_count && in->head.seq < r->end_seq
-               ? KL_OK
-               : KL_CORRUPT;
+    return entry_fits(r, &in->head) ? KL_OK : KL_CORRUPT;
 }
 
 static kl_status merged_entry(struct kl_hsource *source, kl_hentry *out)
@@ -409,7 +419,7 @@ static kl_status merged_version(struct kl_hsource *source, u64 *seq)
         KL_TRY(read_own_page(in->index, in->version_page, 1 + at / VERSIONS));
     *seq = r->first_seq + kl_load_be32(in->version_page + 4 * (at % VERSIONS));
     m->version_input += in->versions_read == r->version_count;
-    return KL_OK;
+    return seq_fits(r, *seq) ? KL_OK : KL_CORRUPT;
 }
 
 static kl_status merge(struct merger *m, struct kl_hindex **out, struct kl_fs *fs, const char *dir,
