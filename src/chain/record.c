@@ -159,7 +159,7 @@ static kl_rule read_senders(kl_span list, kl_block *block)
     return kl_rlp_close(&items);
 }
 
-/* Reads the stored receipts, one a transaction, and restores what is not stored. */
+/* Reads the stored receipts, one a transaction; each adds its gas to the sum. */
 static kl_status load_receipts(kl_span list, const kl_block *block, struct kl_arena *arena,
                                const kl_receipt **out, kl_rule *broken)
 {
@@ -177,7 +177,8 @@ static kl_status load_receipts(kl_span list, const kl_block *block, struct kl_ar
             break;
         KL_TRY(kl_receipt_load(&receipts[i], item, arena, broken));
         cumulative = kl_add_sat_u64(cumulative, receipts[i].gas_used);
-        receipts[i].cumulative_gas_used = cumulative;
+        if (*broken == KL_RULE_NONE && receipts[i].cumulative_gas_used != cumulative)
+            *broken = KL_RULE_LEDGER_RECEIPT;
     }
     if (*broken == KL_RULE_NONE)
         *broken = kl_rlp_close(&items);
@@ -189,6 +190,8 @@ kl_status kl_record_open(const kl_block_record *record, const kl_spec *spec, str
                          kl_block *block, const kl_receipt **receipts, kl_rule *broken)
 {
     KL_TRY(kl_block_decode(block, record->block, spec, arena, broken));
+    if (*broken == KL_RULE_NONE && !kl_hash_eq(&record->hash, &block->hash))
+        *broken = KL_RULE_LEDGER_HASH;
     if (*broken != KL_RULE_NONE)
         return KL_OK;
     *broken = read_senders(record->senders, block);

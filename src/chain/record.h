@@ -55,7 +55,8 @@ kl_rule kl_record_block(kl_span payload, kl_block_record *out);
 kl_rule kl_record_header(u8 kind, kl_span payload, kl_header *out);
 
 /* The block with its senders as stored, and its receipts, in the arena.  Receipts get their blooms
- * and cumulative sums back.  receipts NULL: they are not wanted. */
+ * back.  LEDGER_HASH for another block's hash, LEDGER_RECEIPT where the gas does not add up.
+ * receipts NULL: they are not wanted. */
 KL_MUST_USE kl_status kl_record_open(const kl_block_record *record, const kl_spec *spec,
                                      struct kl_arena *arena, kl_block *block,
                                      const kl_receipt **receipts, kl_rule *broken);
