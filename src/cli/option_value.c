@@ -62,8 +62,10 @@ bool kl_option_set(const kl_option *option, const char *text)
     case KL_OPTION_FLAG:
         return read_bool(option->into, text);
     case KL_OPTION_TEXT:
+        if (*text == '\0')
+            return false;
         *(const char **)option->into = text;
-        return *text != '\0';
+        return true;
     case KL_OPTION_NUMBER:
         good = read_number(&value, text);
         return put_ranged(option, good, value);
