@@ -21,8 +21,8 @@ const char *kl_precompile_name(const struct kl_precompile *precompile);
 /* What a run with input costs under fork; UINT64_MAX where the input alone makes it fail. */
 u64 kl_precompile_gas(const struct kl_precompile *precompile, kl_span input, kl_fork fork);
 
-/* Runs it; *ok is false when the call fails (all gas is gone).  Output is in the arena.  KL_NOMEM.
- */
+/* Runs it; *ok is false when the call fails (all gas is gone).  Output is in the arena.  KL_NOMEM,
+ * KL_LIMIT. */
 KL_MUST_USE kl_status kl_precompile_run(const struct kl_precompile *precompile, kl_span input,
                                         kl_fork fork, struct kl_arena *arena, kl_span *output,
                                         bool *ok);
