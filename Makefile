@@ -59,7 +59,7 @@ help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.* ## \(.*\)/\1\t\2/p' Makefile | expand -t 14
 
 # The build folders, by what the compiler adds.
-THREADED := base_test sys_test lmdb_test state_test rpc_test host_test node_test
+THREADED := base sys lmdb state rpc host node
 CLANG    := CC=clang-14 meson setup --buildtype debugoptimized -Db_lundef=false
 $(B)/build.ninja:
 	@meson setup $(B)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs every test of a build folder and sums their last lines: 'N passed, N failed, N skipped'.
 
-Usage: test.py BUILD [NAME-PART | SUITE]...
+Usage: test.py BUILD [SUITE | NAME | NAME-PART]...
 Each test is a program whose last line gives its counts; one that ends without such a line, or with
 another exit code than its counts call for, counts as one failure.  Output of a test that passed is
 kept in BUILD/test-logs, output of one that failed is shown; the sum is kept there too.  Lines starting with 'skipped: ' name
@@ -34,15 +34,19 @@ def run(test, build, log):
     return counts, lines
 
 
-def chosen(test, parts):
-    suites = {suite.split(":")[-1] for suite in test["suite"]}
-    return not parts or any(part in suites or part in test["name"] for part in parts)
+def chosen(tests, words):
+    """The tests that the words name: each is a suite, a test, or else a part of names."""
+    suites = [{suite.split(":")[-1] for suite in test["suite"]} for test in tests]
+    whole = {test["name"] for test in tests}.union(*suites)
+    return [test for test, of in zip(tests, suites)
+            if not words or any(word in of or word == test["name"] or
+                                (word not in whole and word in test["name"]) for word in words)]
 
 
 def main():
     build = pathlib.Path(sys.argv[1])
     tests = json.loads(subprocess.check_output(["meson", "introspect", "--tests", str(build)]))
-    tests = [t for t in tests if chosen(t, sys.argv[2:])]
+    tests = chosen(tests, sys.argv[2:])
     logs = build / "test-logs"
     logs.mkdir(exist_ok=True)
     total = [0, 0, 0]
