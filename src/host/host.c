@@ -142,6 +142,14 @@ void kl_host_set_automine(struct kl_host *host, bool on)
     kl_unlock(&host->lock);
 }
 
+u64 kl_host_interval(struct kl_host *host)
+{
+    kl_lock(&host->lock);
+    u64 interval_ns = host->solo.interval_ns;
+    kl_unlock(&host->lock);
+    return interval_ns;
+}
+
 void kl_host_set_interval(struct kl_host *host, u64 interval_ns)
 {
     kl_lock(&host->lock);

@@ -79,6 +79,7 @@ KL_MUST_USE kl_status kl_host_dev(struct kl_host *host, kl_devop *op, kl_rule *b
 
 bool kl_host_automine(struct kl_host *host);
 void kl_host_set_automine(struct kl_host *host, bool on);
+u64 kl_host_interval(struct kl_host *host); /* 0: none */
 void kl_host_set_interval(struct kl_host *host, u64 interval_ns);
 
 /* The pool, locked for the duration of use(ctx, pool). */

@@ -422,7 +422,9 @@ KL_TEST(host_makes_interval_blocks_also_empty_ones)
     CHECK_RULE(s.broken, KL_RULE_NONE);
     await_number(&rig, number_of(&rig) + 2);
     CHECK_U64(pending_of(&rig), 0);
+    CHECK_U64(kl_host_interval(rig.host), GWEI / 1000);
     kl_host_set_interval(rig.host, 0);
+    CHECK_U64(kl_host_interval(rig.host), 0);
     rig_done(&rig);
 }
 

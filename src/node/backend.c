@@ -221,9 +221,14 @@ static void set_automine(struct kl_rpc_backend *backend, bool on)
     kl_host_set_automine(node_of(backend)->host, on);
 }
 
-static void set_interval(struct kl_rpc_backend *backend, u64 interval_ns)
+static u64 interval_ns(struct kl_rpc_backend *backend)
 {
-    kl_host_set_interval(node_of(backend)->host, interval_ns);
+    return kl_host_interval(node_of(backend)->host);
+}
+
+static void set_interval(struct kl_rpc_backend *backend, u64 ns)
+{
+    kl_host_set_interval(node_of(backend)->host, ns);
 }
 
 static kl_status health(struct kl_rpc_backend *backend)
@@ -253,6 +258,7 @@ const struct kl_rpc_backend_ops kl_node_backend_ops = {
     .mine = mine,
     .automine = automine,
     .set_automine = set_automine,
+    .interval_ns = interval_ns,
     .set_interval = set_interval,
     .health = health,
     .peer_count = peer_count,

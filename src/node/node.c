@@ -98,7 +98,11 @@ kl_status kl_node_open(struct kl_node **out, const kl_node_config *config, kl_no
     if (!node)
         return kl_node_blame(fault, KL_NOMEM, "out of memory");
     node->config = *config;
-    node->backend = (struct kl_rpc_backend){&kl_node_backend_ops, config->client_version};
+    node->backend = (struct kl_rpc_backend){
+        .ops = &kl_node_backend_ops,
+        .client_version = config->client_version,
+        .fifo = config->fifo,
+    };
     node->listener = (struct kl_host_listener){
         .tip = on_tip, .pending = on_pending, .executed = on_executed, .broken = on_broken};
     KL_ASSERT(sem_init(&node->bell.sem, 0, 0) == 0);

@@ -47,6 +47,7 @@ struct kl_rpc_backend_ops {
     kl_status (*mine)(struct kl_rpc_backend *backend, u64 count, u64 spacing);
     bool (*automine)(struct kl_rpc_backend *backend);
     void (*set_automine)(struct kl_rpc_backend *backend, bool on);
+    u64 (*interval_ns)(struct kl_rpc_backend *backend); /* 0: none */
     void (*set_interval)(struct kl_rpc_backend *backend, u64 interval_ns);
 
     kl_status (*health)(struct kl_rpc_backend *backend);
@@ -56,6 +57,7 @@ struct kl_rpc_backend_ops {
 struct kl_rpc_backend {
     const struct kl_rpc_backend_ops *ops;
     const char *client_version; /* "Keel/v0.1.0/linux-amd64/…" */
+    bool fifo;                  /* blocks take transactions in order of arrival, not by fees */
 };
 
 #endif

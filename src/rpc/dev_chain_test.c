@@ -60,6 +60,10 @@ KL_TEST(dev_chain_goes_back_over_a_chain)
     chain_rig_check(&rig, "eth_blockNumber", "[]", "\"result\":\"0x0\"");
     chain_rig_check(&rig, "evm_revert", "[\"0x1\"]", "\"result\":false");
     chain_rig_check(&rig, "anvil_getGenesisTime", "[]", "\"result\":1");
+    rig.backend.fifo = true;
+    chain_rig_ask(&rig, "anvil_nodeInfo", "[]");
+    chain_rig_has(&rig, "\"transactionOrder\":\"fifo\"");
+    rig.backend.fifo = false;
     chain_rig_ask(&rig, "anvil_nodeInfo", "[]");
     chain_rig_has(&rig, "\"result\":{\"currentBlockNumber\":\"0x0\",\"currentBlockTimestamp\":1,"
                         "\"currentBlockHash\":\"0x");

@@ -59,7 +59,7 @@ bool kl_rpc_dev_node_info(struct kl_rpc_call *call)
     kl_json_put_text(out,
                      kl_fork_name(kl_spec_fork(spec, head->header.number + 1, plan.timestamp)));
     kl_json_put_key(out, "transactionOrder");
-    kl_json_put_text(out, "fees");
+    kl_json_put_text(out, backend->fifo ? "fifo" : "fees");
     kl_json_put_key(out, "environment");
     put_environment(out, spec, head, &plan);
     kl_json_put_key(out, "forkConfig");

@@ -78,6 +78,17 @@ bool kl_rpc_dev_set_automine(struct kl_rpc_call *call)
     return true;
 }
 
+/* Seconds, or null. */
+bool kl_rpc_dev_get_interval(struct kl_rpc_call *call)
+{
+    u64 ns = call->backend->ops->interval_ns(call->backend);
+    if (ns)
+        kl_json_put_number(call->out, ns / NS_PER_S);
+    else
+        kl_json_put_null(call->out);
+    return true;
+}
+
 bool kl_rpc_dev_set_interval(struct kl_rpc_call *call)
 {
     const struct kl_rpc_backend_ops *ops = call->backend->ops;

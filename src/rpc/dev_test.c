@@ -17,6 +17,7 @@ struct recorder {
     struct kl_buf said;
     kl_rule broken; /* what the next operation breaks */
     bool automine, has_tx;
+    u64 interval_ns;
 };
 
 static struct recorder *of(struct kl_rpc_backend *backend)
@@ -65,8 +66,14 @@ static void set_automine(struct kl_rpc_backend *backend, bool on)
     say(backend, "automine %d", on);
 }
 
+static u64 interval(struct kl_rpc_backend *backend)
+{
+    return of(backend)->interval_ns;
+}
+
 static void set_interval(struct kl_rpc_backend *backend, u64 interval_ns)
 {
+    of(backend)->interval_ns = interval_ns;
     say(backend, "interval %" PRIu64, interval_ns);
 }
 
@@ -104,6 +111,7 @@ static void recorder_init(struct recorder *r)
         .mine = record_mine,
         .automine = automine,
         .set_automine = set_automine,
+        .interval_ns = interval,
         .set_interval = set_interval,
         .pool_drop = drop,
         .pool_clear = clear,
@@ -245,8 +253,10 @@ KL_TEST(dev_blocks_come_in_one_way_at_a_time)
     check(&r, "evm_setAutomine", "[true]", "null", "automine 1");
     check(&r, "evm_setIntervalMining", "[2]", "null", "automine 0; interval 2000000000");
     check(&r, "hardhat_getAutomine", "[]", "false", "");
+    check(&r, "anvil_getIntervalMining", "[]", "2", "");
     check(&r, "evm_setAutomine", "[true]", "null", "interval 0; automine 1");
     check(&r, "anvil_setIntervalMining", "[0]", "null", "automine 0; interval 0");
+    check(&r, "anvil_getIntervalMining", "[]", "null", "");
     kl_buf_done(&r.said);
 }
 
