@@ -1,11 +1,45 @@
 /* eth_, sending [execution-apis eth/submit]. */
 #include "rpc/method.h"
+#include "rpc/put.h"
 #include "rpc/submit.h"
 #include "rpc/tx_fill.h"
 
 enum {
     NONCE_TRIES = 64, /* others may take the nonce that was chosen */
 };
+
+/* The envelope, to be sent whenever the caller likes [execution-apis eth/sign]. */
+bool kl_rpc_eth_sign_transaction(struct kl_rpc_call *call)
+{
+    kl_tx_args args;
+    kl_tx tx;
+    kl_address sender;
+    if (!kl_arg_tx(call, kl_arg_at(call, 0), &args) || !kl_rpc_fill_tx(call, &args, &tx) ||
+        !kl_rpc_sign_tx(call, &tx))
+        return false;
+    if (kl_tx_impersonates(&tx, &sender))
+        return kl_rpc_fail(call, KL_RPC_INPUT, "an impersonated account has no key to sign with");
+    kl_json_put_data(call->out, tx.raw);
+    return true;
+}
+
+/* What eth_sendTransaction would sign, with a signature of zeros. */
+bool kl_rpc_eth_fill_transaction(struct kl_rpc_call *call)
+{
+    static const kl_put_place nowhere;
+    kl_tx_args args;
+    kl_tx tx;
+    if (!kl_arg_tx(call, kl_arg_at(call, 0), &args) || !kl_rpc_fill_tx(call, &args, &tx) ||
+        !kl_rpc_seal_tx(call, &tx))
+        return false;
+    kl_json_put_object(call->out);
+    kl_json_put_key(call->out, "raw");
+    kl_json_put_data(call->out, tx.raw);
+    kl_json_put_key(call->out, "tx");
+    kl_put_tx(call->out, &tx, &nowhere);
+    kl_json_put_object_end(call->out);
+    return true;
+}
 
 bool kl_rpc_eth_send_raw_transaction(struct kl_rpc_call *call)
 {

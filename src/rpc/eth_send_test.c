@@ -271,6 +271,9 @@ KL_TEST(eth_send_transaction_refuses)
     chain_rig_check(&rig, "eth_sendTransaction",
                     "[{\"to\":\"" RIG_C "\",\"blobVersionedHashes\":[]}]",
                     ERROR("blob transactions are not carried by this node"));
+    chain_rig_check(&rig, "eth_sendTransaction",
+                    "[{\"data\":\"0x00\",\"gas\":\"0x186a0\",\"authorizationList\":[]}]",
+                    ERROR("EIP-7702 transaction cannot be used to create contract"));
     chain_rig_code(&rig, RIG_C, "5f5ffd");
     chain_rig_check(&rig, "eth_sendTransaction", "[{\"to\":\"" RIG_C "\"}]",
                     "\"error\":{\"code\":3,\"message\":\"execution reverted\",\"data\":\"0x\"}");
@@ -328,6 +331,45 @@ KL_TEST(eth_send_transaction_of_impersonated_accounts)
     chain_rig_check(&rig, "eth_getBalance", "[\"" RIG_D "\"]", "\"result\":\"0xe\"");
     chain_rig_ask(&rig, "anvil_stopImpersonatingAccount", "[\"" RIG_C "\"]");
     chain_rig_check(&rig, "eth_sendTransaction", send, ERROR("unknown account"));
+    chain_rig_done(&rig);
+}
+
+KL_TEST(eth_sign_transaction_gives_what_can_be_sent)
+{
+    struct chain_rig rig;
+    chain_rig_init(&rig);
+    char raw[1000];
+    kl_span answer =
+        chain_rig_askf(&rig, "eth_signTransaction",
+                       "[{\"from\":\"%s\",\"to\":\"" RIG_C "\",\"value\":\"0x9\"}]", rig.text[1]);
+    snprintf(raw, sizeof raw, "[%.*s]", (int)answer.len - 9, (const char *)answer.p + 9);
+    chain_rig_check(&rig, "eth_blockNumber", "[]", "\"result\":\"0x0\"");
+    CHECK(chain_rig_ask(&rig, "eth_sendRawTransaction", raw).p[1] == 'r');
+    chain_rig_check(&rig, "eth_getBalance", "[\"" RIG_C "\"]", "\"result\":\"0x9\"");
+    chain_rig_askf(&rig, "eth_getTransactionCount", "[\"%s\"]", rig.text[1]);
+    chain_rig_answered(&rig, "\"result\":\"0x1\"");
+    chain_rig_ask(&rig, "anvil_impersonateAccount", "[\"" RIG_C "\"]");
+    chain_rig_check(&rig, "eth_signTransaction", "[{\"from\":\"" RIG_C "\",\"to\":\"" RIG_D "\"}]",
+                    ERROR("an impersonated account has no key to sign with"));
+    chain_rig_done(&rig);
+}
+
+KL_TEST(eth_fill_transaction_signs_nothing)
+{
+    struct chain_rig rig;
+    chain_rig_init(&rig);
+    kl_tx tx = plain();
+    tx.max_fee = kl_u256_of(2750000000);
+    u8 raw[300];
+    kl_out out = kl_out_of(raw, sizeof raw);
+    kl_tx_encode(&out, &tx);
+    char want[1000] = "\"result\":{\"raw\":\"0x";
+    usize len = strlen(want);
+    kl_hex_digits(want + len, kl_out_done(&out));
+    snprintf(want + len + 2 * out.len, sizeof want - len - 2 * out.len, "\",\"tx\":{");
+    kl_span answer =
+        chain_rig_ask(&rig, "eth_fillTransaction", "[{\"to\":\"" RIG_C "\",\"value\":\"0x1\"}]");
+    CHECK_SPAN(kl_span_sub(answer, 0, strlen(want)), kl_span_str(want));
     chain_rig_done(&rig);
 }
 

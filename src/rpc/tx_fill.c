@@ -141,8 +141,7 @@ static bool is_impersonated(struct kl_rpc_call *call, const kl_address *address)
     return is;
 }
 
-/* The envelope with the signature that is set; tx becomes a view of it, as the pool wants it. */
-static bool seal(struct kl_rpc_call *call, kl_tx *tx)
+bool kl_rpc_seal_tx(struct kl_rpc_call *call, kl_tx *tx)
 {
     kl_tx sealed;
     kl_rule broken;
@@ -156,7 +155,8 @@ static bool seal(struct kl_rpc_call *call, kl_tx *tx)
     if (!kl_rpc_ok(call,
                    kl_tx_decode(&sealed, kl_out_done(&out), KL_FORK_NEWEST, call->arena, &broken)))
         return false;
-    KL_ASSERT(broken == KL_RULE_NONE);
+    if (broken != KL_RULE_NONE) /* no such transaction can be: a creation with authorizations */
+        return kl_rpc_fail_rule(call, broken);
     sealed.sender = tx->sender;
     sealed.has_sender = true;
     kl_tx_recover_authorities(&sealed);
@@ -174,5 +174,5 @@ bool kl_rpc_sign_tx(struct kl_rpc_call *call, kl_tx *tx)
             return kl_rpc_fail(call, KL_RPC_INPUT, "unknown account");
         tx->signature = (kl_signature){.r = kl_u256_from_address(&tx->sender)};
     }
-    return seal(call, tx);
+    return kl_rpc_seal_tx(call, tx);
 }

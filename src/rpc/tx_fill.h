@@ -10,8 +10,12 @@
  * there are any).  There is no signature yet.  *out views args. */
 bool kl_rpc_fill_tx(struct kl_rpc_call *call, const kl_tx_args *args, kl_tx *out);
 
+/* Encodes with whatever signature is set: raw and hash; tx becomes a view of its own envelope, as
+ * the pool wants it. */
+bool kl_rpc_seal_tx(struct kl_rpc_call *call, kl_tx *tx);
+
 /* Signs with the sender's key or, of an impersonated account of a dev chain, in its name; sets
- * signature, raw, hash and authorities. */
+ * the signature and seals. */
 bool kl_rpc_sign_tx(struct kl_rpc_call *call, kl_tx *tx);
 
 #endif
