@@ -124,6 +124,15 @@ static kl_arg either(const struct kl_rpc_call *call, kl_arg object, const char *
     return kl_arg_there(member) ? member : kl_arg_member(call, object, old);
 }
 
+static bool read_word(struct kl_rpc_call *call, kl_arg arg, kl_hash *out)
+{
+    kl_u256 number;
+    if (!kl_arg_u256(call, arg, &number))
+        return false;
+    *out = kl_u256_to_hash(number);
+    return true;
+}
+
 bool kl_arg_block_overrides(struct kl_rpc_call *call, kl_arg arg, kl_header *header,
                             bool *has_blob_base_fee, kl_u256 *blob_base_fee)
 {
@@ -144,7 +153,7 @@ bool kl_arg_block_overrides(struct kl_rpc_call *call, kl_arg arg, kl_header *hea
            (!kl_arg_there(time) || kl_arg_u64(call, time, &header->timestamp)) &&
            (!kl_arg_there(gas_limit) || kl_arg_u64(call, gas_limit, &header->gas_limit)) &&
            (!kl_arg_there(coinbase) || kl_arg_address(call, coinbase, &header->coinbase)) &&
-           (!kl_arg_there(randao) || kl_arg_slot(call, randao, &header->mix_hash)) &&
+           (!kl_arg_there(randao) || read_word(call, randao, &header->mix_hash)) &&
            (!kl_arg_there(difficulty) || kl_arg_u256(call, difficulty, &header->difficulty)) &&
            (!kl_arg_there(base_fee) || kl_arg_u256(call, base_fee, &header->base_fee)) &&
            (!kl_arg_there(blob_fee) || kl_arg_u256(call, blob_fee, blob_base_fee));

@@ -25,8 +25,10 @@ static bool put_nodes(struct kl_rpc_call *call, struct kl_view *view, const kl_h
 /* The key as it was given: a number as a number, 32 bytes as bytes [geth]. */
 static void put_key(struct kl_rpc_call *call, kl_arg arg, const kl_hash *slot)
 {
-    enum { WORD_TEXT = 66 };
-    if (kl_json_raw(call->json, arg.ref).len == WORD_TEXT)
+    enum { WORD_DIGITS = 63 }; /* and one more, which may be missing */
+    kl_span text = kl_json_raw(call->json, arg.ref);
+    usize prefix = text.len >= 2 && (text.p[1] | 0x20) == 'x' ? 2 : 0;
+    if (text.len - prefix >= WORD_DIGITS)
         kl_json_put_hash(call->out, slot);
     else
         kl_json_put_quantity_u256(call->out, kl_u256_from_hash(slot));

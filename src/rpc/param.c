@@ -69,6 +69,14 @@ static bool string(struct kl_rpc_call *call, kl_arg arg, kl_span *out, const cha
     return true;
 }
 
+/* A parameter whose text does not spell its type; of a member, why is enough. */
+static bool not_a(struct kl_rpc_call *call, kl_arg arg, const char *why, const char *what)
+{
+    if (arg.field)
+        return kl_arg_fail(call, arg, "%s", why);
+    return kl_arg_fail(call, arg, "json: cannot unmarshal %s into Go value of type %s", why, what);
+}
+
 static bool fixed(struct kl_rpc_call *call, kl_arg arg, void *out, usize len, const char *what)
 {
     kl_span text;
@@ -76,23 +84,25 @@ static bool fixed(struct kl_rpc_call *call, kl_arg arg, void *out, usize len, co
     if (!string(call, arg, &text, "hex string"))
         return false;
     kl_rule rule = kl_hex_fixed(bytes, len, text);
-    if (rule == KL_RULE_HEX_LENGTH)
+    if (rule == KL_RULE_HEX_LENGTH && text.len % 2 == 0)
         return kl_arg_fail(call, arg, "hex string has length %zu, want %zu for %s", text.len - 2,
                            2 * len, what);
     if (rule != KL_RULE_NONE)
-        return kl_arg_fail(call, arg, "%s", kl_rule_text(rule));
+        return not_a(call, arg,
+                     rule == KL_RULE_HEX_LENGTH ? "hex string of odd length" : kl_rule_text(rule),
+                     what);
     memcpy(out, bytes, len);
     return true;
 }
 
 bool kl_arg_address(struct kl_rpc_call *call, kl_arg arg, kl_address *out)
 {
-    return fixed(call, arg, out->b, sizeof out->b, "address");
+    return fixed(call, arg, out->b, sizeof out->b, "common.Address");
 }
 
 bool kl_arg_hash(struct kl_rpc_call *call, kl_arg arg, kl_hash *out)
 {
-    return fixed(call, arg, out->b, sizeof out->b, "hash");
+    return fixed(call, arg, out->b, sizeof out->b, "common.Hash");
 }
 
 bool kl_arg_data(struct kl_rpc_call *call, kl_arg arg, kl_span *out)
@@ -148,12 +158,28 @@ bool kl_arg_number(struct kl_rpc_call *call, kl_arg arg, u64 *out)
     return kl_u256_to_u64(out, wide) || kl_arg_fail(call, arg, "number > 64 bits");
 }
 
+/* "0x" is slot 0, and the prefix may be missing. */
 bool kl_arg_slot(struct kl_rpc_call *call, kl_arg arg, kl_hash *out)
 {
-    kl_u256 slot;
-    if (!kl_arg_u256(call, arg, &slot))
+    enum { DIGITS = 2 * sizeof out->b };
+    char word[DIGITS];
+    kl_hash slot;
+    kl_span text;
+    if (!string(call, arg, &text, "hex string"))
         return false;
-    *out = kl_u256_to_hash(slot);
+    bool prefix = text.len >= 2 && text.p[0] == '0' && (text.p[1] | 0x20) == 'x';
+    kl_span digits = prefix ? kl_span_sub(text, 2, text.len - 2) : text;
+    if (digits.len > DIGITS)
+        return kl_rpc_fail(call, KL_RPC_PARAMS,
+                           "storage key too long (want at most 32 bytes): \"%.*s\"",
+                           (int)KL_MIN(text.len, KL_RPC_MESSAGE_MAX), (const char *)text.p);
+    memset(word, '0', DIGITS);
+    if (digits.len)
+        memcpy(word + DIGITS - digits.len, digits.p, digits.len);
+    if (kl_hex_parse(slot.b, sizeof slot.b, kl_span_of(word, DIGITS)) != KL_RULE_NONE)
+        return kl_rpc_fail(call, KL_RPC_PARAMS, "invalid hex in storage key: \"%.*s\"",
+                           (int)text.len, (const char *)text.p);
+    *out = slot;
     return true;
 }
 

@@ -42,7 +42,7 @@ bool kl_arg_u256(struct kl_rpc_call *call, kl_arg arg, kl_u256 *out);
 /* The same, and JSON numbers and decimal strings, which tools send to dev methods. */
 bool kl_arg_number(struct kl_rpc_call *call, kl_arg arg, u64 *out);
 bool kl_arg_number_u256(struct kl_rpc_call *call, kl_arg arg, kl_u256 *out);
-/* A storage slot: "0x" and up to 64 digits, an odd number of them too. */
+/* A storage slot: up to 64 digits, an odd number of them too, with "0x" or without. */
 bool kl_arg_slot(struct kl_rpc_call *call, kl_arg arg, kl_hash *out);
 bool kl_arg_bool(struct kl_rpc_call *call, kl_arg arg, bool *out);
 bool kl_arg_text(struct kl_rpc_call *call, kl_arg arg, kl_span *out);

@@ -24,6 +24,10 @@
 #define ADDRESS "0x00112233445566778899AABBccddeeff00112233"
 #define HASH    "0x00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 
+#define NOT_A(why, what) \
+    "invalid argument 0: json: cannot unmarshal " why " into Go value of type common." what
+#define ZEROS "000000000000000000000000000000000000000"
+
 #define WIDE "0x10000000000000000000000000000000000000000000000000000000000000000"
 
 KL_TEST(param_fixed_and_data)
@@ -38,11 +42,13 @@ KL_TEST(param_fixed_and_data)
     BAD(kl_arg_address, "[null]", kl_address, "missing value for required argument 0");
     BAD(kl_arg_address, "{\"second\":1}", kl_address, "missing value for required argument 0");
     BAD(kl_arg_address, "[7]", kl_address, "invalid argument 0: hex string expected");
-    BAD(kl_arg_address, "[\"00\"]", kl_address, "invalid argument 0: hex string without 0x prefix");
+    BAD(kl_arg_address, "[\"00\"]", kl_address, NOT_A("hex string without 0x prefix", "Address"));
+    BAD(kl_arg_address, "[\"0xg" ZEROS "\"]", kl_address, NOT_A("invalid hex string", "Address"));
     BAD(kl_arg_address, "[\"0x0011\"]", kl_address,
-        "invalid argument 0: hex string has length 4, want 40 for address");
-    BAD(kl_arg_hash, "[\"0x0\"]", kl_hash,
-        "invalid argument 0: hex string has length 1, want 64 for hash");
+        "invalid argument 0: hex string has length 4, want 40 for common.Address");
+    BAD(kl_arg_hash, "[\"0x\"]", kl_hash,
+        "invalid argument 0: hex string has length 0, want 64 for common.Hash");
+    BAD(kl_arg_hash, "[\"0x0\"]", kl_hash, NOT_A("hex string of odd length", "Hash"));
     BAD(kl_arg_data, "[\"0x0\"]", kl_span, "invalid argument 0: hex string of odd length");
     BAD(kl_arg_data, "[\"0x0g\"]", kl_span, "invalid argument 0: invalid hex string");
     BAD(kl_arg_data, "[\"\"]", kl_span, "invalid argument 0: hex string without 0x prefix");
@@ -56,6 +62,11 @@ KL_TEST(param_quantities)
     GOOD(kl_arg_u256, "[\"0x10000000000000000\"]", kl_u256, out.w[1] == 1 && out.w[0] == 0);
     GOOD(kl_arg_slot, "[\"0x1\"]", kl_hash, out.b[31] == 1 && out.b[0] == 0);
     GOOD(kl_arg_slot, "[\"" HASH "\"]", kl_hash, out.b[31] == 0xff);
+    GOOD(kl_arg_slot, "[\"0x\"]", kl_hash, out.b[31] == 0);
+    GOOD(kl_arg_slot, "[\"1fe\"]", kl_hash, out.b[30] == 1 && out.b[31] == 0xfe);
+    BAD(kl_arg_slot, "[\"0xasdf\"]", kl_hash, "invalid hex in storage key: \"0xasdf\"");
+    BAD(kl_arg_slot, "[\"" WIDE "\"]", kl_hash,
+        "storage key too long (want at most 32 bytes): \"" WIDE "\"");
     GOOD(kl_arg_number, "[\"0x10\"]", u64, out == 16);
     GOOD(kl_arg_number, "[\"10\"]", u64, out == 10);
     GOOD(kl_arg_number, "[10]", u64, out == 10);
@@ -131,7 +142,7 @@ KL_TEST(param_blocks)
         "invalid argument 0: cannot specify both BlockHash and BlockNumber, choose one or the "
         "other");
     BAD(kl_arg_block, "[{\"blockHash\":\"0x1\"}]", kl_block_ref,
-        "invalid argument 0: blockHash: hex string has length 1, want 64 for hash");
+        "invalid argument 0: blockHash: hex string of odd length");
     BAD(kl_arg_block, "[{\"blockNumber\":{}}]", kl_block_ref,
         "invalid argument 0: blockNumber: hex string expected");
     BAD(kl_arg_block, "[{\"blockHash\":\"" HASH "\",\"requireCanonical\":1}]", kl_block_ref,

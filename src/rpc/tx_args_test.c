@@ -74,7 +74,7 @@ KL_TEST(tx_args_that_are_wrong)
         {"[]", "missing value for required argument 0"},
         {"[7]", "invalid argument 0: object expected"},
         {"[{\"from\":\"0x1\"}]",
-         "invalid argument 0: from: hex string has length 1, want 40 for address"},
+         "invalid argument 0: from: hex string of odd length"},
         {"[{\"gas\":21000}]", "invalid argument 0: gas: hex string expected"},
         {"[{\"value\":\"1\"}]", "invalid argument 0: value: hex string without 0x prefix"},
         {"[{\"data\":\"0x0\"}]", "invalid argument 0: data: hex string of odd length"},
