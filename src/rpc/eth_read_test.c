@@ -425,3 +425,25 @@ KL_TEST(filters_that_nobody_polls_are_dropped)
     chain_rig_result(&rig, "eth_newBlockFilter", "[]");
     chain_rig_done(&rig);
 }
+
+/* A place in the pending block is a place among the pool's transactions. */
+KL_TEST(transactions_of_the_pending_block)
+{
+    struct chain_rig rig;
+    (void)seed;
+    chain_rig_init(&rig);
+    rig.automine = false;
+    chain_rig_send(&rig, 0, &rig.account[1], 5, KL_SPAN_NONE);
+    chain_rig_mine(&rig);
+    chain_rig_send(&rig, 0, &rig.account[1], 6, KL_SPAN_NONE);
+    kl_span tx =
+        chain_rig_result(&rig, "eth_getTransactionByBlockNumberAndIndex", "[\"latest\",\"0x0\"]");
+    CHECK(chain_rig_number(&rig, tx, "value") == 5);
+    tx = chain_rig_result(&rig, "eth_getTransactionByBlockNumberAndIndex", "[\"pending\",\"0x0\"]");
+    CHECK(chain_rig_number(&rig, tx, "value") == 6);
+    check_text(chain_rig_member(&rig, tx, "blockNumber"), "null");
+    check_text(
+        chain_rig_result(&rig, "eth_getTransactionByBlockNumberAndIndex", "[\"pending\",\"0x1\"]"),
+        "null");
+    chain_rig_done(&rig);
+}

@@ -46,8 +46,10 @@ static void put_matches(struct kl_rpc_call *call, const kl_log_query *query,
 static bool logs_step(struct kl_rpc_call *call, void *state, const kl_feed_step *step)
 {
     static const kl_bloom empty;
+    const kl_log_query *query = state;
     kl_stored_block stored;
-    if (step->step != KL_STEP_BLOCK || memcmp(&step->header.logs_bloom, &empty, sizeof empty) == 0)
+    if (step->step != KL_STEP_BLOCK || !kl_log_query_reaches(query, step->header.number) ||
+        memcmp(&step->header.logs_bloom, &empty, sizeof empty) == 0)
         return true;
     struct kl_reader *reader = kl_rpc_reader(call);
     if (!reader)
@@ -55,7 +57,7 @@ static bool logs_step(struct kl_rpc_call *call, void *state, const kl_feed_step 
     kl_arena_mark mark = kl_arena_here(call->arena);
     kl_status status = kl_reader_block(reader, step->header.number, call->arena, &stored);
     if (status == KL_OK && kl_hash_eq(&stored.block.hash, &step->hash))
-        put_matches(call, state, &stored);
+        put_matches(call, query, &stored);
     kl_arena_rewind(call->arena, mark);
     return status == KL_NOTFOUND || kl_rpc_ok(call, status);
 }

@@ -2,6 +2,7 @@
  * eth/transaction]. */
 #include "rpc/at.h"
 #include "rpc/method.h"
+#include "rpc/pending_block.h"
 #include "rpc/put.h"
 
 /* A transaction wherever it is.  block.header is only meaningful when mined. */
@@ -65,13 +66,27 @@ static bool find(struct kl_rpc_call *call, found_tx *out)
     return true;
 }
 
+static bool find_in_pending(struct kl_rpc_call *call, u64 index, found_tx *out)
+{
+    kl_block block;
+    if (!kl_rpc_pending_block(call, &block))
+        return false;
+    out->found = index < block.tx_count;
+    if (out->found)
+        out->pooled = block.txs[index];
+    return true;
+}
+
 static bool find_by_place(struct kl_rpc_call *call, const kl_block_ref *ref, found_tx *out)
 {
     u64 index, number;
     bool found;
     *out = (found_tx){0};
-    return kl_arg_u64(call, kl_arg_at(call, 1), &index) &&
-           kl_rpc_number_at(call, ref, &number, &found) &&
+    if (!kl_arg_u64(call, kl_arg_at(call, 1), &index))
+        return false;
+    if (ref->kind == KL_BLOCK_PENDING)
+        return find_in_pending(call, index, out);
+    return kl_rpc_number_at(call, ref, &number, &found) &&
            (!found || find_in_block(call, number, index, out));
 }
 

@@ -15,7 +15,7 @@ struct kl_filter {
     kl_log_query *query;
     usize query_bytes;
     u64 used_ns;
-    u64 steps, pending, next_block; /* see kl_filter_use */
+    u64 steps, pending, version, next_block; /* see kl_filter_use */
 };
 
 struct kl_filters {
@@ -52,7 +52,7 @@ static void drop(struct kl_filters *filters, struct kl_filter *filter)
 {
     KL_ASSERT(kl_map_take(&filters->by_id, &filter->id) == filter);
     filters->query_bytes -= filter->query_bytes;
-    if (filter->kind == KL_FILTER_PENDING)
+    if (kl_filter_hears_pending(filter->kind))
         kl_feed_unlisten(filters->feed);
     unref(filter);
 }
@@ -115,20 +115,21 @@ static kl_status insert(struct kl_filters *filters, const struct kl_rpc_call *ca
     while (kl_map_get(&filters->by_id, &filter->id));
     KL_TRY(kl_map_put(&filters->by_id, filter));
     filters->query_bytes += filter->query_bytes;
-    if (filter->kind == KL_FILTER_PENDING)
+    if (kl_filter_hears_pending(filter->kind))
         kl_feed_listen(filters->feed);
     return KL_OK;
 }
 
 kl_status kl_filter_add(struct kl_filters *filters, const struct kl_rpc_call *call,
-                        kl_filter_kind kind, const kl_log_query *query, u64 next_block,
+                        kl_filter_kind kind, const kl_log_query *query, const struct kl_tip *tip,
                         kl_filter_id *out)
 {
     struct kl_filter *filter;
     u64 now_ns = kl_mono_ns(call->config->clock);
     KL_TRY(filter_new(&filter, kind, query));
     filter->used_ns = now_ns;
-    filter->next_block = next_block;
+    filter->version = tip->version;
+    filter->next_block = tip->header.number + 1;
     filter->steps = kl_feed_steps(filters->feed);
     filter->pending = kl_feed_pending(filters->feed);
     kl_lock(&filters->mutex);
@@ -167,6 +168,7 @@ kl_status kl_filter_use(struct kl_filters *filters, const struct kl_rpc_call *ca
             .query = filter->query,
             .steps = filter->steps,
             .pending = filter->pending,
+            .version = filter->version,
             .next_block = filter->next_block,
         };
         status = KL_OK;
@@ -180,7 +182,10 @@ void kl_filter_told(struct kl_filters *filters, const struct kl_filter_use *use)
     kl_lock(&filters->mutex);
     use->filter->steps = KL_MAX(use->filter->steps, use->steps);
     use->filter->pending = KL_MAX(use->filter->pending, use->pending);
-    use->filter->next_block = use->next_block;
+    if (use->version >= use->filter->version) { /* two polls at once: the one that saw more */
+        use->filter->version = use->version;
+        use->filter->next_block = use->next_block;
+    }
     kl_unlock(&filters->mutex);
     unref(use->filter);
 }

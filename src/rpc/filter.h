@@ -15,8 +15,14 @@
 typedef enum kl_filter_kind {
     KL_FILTER_BLOCKS,
     KL_FILTER_LOGS,
-    KL_FILTER_PENDING,
+    KL_FILTER_PENDING,     /* hashes of transactions */
+    KL_FILTER_PENDING_TXS, /* and themselves */
 } kl_filter_kind;
+
+static inline bool kl_filter_hears_pending(kl_filter_kind kind)
+{
+    return kind == KL_FILTER_PENDING || kind == KL_FILTER_PENDING_TXS;
+}
 
 typedef struct kl_filter_id {
     u8 b[16];
@@ -28,11 +34,11 @@ struct kl_filters;
 KL_MUST_USE kl_status kl_filters_new(struct kl_filters **out, struct kl_feed *feed, u64 seed);
 void kl_filters_free(struct kl_filters *filters);
 
-/* A new filter, for which everything up to this moment is old; query for LOGS, else NULL.  KL_LIMIT
+/* A new filter, for which everything up to tip is old; query for LOGS, else NULL.  KL_LIMIT
  * when there are limits.filter_max of them, or their queries are too large together. */
 KL_MUST_USE kl_status kl_filter_add(struct kl_filters *filters, const struct kl_rpc_call *call,
-                                    kl_filter_kind kind, const kl_log_query *query, u64 next_block,
-                                    kl_filter_id *out);
+                                    kl_filter_kind kind, const kl_log_query *query,
+                                    const struct kl_tip *tip, kl_filter_id *out);
 /* False when there is none. */
 bool kl_filter_remove(struct kl_filters *filters, const kl_filter_id *id);
 
@@ -42,6 +48,7 @@ struct kl_filter_use {
     kl_filter_kind kind;
     const kl_log_query *query;
     u64 steps, pending; /* of the feed */
+    u64 version;        /* of the last step it has seen */
     u64 next_block;     /* the lowest number it has not seen */
 };
 

@@ -7,13 +7,26 @@
 
 enum { PIECE_BLOCKS = 1024 }; /* between two looks at the time */
 
+/* How many alternatives there are. */
+static bool read_count(struct kl_rpc_call *call, kl_arg arg, usize max, usize *out)
+{
+    usize count;
+    if (!kl_arg_count(call, arg, SIZE_MAX, &count))
+        return false;
+    if (count > max)
+        return kl_rpc_fail(call, KL_RPC_INPUT,
+                           "exceed max addresses or topics per search position");
+    *out = count;
+    return true;
+}
+
 static bool read_addresses(struct kl_rpc_call *call, kl_arg arg, kl_log_filter *filter)
 {
     usize count = 1, at = 0;
     bool many = kl_json_is(call->json, arg.ref, KL_JSON_ARRAY);
     if (!kl_arg_there(arg))
         return true;
-    if (many && !kl_arg_count(call, arg, KL_LOG_ADDRESSES_MAX, &count))
+    if (many && !read_count(call, arg, KL_LOG_ADDRESSES_MAX, &count))
         return false;
     kl_address *list = KL_TAKE(call->arena, kl_address, count);
     if (!list)
@@ -36,7 +49,7 @@ static bool read_place(struct kl_rpc_call *call, kl_arg arg, kl_log_filter *filt
     bool many = kl_json_is(call->json, arg.ref, KL_JSON_ARRAY);
     if (kl_json_is(call->json, arg.ref, KL_JSON_NULL))
         return true;
-    if (many && !kl_arg_count(call, arg, KL_LOG_TOPICS_MAX, &count))
+    if (many && !read_count(call, arg, KL_LOG_TOPICS_MAX, &count))
         return false;
     kl_hash *list = KL_TAKE(call->arena, kl_hash, count);
     if (!list)
@@ -60,8 +73,10 @@ static bool read_topics(struct kl_rpc_call *call, kl_arg arg, kl_log_filter *fil
     usize count, place = 0;
     if (!kl_arg_there(arg))
         return true;
-    if (!kl_arg_count(call, arg, KL_COUNT_OF(filter->topics), &count))
+    if (!kl_arg_count(call, arg, SIZE_MAX, &count))
         return false;
+    if (count > KL_COUNT_OF(filter->topics))
+        return kl_rpc_fail(call, KL_RPC_INPUT, "exceed max topics");
     for (kl_arg e = kl_arg_first(call, arg); kl_arg_there(e); e = kl_arg_after(call, arg, e))
         if (!read_place(call, e, filter, place++))
             return false;
@@ -76,7 +91,7 @@ static bool read_range(struct kl_rpc_call *call, kl_arg arg, kl_log_query *query
     query->has_from = kl_arg_there(from);
     query->has_to = kl_arg_there(to);
     if (query->by_hash && (query->has_from || query->has_to))
-        return kl_rpc_fail(call, KL_RPC_PARAMS,
+        return kl_arg_fail(call, arg,
                            "cannot specify both BlockHash and FromBlock/ToBlock, choose one or "
                            "the other");
     return query->by_hash
@@ -98,7 +113,7 @@ bool kl_arg_log_query(struct kl_rpc_call *call, kl_arg arg, kl_log_query *out)
 
 struct collect {
     struct kl_rpc_call *call;
-    usize count;
+    usize count, max;
     bool expired, full;
 };
 
@@ -106,7 +121,7 @@ static bool collect(void *ctx, const kl_log_hit *hit)
 {
     struct collect *c = ctx;
     c->expired = kl_rpc_expired(c->call);
-    c->full = c->count == c->call->config->limits.log_max;
+    c->full = c->count == c->max;
     if (c->expired || c->full || c->call->out->buf->failed)
         return false;
     c->count++;
@@ -115,9 +130,10 @@ static bool collect(void *ctx, const kl_log_hit *hit)
 }
 
 /* In pieces, because a search that finds nothing does not look at the time. */
-bool kl_rpc_put_log_range(struct kl_rpc_call *call, const kl_log_filter *filter, usize *count)
+bool kl_rpc_put_log_range(struct kl_rpc_call *call, const kl_log_filter *filter, usize max,
+                          usize *count)
 {
-    struct collect c = {.call = call, .count = *count};
+    struct collect c = {.call = call, .max = max};
     kl_status status = KL_OK;
     kl_log_filter piece = *filter;
     for (u64 next = filter->from; next <= filter->to && status == KL_OK && !c.full && !c.expired;
@@ -131,8 +147,7 @@ bool kl_rpc_put_log_range(struct kl_rpc_call *call, const kl_log_filter *filter,
     }
     *count = c.count;
     if (c.full)
-        return kl_rpc_fail(call, KL_RPC_LIMIT, "query returned more than %zu results",
-                           call->config->limits.log_max);
+        return kl_rpc_fail(call, KL_RPC_LIMIT, "query returned more than %zu results", max);
     if (c.expired)
         return kl_rpc_ok(call, KL_CANCELED);
     if (status == KL_NOTFOUND)
@@ -164,14 +179,22 @@ static bool resolve(struct kl_rpc_call *call, const kl_log_query *query, kl_log_
 bool kl_rpc_put_logs(struct kl_rpc_call *call, const kl_log_query *query)
 {
     kl_log_filter filter = query->filter;
-    usize count = 0;
+    usize count;
     if (!kl_rpc_reader(call) || !resolve(call, query, &filter))
         return false;
     kl_json_put_array(call->out);
-    if (filter.from <= filter.to && !kl_rpc_put_log_range(call, &filter, &count))
+    if (filter.from <= filter.to &&
+        !kl_rpc_put_log_range(call, &filter, call->config->limits.log_max, &count))
         return false;
     kl_json_put_array_end(call->out);
     return true;
+}
+
+bool kl_log_query_reaches(const kl_log_query *query, u64 number)
+{
+    bool below = query->has_from && query->from.kind == KL_BLOCK_NUMBER;
+    bool above = query->has_to && query->to.kind == KL_BLOCK_NUMBER;
+    return !(below && number < query->from.number) && !(above && number > query->to.number);
 }
 
 kl_log_query *kl_log_query_keep(const kl_log_query *query, usize *bytes)

@@ -30,7 +30,12 @@ bool kl_rpc_put_logs(struct kl_rpc_call *call, const kl_log_query *query);
  */
 kl_log_query *kl_log_query_keep(const kl_log_query *query, usize *bytes);
 
-/* The matches in [filter.from, filter.to] as elements of an array that is open. */
-bool kl_rpc_put_log_range(struct kl_rpc_call *call, const kl_log_filter *filter, usize *count);
+/* The matches in [filter.from, filter.to] as elements of an array that is open.  More than max of
+ * them are an error. */
+bool kl_rpc_put_log_range(struct kl_rpc_call *call, const kl_log_filter *filter, usize max,
+                          usize *count);
+
+/* Does a filter or subscription hear of this block?  Tags and a hash bound nothing. */
+bool kl_log_query_reaches(const kl_log_query *query, u64 number);
 
 #endif

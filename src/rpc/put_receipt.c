@@ -10,8 +10,6 @@ static void put_tx_place(struct kl_json_out *out, const kl_block *block, usize i
     kl_json_put_hash(out, &block->hash);
     kl_json_put_key(out, "blockNumber");
     kl_json_put_quantity(out, block->header.number);
-    kl_json_put_key(out, "blockTimestamp");
-    kl_json_put_quantity(out, block->header.timestamp);
     kl_json_put_key(out, "transactionHash");
     kl_json_put_hash(out, &block->txs[index].hash);
     kl_json_put_key(out, "transactionIndex");
@@ -32,6 +30,8 @@ void kl_put_log(struct kl_json_out *out, const kl_log_entry *entry, const kl_blo
     kl_json_put_key(out, "data");
     kl_json_put_data(out, entry->data);
     put_tx_place(out, block, tx_index);
+    kl_json_put_key(out, "blockTimestamp");
+    kl_json_put_quantity(out, block->header.timestamp);
     kl_json_put_key(out, "logIndex");
     kl_json_put_quantity(out, log_index);
     kl_json_put_key(out, "removed");

@@ -73,8 +73,7 @@ KL_TEST(tx_args_that_are_wrong)
     } rows[] = {
         {"[]", "missing value for required argument 0"},
         {"[7]", "invalid argument 0: object expected"},
-        {"[{\"from\":\"0x1\"}]",
-         "invalid argument 0: from: hex string of odd length"},
+        {"[{\"from\":\"0x1\"}]", "invalid argument 0: from: hex string of odd length"},
         {"[{\"gas\":21000}]", "invalid argument 0: gas: hex string expected"},
         {"[{\"value\":\"1\"}]", "invalid argument 0: value: hex string without 0x prefix"},
         {"[{\"data\":\"0x0\"}]", "invalid argument 0: data: hex string of odd length"},
@@ -88,7 +87,7 @@ KL_TEST(tx_args_that_are_wrong)
         {"[{\"accessList\":[null]}]", "invalid argument 0: accessList: object expected"},
         {"[{\"accessList\":[{}]}]", "invalid argument 0: address: missing"},
         {"[{\"accessList\":[{\"address\":\"" A "\",\"storageKeys\":[\"0x1\"]}]}]",
-         "invalid argument 0: storageKeys: hex string has length 1, want 64 for hash"},
+         "invalid argument 0: storageKeys: hex string of odd length"},
         {"[{\"blobVersionedHashes\":[1]}]",
          "invalid argument 0: blobVersionedHashes: hex string expected"},
         {"[{\"authorizationList\":[{}]}]", "invalid argument 0: chainId: missing"},
