@@ -106,6 +106,13 @@ void *kl_rpc_tracer_take(struct kl_rpc_call *call, usize size)
     return kl_rpc_ok(call, tracer ? KL_OK : KL_NOMEM) ? tracer : NULL;
 }
 
+/* For a tracer that does not look at instructions, but has a time to keep. */
+static void look_at_clock(struct kl_tracer *hooks, const kl_trace_step *step)
+{
+    (void)step;
+    (void)kl_rpc_tracer_goes_on((struct kl_rpc_tracer *)(void *)hooks);
+}
+
 struct kl_rpc_tracer *kl_rpc_tracer_make(const kl_trace_plan *plan, struct kl_rpc_call *call)
 {
     struct kl_rpc_tracer *tracer = plan->kind->make(call, plan->options);
@@ -113,8 +120,11 @@ struct kl_rpc_tracer *kl_rpc_tracer_make(const kl_trace_plan *plan, struct kl_rp
         return NULL;
     tracer->kind = plan->kind;
     tracer->call = call;
-    if (plan->timeout_ns)
-        tracer->end_ns = kl_add_sat_u64(kl_mono_ns(call->config->clock), plan->timeout_ns);
+    if (!plan->timeout_ns)
+        return tracer;
+    if (!tracer->hooks.step)
+        tracer->hooks.step = look_at_clock;
+    tracer->end_ns = kl_add_sat_u64(kl_mono_ns(call->config->clock), plan->timeout_ns);
     return tracer;
 }
 

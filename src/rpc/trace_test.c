@@ -448,6 +448,8 @@ KL_TEST(trace_ends_when_it_is_too_long)
 {
     static const char *const loop[CONTRACTS] = {"", "5b5f56"};
     check_fails("[{\"timeout\":\"3s\"}]", loop, KL_RPC_INPUT, "execution timeout");
+    check_fails("[{\"timeout\":\"3s\",\"tracer\":\"callTracer\"}]", loop, KL_RPC_INPUT,
+                "execution timeout");
     check_fails("[{}]", loop, KL_RPC_LIMIT, "response too large"); /* the rig's MiB */
 }
 
