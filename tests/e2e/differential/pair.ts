@@ -5,7 +5,8 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Node } from "../lib/node.ts";
 import { type Hex, quantity, RpcError, type RpcLog, type RpcProof, type RpcReceipt } from "../lib/rpc.ts";
-import { type Frame, type Side, steady } from "./quirks.ts";
+import { dumpOf, NOTHING } from "./dump.ts";
+import { type Frame, steady } from "./quirks.ts";
 import type { Refusal } from "./refusals.ts";
 import type { Item } from "./stream.ts";
 
@@ -21,6 +22,8 @@ interface Block {
     transactionsRoot: Hex;
     transactions: Hex[];
 }
+
+const FACTORY = "0x4e59b44847b379578588920ca78fbf26c0b4956c";
 
 export class Difference extends Error {}
 
@@ -45,8 +48,22 @@ export function* frames(frame: Frame): Generator<Frame> {
 
 const shown = (value: unknown): string => {
     const text = JSON.stringify(value);
-    return text === undefined || text.length <= 1_500 ? String(text) : `${text.slice(0, 1_500)} ...`;
+    return text === undefined || text.length <= 300 ? String(text) : `${text.slice(0, 300)} ...`;
 };
+
+/* Every place where the two part, by path. */
+function* differences(subject: unknown, oracle: unknown, path = ""): Generator<string> {
+    if (isDeepStrictEqual(subject, oracle)) {
+        return;
+    }
+    if (subject !== null && oracle !== null && typeof subject === "object" && typeof oracle === "object") {
+        for (const key of new Set([...Object.keys(subject), ...Object.keys(oracle)])) {
+            yield* differences((subject as Record<string, unknown>)[key], (oracle as Record<string, unknown>)[key], `${path}.${key}`);
+        }
+    } else {
+        yield `at ${path || "all"}:\n  subject ${shown(subject)}\n  oracle  ${shown(oracle)}`;
+    }
+}
 
 export interface Mined {
     item: Item;
@@ -60,7 +77,6 @@ export class Pair {
     baseFee = 0n;
     time = 0;
     #coinbase: Hex | undefined;
-    readonly #dirty = new Set<Hex>();
     readonly #seen = new Set<Hex>();
 
     constructor(subject: Node, oracle: Node) {
@@ -76,26 +92,19 @@ export class Pair {
         if (isDeepStrictEqual(subject, oracle)) {
             return;
         }
-        const lines = [what];
-        if (subject !== null && oracle !== null && typeof subject === "object" && typeof oracle === "object") {
-            for (const key of new Set([...Object.keys(subject), ...Object.keys(oracle)])) {
-                const [a, b] = [(subject as Record<string, unknown>)[key], (oracle as Record<string, unknown>)[key]];
-                if (!isDeepStrictEqual(a, b)) {
-                    lines.push(`${key}:`, `  subject ${shown(a)}`, `  oracle  ${shown(b)}`);
-                }
-            }
-        } else {
-            lines.push(`  subject ${shown(subject)}`, `  oracle  ${shown(oracle)}`);
-        }
-        throw new Difference(lines.join("\n"));
+        throw new Difference([what, ...differences(subject, oracle)].join("\n"));
     }
 
     async begin(): Promise<void> {
         const [subject, oracle] = await this.#both((node) => node.rpc.call<Block>("eth_getBlockByNumber", ["latest", false]));
         this.#same("genesis", [[subject.timestamp, subject.baseFeePerGas, subject.gasLimit],
                                [oracle.timestamp, oracle.baseFeePerGas, oracle.gasLimit]]);
+        /* Anvil's block 1 has its genesis' base fee once more. */
         this.baseFee = BigInt(subject.baseFeePerGas);
+        await this.#both((node) => node.rpc.call("anvil_setNextBlockBaseFeePerGas", [quantity(this.baseFee)]));
         this.time = Number(subject.timestamp);
+        /* The CREATE2 factory of Anvil's genesis has nonce 0, as no contract does. */
+        await this.nodes[1].rpc.call("anvil_setNonce", [FACTORY, "0x1"]);
     }
 
     /* What the call would give on top of the head. */
@@ -106,7 +115,7 @@ export class Pair {
                 ? { failed: true, data: typeof answer.data === "string" && answer.data !== "0x" ? answer.data : null, code: answer.code === 3 }
                 : answer;
         });
-        this.#same(`eth_call of ${item.kind}`, [steady.called(answers[0], item, "subject"), steady.called(answers[1], item, "oracle")]);
+        this.#same(`eth_call of ${item.kind}`, answers);
     }
 
     /* Sends what both must refuse. */
@@ -170,8 +179,9 @@ export class Pair {
             const [receipt, other] = [subject[2 * i] as RpcReceipt, oracle[2 * i] as RpcReceipt];
             this.#same(`receipt of ${item.kind} ${item.hash}`, [receiptOf(receipt), receiptOf(other)]);
             const sides: [Frame, Frame] = [subject[2 * i + 1] as Frame, oracle[2 * i + 1] as Frame];
-            const trace = steady.frame(sides[0], "subject", true);
-            this.#same(`trace of ${item.kind} ${item.hash}`, [trace, steady.frame(sides[1], "oracle", true)]);
+            const traces = this.nodes[0].kind === "anvil" ? sides : steady.traces(sides, item, receipt);
+            const trace = traces[0];
+            this.#same(`trace of ${item.kind} ${item.hash}`, traces);
             [...frames(trace)].flatMap((frame) => [frame.from, frame.to]).forEach((address) => address && touched.add(address));
             item.body.authorizations?.forEach(({ address }) => touched.add(address.toLowerCase() as Hex));
             return { item, receipt, trace };
@@ -188,23 +198,23 @@ export class Pair {
         addresses.forEach((address, i) => {
             const part = (all: Hex[]): unknown => ({ balance: all[3 * i], nonce: all[3 * i + 1], code: all[3 * i + 2] });
             this.#same(`account ${address}`, [part(subject), part(oracle)]);
-            this.#dirty.add(address);
             this.#seen.add(address);
         });
     }
 
-    /* Everything about the accounts touched since the last time, storage by its root; or about all. */
-    async check(all = false): Promise<number> {
-        const addresses = [...(all ? this.#seen : this.#dirty)];
-        this.#dirty.clear();
-        for (let i = 0; i < addresses.length; i += 50) {
-            const part = addresses.slice(i, i + 50);
-            const [subject, oracle] = await this.#both((node) =>
-                node.rpc.all<RpcProof>(part.map((address) => ["eth_getProof", [address, [], "latest"]] as const)));
-            const plain = (proof: RpcProof, side: Side): unknown => steady.account(
-                { balance: proof.balance, nonce: proof.nonce, codeHash: proof.codeHash, storageHash: proof.storageHash }, side);
-            part.forEach((address, j) =>
-                this.#same(`state of ${address}`, [plain(subject[j] as RpcProof, "subject"), plain(oracle[j] as RpcProof, "oracle")]));
+    /* The whole state of the oracle, storage by its root, and all accounts ever touched.  Gives how many. */
+    async check(): Promise<number> {
+        const [subject, oracle] = this.nodes;
+        const dumped = await dumpOf(oracle);
+        for (const address of this.#seen) {
+            dumped.get(address) ?? dumped.set(address, NOTHING);
+        }
+        const addresses = [...dumped.keys()].filter((address) => !steady.apart(address));
+        for (let i = 0; i < addresses.length; i += 100) {
+            const part = addresses.slice(i, i + 100);
+            const proofs = await subject.rpc.all<RpcProof>(part.map((address) => ["eth_getProof", [address, [], "latest"]] as const));
+            proofs.forEach(({ address, balance, nonce, codeHash, storageHash }) =>
+                this.#same(`state of ${address}`, [{ balance, nonce, codeHash, storageHash }, dumped.get(address)]));
         }
         return addresses.length;
     }

@@ -4,6 +4,7 @@ import { CHAIN_ID, MNEMONIC } from "../clients/client.ts";
 import type { Random } from "../lib/random.ts";
 import type { Hex } from "../lib/rpc.ts";
 import { PRECOMPILES, question } from "./precompiles.ts";
+import { STRANGERS_NONCE } from "./quirks.ts";
 import { junk, program } from "./program.ts";
 import { type Around, CALL, deploying, DELEGATECALL, plainSteps, proxyOf, robotCode, Script, STATICCALL, tree } from "./robot.ts";
 
@@ -86,7 +87,7 @@ export class Stream {
         this.addresses = [
             ...[...this.senders, ...this.authorities].map((wallet) => wallet.address.toLowerCase() as Hex),
             ...PRECOMPILES, ...Array.from({ length: 6 }, () => random.hex(20)),
-            "0x0000000000000000000000000000000000000000", "0x000f3df6d732807ef1319fb7b8bb8522d0beac02",
+            "0x0000000000000000000000000000000000000000", "0x4e59b44847b379578588920ca78fbf26c0b4956c",
         ];
     }
 
@@ -280,11 +281,12 @@ function delegation(stream: Stream): Body {
         const target = random.pick([random.pick(stream.robots), random.pick(stream.robots), random.pick(around.addresses),
                                     "0x0000000000000000000000000000000000000000" as Hex]);
         const step = ahead.get(authority) ?? 0;
-        const nonce = stream.nonce(authority) + step + (random.chance(10) ? 1 : 0);
+        const stranger = random.chance(8);
+        const nonce = stranger ? STRANGERS_NONCE : stream.nonce(authority) + step + (random.chance(10) ? 1 : 0);
         const chainId = random.pick([CHAIN_ID, CHAIN_ID, CHAIN_ID, 0, 1]);
         const signed = authority.authorizeSync({ address: target, nonce, chainId });
-        const signature = random.chance(92) ? signed.signature
-                                            : Signature.from({ r: random.hex(32), s: signed.signature.s, v: signed.signature.v });
+        const signature = stranger ? Signature.from({ r: random.hex(32), s: signed.signature.s, v: signed.signature.v })
+                                   : signed.signature;
         authorizations.push({ address: target, nonce, chainId, signature });
         ahead.set(authority, step + 1);
     }

@@ -1,6 +1,6 @@
 /* proof: checks the answers of eth_getProof against a state root with an independent library. */
 import assert from "node:assert/strict";
-import { verifyMerkleProof } from "@ethereumjs/mpt";
+import { createMPT, verifyMerkleProof } from "@ethereumjs/mpt";
 import { RLP } from "@ethereumjs/rlp";
 import { bytesToHex, hexToBytes } from "@ethereumjs/util";
 import { type Hex, type RpcProof, word } from "./rpc.ts";
@@ -39,4 +39,15 @@ export async function checkProof(stateRoot: Hex, answer: RpcProof): Promise<void
         const found = await proven(root, word(BigInt(key)), proof);
         assert.equal(found === null ? 0n : trimmed(RLP.decode(found) as Uint8Array), BigInt(value), `slot ${key}`);
     }
+}
+
+/* The root over slots and their values; those that are zero are not in it. */
+export async function storageRoot(slots: readonly (readonly [Hex, Hex])[]): Promise<Hex> {
+    const trie = await createMPT({ useKeyHashing: true });
+    for (const [key, value] of slots) {
+        if (BigInt(value) !== 0n) {
+            await trie.put(hexToBytes(word(BigInt(key))), RLP.encode(BigInt(value)));
+        }
+    }
+    return bytesToHex(trie.root());
 }
