@@ -10,7 +10,7 @@ struct replay {
     struct kl_rpc_call *call;
     struct kl_exec *exec;
     kl_stored_block stored;
-    struct kl_view *view; /* the parent's state */
+    struct kl_rpc_state parent;
     struct kl_view_reader reader;
     struct kl_view_hashes hashes;
     kl_exec_block block;
@@ -20,7 +20,7 @@ struct replay {
 
 static void replay_done(struct replay *r)
 {
-    kl_view_close(r->view);
+    kl_rpc_state_done(&r->parent);
 }
 
 /* Everything up to the first transaction. */
@@ -32,12 +32,12 @@ static bool replay_open(struct replay *r, struct kl_rpc_call *call, u64 number)
         return false;
     if (number == 0)
         return kl_rpc_fail(call, KL_RPC_INPUT, "genesis is not traceable");
+    const kl_block_ref parent = {.kind = KL_BLOCK_NUMBER, .number = number - 1};
     if (!kl_rpc_ok(call, kl_reader_block(reader, number, call->arena, &r->stored)) ||
-        !kl_rpc_ok(call, kl_reader_state(reader, number - 1, &r->view)) ||
-        !(r->exec = kl_rpc_exec(call)))
+        !kl_rpc_state_of(call, &parent, &r->parent) || !(r->exec = kl_rpc_exec(call)))
         return false;
-    kl_view_reader_init(&r->reader, r->view);
-    kl_view_hashes_init(&r->hashes, r->view);
+    kl_view_reader_init(&r->reader, r->parent.view);
+    kl_view_hashes_init(&r->hashes, r->parent.view);
     const kl_header *header = &r->stored.block.header;
     r->block = (kl_exec_block){
         .spec = kl_chain_spec(call->backend->ops->chain(call->backend)),
