@@ -62,12 +62,19 @@ struct kl_chain *kl_host_chain(struct kl_host *host);
 /* Why no blocks are made: KL_OK, or what failed. */
 kl_status kl_host_health(struct kl_host *host);
 
-/* Brings a transaction with sender into the pool.  With wait, and while automine is on and it
- * became pending, returns after the block with it is published, or when there will be none soon: it
+/* Who brings a transaction may wait for the block with it. */
+typedef enum kl_host_wait {
+    KL_HOST_WAIT_NOT,
+    KL_HOST_WAIT_AUTOMINE, /* while there is a block for each transaction */
+    KL_HOST_WAIT_ALWAYS,
+} kl_host_wait;
+
+/* Brings a transaction with sender into the pool.  With wait, and when it became pending, returns
+ * after the block with it is published, or when there will be none soon: it
  * was dropped, its fee is too low for the next block, timeout_ns is over.  *broken: see
  * kl_pool_add, and what kept it out of a block for good while it was waited for.  What broke the
  * host, when that kept it out of a block. */
-KL_MUST_USE kl_status kl_host_submit(struct kl_host *host, const kl_tx *tx, bool wait,
+KL_MUST_USE kl_status kl_host_submit(struct kl_host *host, const kl_tx *tx, kl_host_wait wait,
                                      u64 timeout_ns, kl_rule *broken);
 
 /* Makes count blocks now, `spacing` seconds of chain time apart (0: as the clock says); returns

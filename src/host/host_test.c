@@ -225,7 +225,7 @@ typedef struct sent {
     kl_hash hash;
 } sent;
 
-static sent send_tx(struct rig *rig, usize from, u64 nonce, u64 max_fee, bool wait)
+static sent send_tx(struct rig *rig, usize from, u64 nonce, u64 max_fee, kl_host_wait wait)
 {
     struct kl_arena arena;
     sent s = {.broken = KL_RULE_COUNT};
@@ -252,7 +252,7 @@ static sent send_tx(struct rig *rig, usize from, u64 nonce, u64 max_fee, bool wa
 
 static void send_good(struct rig *rig, usize from, u64 nonce)
 {
-    sent s = send_tx(rig, from, nonce, 2 * GWEI, true);
+    sent s = send_tx(rig, from, nonce, 2 * GWEI, KL_HOST_WAIT_AUTOMINE);
     CHECK_OK(s.status);
     CHECK_RULE(s.broken, KL_RULE_NONE);
 }
@@ -318,7 +318,7 @@ KL_TEST(host_does_not_wait_for_what_cannot_be_in_a_block)
     struct rig rig;
     rig_init(&rig);
     rig_begin(&rig);
-    sent low = send_tx(&rig, 1, 0, GWEI / 2, true);
+    sent low = send_tx(&rig, 1, 0, GWEI / 2, KL_HOST_WAIT_AUTOMINE);
     CHECK_OK(low.status);
     CHECK_RULE(low.broken, KL_RULE_NONE);
     CHECK_U64(number_of(&rig), 0);
@@ -341,10 +341,10 @@ KL_TEST(host_refuses_with_the_pools_words)
     rig_init(&rig);
     rig_begin(&rig);
     send_good(&rig, 0, 0);
-    CHECK_RULE(send_tx(&rig, 0, 0, 2 * GWEI, true).broken, KL_RULE_TX_NONCE_LOW);
-    sent gapped = send_tx(&rig, 0, 5, 2 * GWEI, true);
+    CHECK_RULE(send_tx(&rig, 0, 0, 2 * GWEI, KL_HOST_WAIT_AUTOMINE).broken, KL_RULE_TX_NONCE_LOW);
+    sent gapped = send_tx(&rig, 0, 5, 2 * GWEI, KL_HOST_WAIT_AUTOMINE);
     CHECK_RULE(gapped.broken, KL_RULE_NONE);
-    CHECK_RULE(send_tx(&rig, 0, 5, 2 * GWEI, true).broken, KL_RULE_POOL_KNOWN);
+    CHECK_RULE(send_tx(&rig, 0, 5, 2 * GWEI, KL_HOST_WAIT_AUTOMINE).broken, KL_RULE_POOL_KNOWN);
     CHECK_U64(number_of(&rig), 1);
     rig_done(&rig);
 }
@@ -361,7 +361,7 @@ KL_TEST(host_says_what_keeps_a_transaction_out_of_a_block)
         .kind = KL_DEVOP_SET_CODE, .address = rig.account[1], .code = KL_SPAN_OF(stop)};
     CHECK_OK(kl_host_dev(rig.host, &code, &broken));
     CHECK_RULE(broken, KL_RULE_NONE);
-    sent refused = send_tx(&rig, 1, 0, 2 * GWEI, true);
+    sent refused = send_tx(&rig, 1, 0, 2 * GWEI, KL_HOST_WAIT_AUTOMINE);
     CHECK_OK(refused.status);
     CHECK_RULE(refused.broken, KL_RULE_TX_SENDER_CODE);
     CHECK_U64(number_of(&rig), 0);
@@ -418,7 +418,7 @@ KL_TEST(host_makes_interval_blocks_also_empty_ones)
     rig_begin(&rig);
     await_number(&rig, 3);
     u64 nonce = 0;
-    sent s = send_tx(&rig, 0, nonce, 2 * GWEI, false);
+    sent s = send_tx(&rig, 0, nonce, 2 * GWEI, KL_HOST_WAIT_NOT);
     CHECK_RULE(s.broken, KL_RULE_NONE);
     await_number(&rig, number_of(&rig) + 2);
     CHECK_U64(pending_of(&rig), 0);
@@ -437,11 +437,11 @@ KL_TEST(host_on_demand_makes_no_empty_blocks)
     rig.config.interval_ns = 1000;
     rig_begin(&rig);
     for (u64 i = 0; i < 5; i++) {
-        CHECK_RULE(send_tx(&rig, 0, i, 2 * GWEI, false).broken, KL_RULE_NONE);
+        CHECK_RULE(send_tx(&rig, 0, i, 2 * GWEI, KL_HOST_WAIT_NOT).broken, KL_RULE_NONE);
         await_number(&rig, i + 1);
     }
-    CHECK_RULE(send_tx(&rig, 1, 0, 1, false).broken, KL_RULE_NONE);
-    CHECK_RULE(send_tx(&rig, 0, 5, 2 * GWEI, false).broken, KL_RULE_NONE);
+    CHECK_RULE(send_tx(&rig, 1, 0, 1, KL_HOST_WAIT_NOT).broken, KL_RULE_NONE);
+    CHECK_RULE(send_tx(&rig, 0, 5, 2 * GWEI, KL_HOST_WAIT_NOT).broken, KL_RULE_NONE);
     await_number(&rig, 6);
     rig_stop(&rig);
     CHECK_U64(number_of(&rig), 6);
@@ -562,7 +562,7 @@ KL_TEST(host_that_stops_takes_no_more)
     rig_stop(&rig);
     CHECK(kl_host_mine(rig.host, 1, 0) == KL_CANCELED);
     CHECK(kl_host_dev(rig.host, &op, &broken) == KL_CANCELED);
-    CHECK(send_tx(&rig, 0, 0, 2 * GWEI, true).status == KL_CANCELED);
+    CHECK(send_tx(&rig, 0, 0, 2 * GWEI, KL_HOST_WAIT_AUTOMINE).status == KL_CANCELED);
     rig_done(&rig);
 }
 
@@ -574,7 +574,7 @@ static void check_broken(struct rig *rig, kl_status status, u64 number)
     CHECK_U64(rig->breaks, 1);
     CHECK(kl_host_mine(rig->host, 1, 0) == status);
     CHECK(kl_host_dev(rig->host, &op, &broken) == status);
-    CHECK(send_tx(rig, 1, 0, 2 * GWEI, true).status == status);
+    CHECK(send_tx(rig, 1, 0, 2 * GWEI, KL_HOST_WAIT_AUTOMINE).status == status);
     CHECK_U64(number_of(rig), number);
     CHECK_U64(balance_of(rig, &(kl_address){.b = {0x77}}), number);
 }
@@ -590,7 +590,7 @@ KL_TEST(host_whose_disk_is_full_keeps_answering)
     rig.tips = 0;
     rig_begin(&rig);
     kl_sim_disk_fail(rig.disk, 0, KL_FULL, 7);
-    CHECK(send_tx(&rig, 0, 1, 2 * GWEI, true).status == KL_FULL);
+    CHECK(send_tx(&rig, 0, 1, 2 * GWEI, KL_HOST_WAIT_AUTOMINE).status == KL_FULL);
     check_broken(&rig, KL_FULL, 1);
     CHECK_U64(rig.tips, 0);
     kl_sim_disk_fail(rig.disk, 0, KL_OK, 7);
@@ -608,7 +608,7 @@ KL_TEST(host_acknowledges_no_block_whose_sync_failed)
     rig_begin(&rig);
     send_good(&rig, 0, 0);
     kl_sim_disk_fail(rig.disk, 1, KL_IO, 7); /* behind the write */
-    CHECK(send_tx(&rig, 0, 1, 2 * GWEI, true).status == KL_IO);
+    CHECK(send_tx(&rig, 0, 1, 2 * GWEI, KL_HOST_WAIT_AUTOMINE).status == KL_IO);
     check_broken(&rig, KL_IO, 1);
     rig_done(&rig);
 }

@@ -191,15 +191,17 @@ static kl_status follow_up(struct kl_host *host, const kl_hash *hash, bool wait,
     return wait && !is_told(host, &w) ? host->broken : KL_OK;
 }
 
-kl_status kl_host_submit(struct kl_host *host, const kl_tx *tx, bool wait, u64 timeout_ns,
+kl_status kl_host_submit(struct kl_host *host, const kl_tx *tx, kl_host_wait wait, u64 timeout_ns,
                          kl_rule *broken)
 {
     kl_pool_added added = {0};
     *broken = KL_RULE_NONE;
     kl_lock(&host->lock);
     kl_status status = add(host, tx, &added, broken);
+    bool waits =
+        wait == KL_HOST_WAIT_ALWAYS || (wait == KL_HOST_WAIT_AUTOMINE && host->solo.automine);
     if (status == KL_OK && *broken == KL_RULE_NONE && added.pending)
-        status = follow_up(host, &tx->hash, wait && host->solo.automine, timeout_ns, broken);
+        status = follow_up(host, &tx->hash, waits, timeout_ns, broken);
     kl_unlock(&host->lock);
     return status;
 }

@@ -16,7 +16,14 @@ static struct kl_chain *chain(struct kl_rpc_backend *backend)
 /* Where a block is made for each transaction, the block is there when the client is answered. */
 static kl_status submit(struct kl_rpc_backend *backend, const kl_tx *tx, kl_rule *broken)
 {
-    return kl_host_submit(node_of(backend)->host, tx, true, SUBMIT_WAIT_NS, broken);
+    return kl_host_submit(node_of(backend)->host, tx, KL_HOST_WAIT_AUTOMINE, SUBMIT_WAIT_NS,
+                          broken);
+}
+
+static kl_status submit_and_wait(struct kl_rpc_backend *backend, const kl_tx *tx, u64 timeout_ns,
+                                 kl_rule *broken)
+{
+    return kl_host_submit(node_of(backend)->host, tx, KL_HOST_WAIT_ALWAYS, timeout_ns, broken);
 }
 
 struct ask_nonce {
@@ -244,6 +251,7 @@ static usize peer_count(KL_UNUSED struct kl_rpc_backend *backend)
 const struct kl_rpc_backend_ops kl_node_backend_ops = {
     .chain = chain,
     .submit = submit,
+    .submit_and_wait = submit_and_wait,
     .next_nonce = next_nonce,
     .pooled = pooled,
     .pool_content = pool_content,

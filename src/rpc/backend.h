@@ -20,6 +20,9 @@ struct kl_rpc_backend_ops {
 
     /* Admits a transaction with sender; see kl_host_submit. */
     kl_status (*submit)(struct kl_rpc_backend *backend, const kl_tx *tx, kl_rule *broken);
+    /* The same, and waits for the block with it, also where blocks come at their own pace. */
+    kl_status (*submit_and_wait)(struct kl_rpc_backend *backend, const kl_tx *tx, u64 timeout_ns,
+                                 kl_rule *broken);
 
     /* The pool: next nonce of a sender whose account has account_nonce; one transaction
      * (KL_NOTFOUND); all of them; how many. */

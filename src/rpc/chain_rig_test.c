@@ -166,6 +166,13 @@ static kl_status rig_submit(struct kl_rpc_backend *backend, const kl_tx *tx, kl_
     return KL_OK;
 }
 
+static kl_status rig_submit_and_wait(struct kl_rpc_backend *backend, const kl_tx *tx,
+                                     u64 timeout_ns, kl_rule *broken)
+{
+    of(backend)->waited_ns = timeout_ns;
+    return rig_submit(backend, tx, broken);
+}
+
 static kl_status rig_pooled(struct kl_rpc_backend *backend, const kl_hash *hash,
                             struct kl_arena *arena, kl_rpc_pooled *out)
 {
@@ -250,6 +257,7 @@ static bool rig_automine(struct kl_rpc_backend *backend)
 static const struct kl_rpc_backend_ops ops = {
     .chain = rig_chain,
     .submit = rig_submit,
+    .submit_and_wait = rig_submit_and_wait,
     .next_nonce = rig_next_nonce,
     .pooled = rig_pooled,
     .pool_content = rig_content,

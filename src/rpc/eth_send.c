@@ -5,6 +5,7 @@
 #include "rpc/tx_fill.h"
 
 enum {
+    MS = 1000000,     /* in nanoseconds */
     NONCE_TRIES = 64, /* others may take the nonce that was chosen */
 };
 
@@ -53,13 +54,6 @@ bool kl_rpc_eth_send_raw_transaction(struct kl_rpc_call *call)
     return true;
 }
 
-/* Would another nonce have done? */
-static bool nonce_was_taken(const kl_tx_args *args, kl_rule broken)
-{
-    return !args->has_nonce && (broken == KL_RULE_TX_NONCE_LOW || broken == KL_RULE_POOL_KNOWN ||
-                                broken == KL_RULE_POOL_REPLACE_UNDERPRICED);
-}
-
 /* The next question to the chain is about its newest tip. */
 static void forget_reader(struct kl_rpc_call *call)
 {
@@ -67,6 +61,46 @@ static void forget_reader(struct kl_rpc_call *call)
         call->close_reader(call->reader);
     call->reader = NULL;
     call->close_reader = NULL;
+}
+
+/* The receipt of what has just been sent. */
+static bool put_receipt(struct kl_rpc_call *call, const kl_hash *hash)
+{
+    bool found;
+    forget_reader(call);
+    if (!kl_rpc_put_receipt_of(call, hash, &found))
+        return false;
+    if (found)
+        return true;
+    call->has_data = true;
+    call->data = kl_hash_span(hash);
+    return kl_rpc_fail(call, KL_RPC_NOT_MINED,
+                       "the transaction was added to the pool but is in no block yet");
+}
+
+/* [EIP-7966]; the second parameter shortens the wait. */
+bool kl_rpc_eth_send_raw_transaction_sync(struct kl_rpc_call *call)
+{
+    u64 most = call->config->limits.call_timeout_ns / MS, wait = most;
+    kl_arg timeout = kl_arg_at(call, 1);
+    kl_span raw;
+    kl_tx *tx = KL_ZERO(call->arena, kl_tx, 1);
+    kl_rule broken;
+    if (!tx)
+        return kl_rpc_ok(call, KL_NOMEM);
+    if (!kl_arg_data(call, kl_arg_at(call, 0), &raw) ||
+        (kl_arg_there(timeout) && !kl_arg_number(call, timeout, &wait)) ||
+        !kl_rpc_decode_tx(call, raw, tx) ||
+        !kl_rpc_submit_and_wait(call, tx, KL_MIN(wait, most) * MS, &broken))
+        return false;
+    return put_receipt(call, &tx->hash);
+}
+
+/* Would another nonce have done? */
+static bool nonce_was_taken(const kl_tx_args *args, kl_rule broken)
+{
+    return !args->has_nonce && (broken == KL_RULE_TX_NONCE_LOW || broken == KL_RULE_POOL_KNOWN ||
+                                broken == KL_RULE_POOL_REPLACE_UNDERPRICED);
 }
 
 bool kl_rpc_eth_send_transaction(struct kl_rpc_call *call)

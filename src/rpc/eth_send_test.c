@@ -334,6 +334,39 @@ KL_TEST(eth_send_transaction_of_impersonated_accounts)
     chain_rig_done(&rig);
 }
 
+KL_TEST(eth_send_raw_transaction_sync_gives_the_receipt)
+{
+    struct chain_rig rig;
+    chain_rig_init(&rig);
+    char raw[1000];
+    for (u64 i = 0; i < 2; i++) {
+        kl_secret32 key = {.b = {[31] = 1}};
+        kl_tx tx = plain();
+        tx.nonce = i;
+        rig.automine = i == 0;
+        CHECK_OK(kl_tx_sign(&tx, &key, &rig.arena));
+        memcpy(raw, "[\"0x", 4);
+        kl_hex_digits(raw + 4, tx.raw);
+        snprintf(raw + 4 + 2 * tx.raw.len, 20, "\",%s]", i ? "1" : "\"0x7530\"");
+        kl_span answer = chain_rig_ask(&rig, "eth_sendRawTransactionSync", raw);
+        if (i == 0) {
+            kl_span head = KL_SPAN_TEXT("\"result\":{");
+            CHECK_SPAN(kl_span_sub(answer, 0, head.len), head);
+            CHECK_U64(rig.waited_ns, 5000000000);
+            continue;
+        }
+        CHECK_U64(rig.waited_ns, 1000000);
+        char want[300] =
+            "\"error\":{\"code\":4,\"message\":\"the transaction was added to the pool but "
+            "is in no block yet\",\"data\":\"0x";
+        usize len = strlen(want);
+        kl_hex_digits(want + len, kl_hash_span(&tx.hash));
+        memcpy(want + len + 64, "\"}", 3);
+        chain_rig_answered(&rig, want);
+    }
+    chain_rig_done(&rig);
+}
+
 KL_TEST(eth_sign_transaction_gives_what_can_be_sent)
 {
     struct chain_rig rig;

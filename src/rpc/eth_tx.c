@@ -156,20 +156,30 @@ bool kl_rpc_eth_get_raw_transaction_by_block_hash_and_index(struct kl_rpc_call *
     return find_by_hash(call, &f) && put_raw(call, &f);
 }
 
-bool kl_rpc_eth_get_transaction_receipt(struct kl_rpc_call *call)
+bool kl_rpc_put_receipt_of(struct kl_rpc_call *call, const kl_hash *hash, bool *found)
 {
-    kl_hash hash;
     found_tx f = {0};
-    if (!kl_arg_hash(call, kl_arg_at(call, 0), &hash) || !find_mined(call, &hash, &f))
+    if (!find_mined(call, hash, &f))
         return false;
-    if (!f.found) {
-        kl_json_put_null(call->out);
+    *found = f.found;
+    if (!f.found)
         return true;
-    }
     usize first_log = 0;
     for (usize i = 0; i < f.index; i++)
         first_log += f.stored.receipts[i].log_count;
     kl_put_receipt(call->out, kl_chain_spec(call->backend->ops->chain(call->backend)), &f.stored,
                    f.index, first_log);
+    return true;
+}
+
+bool kl_rpc_eth_get_transaction_receipt(struct kl_rpc_call *call)
+{
+    kl_hash hash;
+    bool found;
+    if (!kl_arg_hash(call, kl_arg_at(call, 0), &hash) ||
+        !kl_rpc_put_receipt_of(call, &hash, &found))
+        return false;
+    if (!found)
+        kl_json_put_null(call->out);
     return true;
 }

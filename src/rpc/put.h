@@ -24,6 +24,11 @@ void kl_put_tx(struct kl_json_out *out, const kl_tx *tx, const kl_put_place *pla
 void kl_put_receipt(struct kl_json_out *out, const kl_spec *spec, const kl_stored_block *stored,
                     usize index, usize first_log);
 
+/* The receipt of the transaction under hash; *found is false, and nothing written, when no block
+ * has it.  False: it failed and has been said. */
+struct kl_rpc_call;
+bool kl_rpc_put_receipt_of(struct kl_rpc_call *call, const kl_hash *hash, bool *found);
+
 void kl_put_log(struct kl_json_out *out, const kl_log_entry *entry, const kl_block *block,
                 usize tx_index, usize log_index);
 

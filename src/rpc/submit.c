@@ -83,7 +83,8 @@ static bool refuse(struct kl_rpc_call *call, const kl_tx *tx, const kl_header *n
     return kl_rpc_fail(call, KL_RPC_INPUT, "%s", text);
 }
 
-bool kl_rpc_submit(struct kl_rpc_call *call, const kl_tx *tx, kl_rule *broken)
+/* timeout_ns of 0: waits only where there is a block for each transaction. */
+static bool submit(struct kl_rpc_call *call, const kl_tx *tx, u64 timeout_ns, kl_rule *broken)
 {
     const struct kl_rpc_backend_ops *ops = call->backend->ops;
     kl_header next;
@@ -92,6 +93,8 @@ bool kl_rpc_submit(struct kl_rpc_call *call, const kl_tx *tx, kl_rule *broken)
     *broken = KL_RULE_NONE;
     if (ops->automine(call->backend) && kl_u256_lt(tx->max_fee, next.base_fee))
         *broken = KL_RULE_TX_FEE_LOW;
+    else if (timeout_ns)
+        status = ops->submit_and_wait(call->backend, tx, timeout_ns, broken);
     else
         status = ops->submit(call->backend, tx, broken);
     if (status == KL_CANCELED)
@@ -99,4 +102,15 @@ bool kl_rpc_submit(struct kl_rpc_call *call, const kl_tx *tx, kl_rule *broken)
     if (!kl_rpc_ok(call, status))
         return false;
     return *broken == KL_RULE_NONE || refuse(call, tx, &next, fork, *broken);
+}
+
+bool kl_rpc_submit(struct kl_rpc_call *call, const kl_tx *tx, kl_rule *broken)
+{
+    return submit(call, tx, 0, broken);
+}
+
+bool kl_rpc_submit_and_wait(struct kl_rpc_call *call, const kl_tx *tx, u64 timeout_ns,
+                            kl_rule *broken)
+{
+    return submit(call, tx, KL_MAX(timeout_ns, 1u), broken);
 }

@@ -13,4 +13,8 @@ bool kl_rpc_decode_tx(struct kl_rpc_call *call, kl_span raw, kl_tx *out);
  * kept it out, for callers that can do something about it; all failures are said. */
 bool kl_rpc_submit(struct kl_rpc_call *call, const kl_tx *tx, kl_rule *broken);
 
+/* The same, and waits for the block with it for timeout_ns at most. */
+bool kl_rpc_submit_and_wait(struct kl_rpc_call *call, const kl_tx *tx, u64 timeout_ns,
+                            kl_rule *broken);
+
 #endif
