@@ -13,12 +13,13 @@
 #include <lmdb.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/statvfs.h>
 
 #include "base/sync.h"
 
 static const char mark_key[] = "keel", mark_value[] = "kv 1";
 
-enum { FILE_MODE = 0600, PAGE = 4096 };
+enum { FILE_MODE = 0600, PAGE = 4096, ROOM_BLOCKS = 64 };
 
 /* This thread is inside liblmdb; read by a signal handler on the same thread. */
 static _Thread_local volatile bool inside;
@@ -304,13 +305,24 @@ static kl_status get_in_write(struct kl_kv_write *write, kl_table table, kl_span
     return get_value(c->txn, table_of(write->kv, table), key, value);
 }
 
+/* liblmdb calls a write that was cut short an input/output error; on a disk without room it is a
+ * lack of room. */
+static bool lacks_room(MDB_env *env)
+{
+    const char *path;
+    struct statvfs room;
+    return mdb_env_get_path(env, &path) == 0 && statvfs(path, &room) == 0 &&
+           room.f_bavail < ROOM_BLOCKS;
+}
+
 static kl_status commit(struct kl_kv_write *write)
 {
     struct change *c = (struct change *)write;
+    MDB_env *env = store_of(write->kv)->env;
     enter();
     int error = left(mdb_txn_commit(c->txn));
     free(c);
-    return status_of(error);
+    return error == EIO && lacks_room(env) ? KL_FULL : status_of(error);
 }
 
 static void abort_write(struct kl_kv_write *write)
