@@ -118,10 +118,14 @@ static kl_status seal_below(struct kl_history *h, u64 end_version)
 {
     const struct kl_htail *tail = &h->tail;
     usize count = end_version - tail->first_version;
+    /* What lies between the file before and the tail does not count, and never will: the file
+     * covers it, so that the next opening sees no gap. */
+    u64 covered =
+        h->file_count ? h->files[h->file_count - 1]->range.end_seq : kl_seglog_first(h->log);
     kl_hentries entries;
     KL_TRY(kl_htail_below(tail, end_version, &entries));
     kl_hrange range = {
-        .first_seq = tail->seqs[0],
+        .first_seq = covered,
         .end_seq = count < tail->version_count ? tail->seqs[count] : kl_seglog_end(h->log),
         .first_version = tail->first_version,
         .version_count = count,

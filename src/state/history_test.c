@@ -293,6 +293,32 @@ KL_TEST(history_ahead_of_the_database_does_not_count)
     kl_sim_disk_free(disk);
 }
 
+/* Records that do not count, before the first file and between two, make no file useless. */
+KL_TEST(history_ahead_of_the_database_costs_no_index)
+{
+    memset(before, 0, sizeof before);
+    begin();
+    open_history(true, 0, 0);
+    u64 version = 1;
+    for (int round = 0; round < 10; round++) {
+        for (u64 ahead = 0; ahead < 5; ahead++)
+            add_version(seed, version + ahead);
+        CHECK_OK(kl_history_sync(history));
+        kl_history_forget(history);
+        kl_history_close(history); /* before the database's commit */
+        open_history(false, version - 1, 0);
+        add_versions(seed, version, version + 30);
+        version += 30;
+        kl_history_close(history);
+        open_history(false, version - 1, 0);
+        CHECK(history->file_count > 0);
+        CHECK(kl_htail_entries(&history->tail) < 300); /* the files hold the rest */
+        check_history(0, version - 1);
+    }
+    kl_history_close(history);
+    kl_sim_disk_free(disk);
+}
+
 /* A version of many parts is there whole or not at all, wherever the power goes. */
 KL_TEST(history_parts_of_a_version_stand_together)
 {
