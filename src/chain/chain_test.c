@@ -132,6 +132,37 @@ KL_TEST(chain_replays_dev_operations_and_reverts)
     world_done(&w);
 }
 
+/* Snapshots stay numbered on, and those behind the genesis are gone. */
+KL_TEST(chain_goes_back_to_its_beginning)
+{
+    struct world w;
+    kl_address rich = address_of(0x99), to = address_of(0x11);
+    const kl_devop set = {.kind = KL_DEVOP_SET_BALANCE, .address = rich, .value = kl_u256_of(7)};
+    world_init(&w);
+    kl_hash genesis = head_hash(&w);
+    for (u64 round = 0; round < 3; round++) {
+        transfer(&w, &to, 3, false);
+        CHECK_RULE(world_dev(&w, &set), KL_RULE_NONE);
+        CHECK_RULE(world_dev(&w, &(kl_devop){.kind = KL_DEVOP_SHIFT_TIME, .seconds = 9}),
+                   KL_RULE_NONE);
+        CHECK_RULE(world_dev(&w, &(kl_devop){.kind = KL_DEVOP_SNAPSHOT}), KL_RULE_NONE);
+        if (round == 1)
+            world_flush(&w);
+        CHECK_RULE(world_dev(&w, &(kl_devop){.kind = KL_DEVOP_REVERT}), KL_RULE_NONE);
+        kl_hash now = head_hash(&w);
+        CHECK(kl_hash_eq(&now, &genesis));
+        CHECK_U64(world_balance(&w, &rich, 0).w[0], 0);
+        CHECK_U64(world_balance(&w, &to, 0).w[0], 0);
+        struct kl_tip *head = kl_chain_head(w.chain);
+        CHECK(head->dev->env.time_offset_s == 0 && head->dev->env.snapshot_count == 0);
+        CHECK_U64(head->dev->env.next_snapshot, round + 2);
+        kl_tip_unref(head);
+        world_reopen(&w, round == 1);
+        w.nonce[0] = w.nonce[1] = w.nonce[2] = 0;
+    }
+    world_done(&w);
+}
+
 KL_TEST(chain_lets_impersonated_contracts_send_without_a_signature)
 {
     struct world w;

@@ -130,6 +130,10 @@ bool kl_dev_impersonated(const kl_dev_env *env, const kl_address *address)
 
 bool kl_dev_find_snapshot(const kl_dev_env *env, u64 id, u64 *version)
 {
+    if (id == KL_DEV_GENESIS_SNAPSHOT) {
+        *version = 0;
+        return true;
+    }
     for (usize i = 0; i < env->snapshot_count; i++)
         if (env->snapshots[i].id == id) {
             *version = env->snapshots[i].version;

@@ -71,6 +71,9 @@ void kl_dev_env_init(kl_dev_env *env);
 /* May transactions of address come without a signature? */
 bool kl_dev_impersonated(const kl_dev_env *env, const kl_address *address);
 
+/* Never taken and always there: the chain's beginning. */
+#define KL_DEV_GENESIS_SNAPSHOT 0
+
 /* The version that snapshot id stands for; false when there is none. */
 KL_MUST_USE bool kl_dev_find_snapshot(const kl_dev_env *env, u64 id, u64 *version);
 
