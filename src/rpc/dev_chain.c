@@ -19,13 +19,25 @@ bool kl_rpc_dev_revert(struct kl_rpc_call *call)
     kl_rule broken = KL_RULE_DEV_SNAPSHOT;
     if (!kl_arg_number_u256(call, kl_arg_at(call, 0), &id))
         return false;
-    if (kl_u256_to_u64(&op.number, id) &&
+    if (kl_u256_to_u64(&op.number, id) && op.number != KL_DEV_GENESIS_SNAPSHOT &&
         !kl_rpc_ok(call, call->backend->ops->dev(call->backend, &op, &broken)))
         return false;
     if (broken != KL_RULE_NONE && broken != KL_RULE_DEV_SNAPSHOT)
         return kl_rpc_fail_rule(call, broken);
     kl_json_put_bool(call->out, broken == KL_RULE_NONE);
     return true;
+}
+
+/* Back to the genesis, with an empty pool. */
+bool kl_rpc_dev_reset(struct kl_rpc_call *call)
+{
+    kl_devop op = {.kind = KL_DEVOP_REVERT, .number = KL_DEV_GENESIS_SNAPSHOT};
+    kl_arg options = kl_arg_at(call, 0);
+    if (kl_arg_there(kl_arg_member(call, options, "forking")) ||
+        kl_arg_there(kl_arg_member(call, options, "jsonRpcUrl")))
+        return kl_arg_fail(call, options, "forking is not supported");
+    call->backend->ops->pool_clear(call->backend);
+    return kl_rpc_dev_done(call, &op);
 }
 
 bool kl_rpc_dev_set_gas_limit(struct kl_rpc_call *call)

@@ -203,6 +203,12 @@ KL_TEST(dev_chain_goes_back_to_a_snapshot)
     r.broken = KL_RULE_DEV_SNAPSHOT;
     check(&r, "evm_revert", "[\"17\"]", "false", "revert 00 0 0 11 0 0 0");
     check(&r, "evm_revert", "[\"0x10000000000000000\"]", "false", "");
+    check(&r, "evm_revert", "[0]", "false", "");
+    r.broken = KL_RULE_NONE;
+    check(&r, "anvil_reset", "[]", "null", "clear; revert 00 0 0 0 0 0 0");
+    check(&r, "hardhat_reset", "[{}]", "null", "clear; revert 00 0 0 0 0 0 0");
+    check(&r, "hardhat_reset", "[{\"forking\":{\"jsonRpcUrl\":\"http://x\"}}]",
+          "!\"invalid argument 0: forking is not supported\"", "");
     kl_buf_done(&r.said);
 }
 
