@@ -413,6 +413,7 @@ kl_hash chain_rig_send(struct chain_rig *rig, usize from, const kl_address *to, 
     return tx.hash;
 }
 
+KL_PRINTF(3, 0)
 static void ask_list(struct chain_rig *rig, const char *method, const char *params, va_list args)
 {
     static char text[TEXT_MAX];

@@ -3,10 +3,12 @@
 #include "rpc/put.h"
 #include "rpc/submit.h"
 #include "rpc/tx_fill.h"
+#include "rpc/worker_priv.h"
 
 enum {
-    MS = 1000000,     /* in nanoseconds */
-    NONCE_TRIES = 64, /* others may take the nonce that was chosen */
+    BLOCK_WAITS_MAX = 4, /* fewer than there are threads to spare */
+    MS = 1000000,        /* in nanoseconds */
+    NONCE_TRIES = 64,    /* others may take the nonce that was chosen */
 };
 
 /* The envelope, to be sent whenever the caller likes [execution-apis eth/sign]. */
@@ -78,6 +80,17 @@ static bool put_receipt(struct kl_rpc_call *call, const kl_hash *hash)
                        "the transaction was added to the pool but is in no block yet");
 }
 
+/* Who comes when enough others wait is told at once that there is no block yet. */
+static bool send_and_wait(struct kl_rpc_call *call, const kl_tx *tx, u64 timeout_ns)
+{
+    struct kl_rpc_core *core = call->worker->core;
+    kl_rule broken;
+    bool waits = atomic_fetch_add(&core->block_waits, 1) < BLOCK_WAITS_MAX;
+    bool good = kl_rpc_submit_and_wait(call, tx, waits ? timeout_ns : 0, &broken);
+    atomic_fetch_sub(&core->block_waits, 1);
+    return good;
+}
+
 /* [EIP-7966]; the second parameter shortens the wait. */
 bool kl_rpc_eth_send_raw_transaction_sync(struct kl_rpc_call *call)
 {
@@ -85,13 +98,11 @@ bool kl_rpc_eth_send_raw_transaction_sync(struct kl_rpc_call *call)
     kl_arg timeout = kl_arg_at(call, 1);
     kl_span raw;
     kl_tx *tx = KL_ZERO(call->arena, kl_tx, 1);
-    kl_rule broken;
     if (!tx)
         return kl_rpc_ok(call, KL_NOMEM);
     if (!kl_arg_data(call, kl_arg_at(call, 0), &raw) ||
         (kl_arg_there(timeout) && !kl_arg_number(call, timeout, &wait)) ||
-        !kl_rpc_decode_tx(call, raw, tx) ||
-        !kl_rpc_submit_and_wait(call, tx, KL_MIN(wait, most) * MS, &broken))
+        !kl_rpc_decode_tx(call, raw, tx) || !send_and_wait(call, tx, KL_MIN(wait, most) * MS))
         return false;
     return put_receipt(call, &tx->hash);
 }

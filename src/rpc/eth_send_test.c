@@ -356,6 +356,7 @@ KL_TEST(eth_send_raw_transaction_sync_gives_the_receipt)
             continue;
         }
         CHECK_U64(rig.waited_ns, 1000000);
+        CHECK_U64(rig.core.block_waits, 0);
         char want[300] =
             "\"error\":{\"code\":4,\"message\":\"the transaction was added to the pool but "
             "is in no block yet\",\"data\":\"0x";

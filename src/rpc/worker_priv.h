@@ -15,6 +15,7 @@ struct kl_rpc_core {
     kl_rpc_table methods;
     struct kl_feed *feed;
     struct kl_filters *filters;
+    _Atomic unsigned block_waits; /* calls that hold a thread until the next block */
 };
 
 /* Calls are numbered, so that one that is to be stopped cannot be mistaken for the next. */
