@@ -210,12 +210,9 @@ export class Pair {
             dumped.get(address) ?? dumped.set(address, NOTHING);
         }
         const addresses = [...dumped.keys()].filter((address) => !steady.apart(address));
-        for (let i = 0; i < addresses.length; i += 100) {
-            const part = addresses.slice(i, i + 100);
-            const proofs = await subject.rpc.all<RpcProof>(part.map((address) => ["eth_getProof", [address, [], "latest"]] as const));
-            proofs.forEach(({ address, balance, nonce, codeHash, storageHash }) =>
-                this.#same(`state of ${address}`, [{ balance, nonce, codeHash, storageHash }, dumped.get(address)]));
-        }
+        const proofs = await subject.rpc.all<RpcProof>(addresses.map((address) => ["eth_getProof", [address, [], "latest"]] as const));
+        proofs.forEach(({ address, balance, nonce, codeHash, storageHash }) =>
+            this.#same(`state of ${address}`, [{ balance, nonce, codeHash, storageHash }, dumped.get(address)]));
         return addresses.length;
     }
 

@@ -20,11 +20,13 @@ const THEME_LIMIT_MS = 1_500_000;
 export interface Theme {
     readonly target: Target;
     readonly args: ReadonlyMap<string, string>;
-    test(name: string, body: () => Promise<void> | void): Promise<void>;
+    test(name: string, body: () => Promise<void> | void, limit_ms?: number): Promise<void>;
     /* Leaves a test out, or a whole theme. */
     skip(name: string, why: string): void;
     /* A further node, ended with the theme. */
     start(options?: NodeOptions, target?: Target): Promise<Node>;
+    /* The same, without waiting for its first answer. */
+    launch(options: NodeOptions): Promise<Node>;
     /* A new temporary folder, removed with the theme. */
     folder(): string;
 }
@@ -94,14 +96,14 @@ class Run implements Theme {
         this.target = targetOf(args.get("target") ?? "anvil");
     }
 
-    async test(name: string, body: () => Promise<void> | void): Promise<void> {
+    async test(name: string, body: () => Promise<void> | void, limit_ms = TEST_LIMIT_MS): Promise<void> {
         const wanted = this.args.get("run");
         if (wanted !== undefined && !name.includes(wanted)) {
             return;
         }
         const start = Date.now();
         try {
-            await within(TEST_LIMIT_MS, name, Promise.resolve().then(body));
+            await within(limit_ms, name, Promise.resolve().then(body));
             this.passed++;
             console.log(` ok  ${name} (${Date.now() - start} ms)`);
         } catch (error) {
@@ -118,6 +120,12 @@ class Run implements Theme {
 
     async start(options: NodeOptions = {}, target: Target = this.target): Promise<Node> {
         const node = await Node.start(target, options, this.folder());
+        this.nodes.push(node);
+        return node;
+    }
+
+    async launch(options: NodeOptions): Promise<Node> {
+        const node = await Node.launch(this.target, options, this.folder());
         this.nodes.push(node);
         return node;
     }

@@ -22,6 +22,8 @@ export interface NodeOptions {
     blockTime?: number;
     /* Kept across starts (Keel only); without it the node forgets all when it ends. */
     dir?: string;
+    /* keel node on that folder instead of keel dev. */
+    plain?: boolean;
     extra?: readonly string[];
 }
 
@@ -66,8 +68,10 @@ export function freePort(): Promise<number> {
 }
 
 function commandLine(target: Target, options: NodeOptions, port: number): string[] {
-    const common = ["--host", "127.0.0.1", "--port", String(port),
-                    "--hardfork", options.hardfork ?? "osaka"];
+    const common = ["--host", "127.0.0.1", "--port", String(port)];
+    if (!options.plain) {
+        common.push("--hardfork", options.hardfork ?? "osaka");
+    }
     if (options.noMining) {
         common.push("--no-mining");
     }
@@ -78,7 +82,7 @@ function commandLine(target: Target, options: NodeOptions, port: number): string
     if (target.kind === "anvil") {
         return [...common, "--enable-tx-gas-limit", "--order", "fees"];
     }
-    return ["dev", ...common, ...(options.dir === undefined ? ["--ephemeral"] : ["--dir", options.dir])];
+    return [options.plain ? "node" : "dev", ...common, ...(options.dir === undefined ? ["--ephemeral"] : ["--dir", options.dir])];
 }
 
 export class Node {
@@ -122,9 +126,8 @@ export class Node {
     /* Starts it and waits for its first answer; folder is where it runs. */
     static async start(target: Target, options: NodeOptions, folder: string): Promise<Node> {
         for (let attempt = 1;; attempt++) {
-            const port = await freePort();
-            const node = new Node(target, commandLine(target, options, port), port, folder);
-            if (await node.#answers()) {
+            const node = await Node.launch(target, options, folder);
+            if (await node.answers()) {
                 return node;
             }
             node.killNow();
@@ -135,7 +138,13 @@ export class Node {
         }
     }
 
-    async #answers(): Promise<boolean> {
+    static async launch(target: Target, options: NodeOptions, folder: string): Promise<Node> {
+        const port = await freePort();
+        return new Node(target, commandLine(target, options, port), port, folder);
+    }
+
+    /* Waits for its first answer; false: it ended, or gives none. */
+    async answers(): Promise<boolean> {
         const end = Date.now() + READY_LIMIT_MS;
         while (!this.#gone && Date.now() < end) {
             try {

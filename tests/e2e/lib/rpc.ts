@@ -103,6 +103,8 @@ export interface RpcProof {
     storageProof: { key: Hex; value: Hex; proof: Hex[] }[];
 }
 
+const BATCH_MAX = 500;
+
 export class Rpc {
     readonly url: string;
     readonly #agent = new Agent({ keepAlive: true, maxSockets: 16 });
@@ -193,15 +195,18 @@ export class Rpc {
         });
     }
 
-    /* As batch; an error is thrown. */
+    /* As batch, any number of calls, in as many requests as it takes; an error is thrown. */
     async all<T>(calls: readonly (readonly [string, readonly unknown[]])[]): Promise<T[]> {
-        const answers = await this.batch(calls);
-        for (const answer of answers) {
-            if (answer instanceof RpcError) {
-                throw answer;
+        const all: T[] = [];
+        for (let i = 0; i < calls.length; i += BATCH_MAX) {
+            for (const answer of await this.batch(calls.slice(i, i + BATCH_MAX))) {
+                if (answer instanceof RpcError) {
+                    throw answer;
+                }
+                all.push(answer as T);
             }
         }
-        return answers as T[];
+        return all;
     }
 
     /* Sends a signed transaction and gives its receipt. */
