@@ -612,3 +612,65 @@ KL_TEST(host_acknowledges_no_block_whose_sync_failed)
     check_broken(&rig, KL_IO, 1);
     rig_done(&rig);
 }
+
+/* Blocks, dev operations and a segment's end, until something fails; how many blocks are known to
+ * be there. */
+static u64 work_until_failure(struct rig *rig)
+{
+    static u8 code[6000];
+    kl_rule broken;
+    kl_devop op = {.kind = KL_DEVOP_SET_CODE, .address = {{9}}, .code = KL_SPAN_OF(code)};
+    u64 known = 0;
+    for (u64 i = 0; i < 6; i++) {
+        if (send_tx(rig, 0, i, 2 * GWEI, true).status != KL_OK)
+            return known;
+        known++;
+        if (kl_host_dev(rig->host, &op, &broken) != KL_OK)
+            return known;
+        CHECK_RULE(broken, KL_RULE_NONE);
+    }
+    return known;
+}
+
+/* Operation n of the disk and all behind it fail; returns false when there are not so many. */
+static bool fail_and_come_back(struct rig *rig, u64 n, kl_status fault)
+{
+    bool each = rig->config.durability == KL_DURABLE_EACH;
+    rig_begin(rig);
+    u64 begun = kl_sim_disk_operations(rig->disk);
+    kl_sim_disk_fail(rig->disk, n, fault, n);
+    u64 known = work_until_failure(rig);
+    kl_status health = kl_host_health(rig->host);
+    CHECK(known == 6 || health == fault);
+    CHECK(number_of(rig) >= known);
+    CHECK_U64(balance_of(rig, &(kl_address){.b = {0x77}}), number_of(rig));
+    rig_stop(rig);
+    CHECK(number_of(rig) >= known);
+    bool failed = kl_sim_disk_operations(rig->disk) - begun >= n;
+    kl_sim_disk_fail(rig->disk, 0, KL_OK, 0);
+    rig_cut(rig, each ? KL_CUT_DROP : KL_CUT_KEEP);
+    CHECK(number_of(rig) >= known);
+    CHECK_U64(balance_of(rig, &(kl_address){.b = {0x77}}), number_of(rig));
+    send_good(rig, 1, 0);
+    return failed;
+}
+
+static void fail_everywhere(kl_durability durability, kl_status fault)
+{
+    bool failed = true;
+    for (u64 n = 0; failed; n++) {
+        struct rig rig;
+        CHECK(n < 1000);
+        rig_init(&rig);
+        rig.config.durability = durability;
+        rig.config.chain.segment_bytes = 16 << 10;
+        failed = fail_and_come_back(&rig, n, fault);
+        rig_done(&rig);
+    }
+}
+
+KL_TEST(host_loses_nothing_whichever_operation_of_the_disk_fails)
+{
+    fail_everywhere(KL_DURABLE_EACH, KL_IO);
+    fail_everywhere(KL_DURABLE_SOON, KL_FULL);
+}
