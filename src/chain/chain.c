@@ -50,6 +50,18 @@ static void enqueue(struct kl_chain *chain, struct kl_tip *tip)
     chain->delta_bytes += kl_delta_bytes(tip->delta);
 }
 
+/* Removes ledger segments that may go.  A failure is no reason to make no more blocks: they may
+ * still go after a later flush. */
+static void drop_segments(struct kl_chain *chain)
+{
+    kl_lock(&chain->lock);
+    u64 below = chain->drop_below;
+    chain->drop_below = 0;
+    kl_unlock(&chain->lock);
+    kl_status status = below ? kl_seglog_drop(chain->ledger, below) : KL_OK;
+    (void)status;
+}
+
 kl_status kl_chain_append(struct kl_chain *chain, struct kl_tip *tip)
 {
     static const u8 kinds[] = {
@@ -62,6 +74,7 @@ kl_status kl_chain_append(struct kl_chain *chain, struct kl_tip *tip)
     kl_span record = kl_buf_view(&tip->record);
     KL_ASSERT(tip->version == (chain->head ? chain->head->version + 1 : 0));
     KL_ASSERT(tip->version == kl_seglog_end(chain->ledger));
+    drop_segments(chain);
     KL_TRY(kl_seglog_append(chain->ledger, kinds[tip->step], &record, 1, &seq));
     KL_ASSERT(seq == tip->version);
     kl_chain_take_head(chain, tip);
@@ -178,7 +191,8 @@ kl_status kl_chain_flush(struct kl_chain *chain, bool durable, bool *more)
     kl_lock(&chain->lock);
     u64 end = durable ? kl_seglog_synced(chain->ledger) : chain->written;
     kl_unlock(&chain->lock);
-    return kl_chain_flush_to(chain, end, more);
+    KL_TRY(kl_chain_flush_to(chain, end, more));
+    return *more ? KL_OK : kl_chain_retain(chain);
 }
 
 void kl_chain_lag_of(struct kl_chain *chain, kl_chain_lag *out)

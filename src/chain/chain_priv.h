@@ -3,6 +3,7 @@
 #define KL_CHAIN_CHAIN_PRIV_H
 
 #include "chain/chain.h"
+#include "chain/checkpoint.h"
 #include "chain/index.h"
 #include "chain/reader.h"
 #include "chain/record.h"
@@ -23,6 +24,10 @@ struct kl_chain {
     struct kl_arena arena; /* the execution thread's, for the step being made */
     struct kl_tip *head;   /* the execution thread's */
 
+    /* The newest checkpoint, and from which version on another may be tried; the state thread's. */
+    bool has_checkpoint;
+    u64 checkpoint_version, checkpoint_head, checkpoint_again;
+
     kl_mutex lock; /* guards what follows */
     struct kl_tip *published;
     struct kl_tip *oldest, *newest; /* appended and not in the database, linked by next */
@@ -31,6 +36,7 @@ struct kl_chain {
     u64 flushed;                    /* the database's version */
     bool has_flushed;
     usize delta_bytes;
+    u64 drop_below; /* ledger records that may go, at the next append */
 };
 
 #define KL_EVM_MEMORY ((usize)4 << 30) /* address space; gas bounds what is touched */
@@ -41,9 +47,26 @@ struct kl_chain {
 /* open.c: a chain with nothing in it but what the config says.  KL_NOMEM. */
 KL_MUST_USE kl_status kl_chain_new(struct kl_chain **out, const kl_chain_config *config);
 
-/* spec.c: the rules that the ledger's genesis sets.  *broken: its record is not good. */
-KL_MUST_USE kl_status kl_chain_learn_spec(struct kl_chain *chain, kl_seglog_report *damage,
-                                          kl_rule *broken);
+/* spec.c: where the chain begins: with its first record, or with a checkpoint, the newest or the
+ * oldest that the ledger leads on from.  KL_CORRUPT with *damage filled; *broken: the first record
+ * is none.  All that *out points to is in the arena. */
+typedef struct kl_start {
+    kl_span genesis; /* payload of the first record */
+    bool from_checkpoint;
+    kl_checkpoint checkpoint;
+} kl_start;
+KL_MUST_USE kl_status kl_chain_find_start(struct kl_chain *chain, bool newest,
+                                          struct kl_arena *arena, kl_seglog_report *damage,
+                                          kl_start *out, kl_rule *broken);
+/* The rules that the genesis sets.  *broken: the record is not good. */
+KL_MUST_USE kl_status kl_chain_learn_spec(struct kl_chain *chain, kl_span genesis,
+                                          struct kl_arena *arena, kl_rule *broken);
+
+/* restore.c: fills config's database from a checkpoint, opens it as the chain's state, checks all
+ * of it; *out is the tip it stands at.  KL_CORRUPT with the report filled. */
+KL_MUST_USE kl_status kl_chain_restore(struct kl_chain *chain, const kl_state_config *config,
+                                       const kl_checkpoint *checkpoint, struct kl_arena *arena,
+                                       kl_seglog_report *report, struct kl_tip **out);
 
 /* roll.c: executes the ledger's records from behind the head to the end and flushes them, each
  * judged as strictly as a block from outside.  KL_CORRUPT with bad_rule: the record bad_version is
@@ -70,6 +93,9 @@ KL_MUST_USE kl_status kl_chain_find_head(struct kl_chain *chain, u64 version,
 void kl_chain_take_head(struct kl_chain *chain, struct kl_tip *tip);
 /* Flushes one batch of what is published and below version end. */
 KL_MUST_USE kl_status kl_chain_flush_to(struct kl_chain *chain, u64 end, bool *more);
+
+/* retain.c: lets go of what need not be kept, behind a flush. */
+KL_MUST_USE kl_status kl_chain_retain(struct kl_chain *chain);
 
 /* tip.c */
 /* A tip for a step on top of parent (NULL for the genesis), with parent's header and dev

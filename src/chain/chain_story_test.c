@@ -173,6 +173,8 @@ static kl_devop random_op(struct world *w, u64 *seed)
         op.number += 30000000;
     if (op.kind == KL_DEVOP_IMPERSONATE_ALL)
         op.flag = false; /* or every bad signature would be good */
+    if (op.kind == KL_DEVOP_SNAPSHOT && w->no_snapshots)
+        op.kind = KL_DEVOP_SHIFT_TIME;
     if (op.kind == KL_DEVOP_REVERT && env->snapshot_count)
         op.number = env->snapshots[kl_rand_below(seed, env->snapshot_count)].id;
     return op;

@@ -22,6 +22,7 @@ struct world {
     u64 time;     /* of the next block */
     usize segment_bytes;
     u64 keep_blocks, keep_history;
+    bool no_snapshots;                /* the story takes none */
     const kl_withdrawal *withdrawals; /* of the next blocks */
     usize withdrawal_count;
 };

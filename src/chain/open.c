@@ -11,6 +11,7 @@ struct opening {
     struct kl_progress *progress;
     kl_chain_report *report;
     struct kl_arena records; /* ledger records and the genesis text */
+    kl_start start;          /* of an existing ledger */
     kl_span genesis_text;    /* of the ledger, or of the configuration for a new one */
 };
 
@@ -23,26 +24,30 @@ static kl_status open_ledger(struct opening *o)
     return kl_seglog_open(&o->chain->ledger, o->config->fs, &config, &o->report->ledger);
 }
 
-static kl_status open_state(struct opening *o)
+static kl_state_config state_config(const struct opening *o)
 {
-    const kl_state_config config = {
+    return (kl_state_config){
         .kv = o->config->kv,
         .fs = o->config->fs,
         .history_dir = KL_HISTORY_DIR,
         .history_segment_bytes = o->config->segment_bytes,
     };
+}
+
+static kl_status open_state(struct opening *o)
+{
+    const kl_state_config config = state_config(o);
     return kl_state_open(&o->chain->state, &config);
 }
 
-/* The header and file that the ledger begins with; KL_NOTFOUND for an empty ledger. */
+/* The header and file that the chain begins with. */
 static kl_status read_genesis(struct opening *o, kl_header *header)
 {
-    kl_record record;
-    KL_TRY(kl_seglog_read(o->chain->ledger, 0, &o->records, &record, &o->report->ledger));
-    o->report->bad_rule = record.kind == KL_RECORD_GENESIS
-                              ? kl_record_genesis(record.payload, header, &o->genesis_text)
-                              : KL_RULE_LEDGER_KIND;
-    return o->report->bad_rule == KL_RULE_NONE ? KL_OK : KL_CORRUPT;
+    kl_rule *broken = &o->report->bad_rule;
+    KL_TRY(kl_chain_find_start(o->chain, true, &o->records, &o->report->ledger, &o->start, broken));
+    if (*broken == KL_RULE_NONE)
+        *broken = kl_record_genesis(o->start.genesis, header, &o->genesis_text);
+    return *broken == KL_RULE_NONE ? KL_OK : KL_CORRUPT;
 }
 
 static kl_status parse_genesis(struct opening *o, kl_genesis *genesis)
@@ -76,17 +81,31 @@ static bool is_other_genesis(const struct opening *o)
     return o->config->genesis.len && !kl_span_eq(o->config->genesis, o->genesis_text);
 }
 
-/* The database's head becomes the chain's. */
-static kl_status head_from_state(struct opening *o, u64 version)
+/* The tip that the database stands at becomes the chain's. */
+static void take_tip(struct kl_chain *chain, struct kl_tip *tip)
 {
-    struct kl_chain *chain = o->chain;
-    struct kl_tip *tip;
-    KL_TRY(kl_chain_find_head(chain, version, &o->records, &o->report->ledger, &tip));
     chain->head = tip;
     chain->published = kl_tip_ref(tip);
-    chain->flushed = version;
+    chain->flushed = tip->version;
     chain->has_flushed = true;
-    return KL_OK;
+}
+
+/* Can the ledger lead on from the database?  Its newest commit may have been lost, and what led to
+ * the one before may have gone. */
+static kl_status is_reached(struct opening *o, u64 version, bool *out)
+{
+    struct kl_view *view;
+    kl_index_head head;
+    u64 first = kl_seglog_first(o->chain->ledger);
+    *out = true;
+    if (!o->start.from_checkpoint)
+        return KL_OK;
+    KL_TRY(kl_state_view(o->chain->state, NULL, &view));
+    kl_status status = kl_index_get_head(view, &head);
+    kl_view_close(view);
+    if (status == KL_OK)
+        *out = version + 1 >= first && head.version >= first;
+    return status == KL_NOTFOUND ? KL_CORRUPT : status;
 }
 
 /* The database only ever holds what was durable in the ledger: the ledger has lost its end. */
@@ -113,12 +132,58 @@ static kl_status replay_rest(struct opening *o)
     return status;
 }
 
+/* The database as it is, when the ledger leads on from it. */
+static kl_status begin_from_state(struct opening *o)
+{
+    struct kl_chain *chain = o->chain;
+    struct kl_tip *tip;
+    u64 version;
+    kl_span anchor;
+    bool reached;
+    if (!kl_state_stored(chain->state, &version, &anchor))
+        return KL_OK;
+    if (version >= kl_seglog_end(chain->ledger))
+        return end_is_missing(o);
+    KL_TRY(is_reached(o, version, &reached));
+    if (!reached)
+        return KL_OK;
+    KL_TRY(kl_chain_find_head(chain, version, &o->records, &o->report->ledger, &tip));
+    take_tip(chain, tip);
+    return KL_OK;
+}
+
+static kl_status begin_from_checkpoint(struct opening *o)
+{
+    const kl_state_config config = state_config(o);
+    struct kl_tip *tip;
+    kl_state_close(o->chain->state);
+    o->chain->state = NULL;
+    KL_TRY(kl_chain_restore(o->chain, &config, &o->start.checkpoint, &o->records,
+                            &o->report->ledger, &tip));
+    take_tip(o->chain, tip);
+    return KL_OK;
+}
+
+/* The newest checkpoint there is; what was not finished goes. */
+static kl_status know_checkpoint(struct opening *o)
+{
+    struct kl_chain *chain = o->chain;
+    kl_checkpoint newest;
+    KL_TRY(kl_checkpoint_drop(chain->fs, 0));
+    kl_status status = kl_checkpoint_find(chain->fs, 0, kl_seglog_end(chain->ledger) - 1, true,
+                                          &o->records, &newest);
+    if (status != KL_OK)
+        return status == KL_NOTFOUND || status == KL_UNSUPPORTED ? KL_OK : status;
+    chain->has_checkpoint = true;
+    chain->checkpoint_version = newest.version;
+    chain->checkpoint_head = newest.head_version;
+    return KL_OK;
+}
+
 static kl_status open_existing(struct opening *o)
 {
     kl_header header;
     kl_genesis genesis;
-    u64 version;
-    kl_span anchor;
     KL_TRY(read_genesis(o, &header));
     o->chain->genesis_hash = kl_header_hash(&header);
     if (is_other_genesis(o)) {
@@ -127,12 +192,11 @@ static kl_status open_existing(struct opening *o)
     }
     KL_TRY(parse_genesis(o, &genesis));
     KL_TRY(open_state(o));
-    if (kl_state_stored(o->chain->state, &version, &anchor)) {
-        if (version >= kl_seglog_end(o->chain->ledger))
-            return end_is_missing(o);
-        KL_TRY(head_from_state(o, version));
-    }
+    KL_TRY(begin_from_state(o));
     o->report->rebuilt = !o->chain->head;
+    if (!o->chain->head && o->start.from_checkpoint)
+        KL_TRY(begin_from_checkpoint(o));
+    KL_TRY(know_checkpoint(o));
     return replay_rest(o);
 }
 

@@ -324,13 +324,13 @@ static void live(struct world *w, usize moves, u64 *seed)
 }
 
 /* One life, and a cut behind each of its operations. */
-static void live_and_cut(usize moves, u64 keep_blocks, u64 keep_history, u64 *seed)
+static void live_and_cut(usize moves, u64 keep, bool no_snapshots, u64 *seed)
 {
     struct world w;
     world_init_bare(&w);
     w.segment_bytes = SEGMENT;
-    w.keep_blocks = keep_blocks;
-    w.keep_history = keep_history;
+    w.keep_blocks = w.keep_history = keep;
+    w.no_snapshots = no_snapshots;
     live(&w, moves, seed);
     cut_everywhere(seed);
     life_end(&first);
@@ -348,5 +348,13 @@ static u64 lives(void)
 KL_TEST(powercut_loses_nothing_that_was_durable)
 {
     for (u64 i = 0; i < lives(); i++)
-        live_and_cut(120, 0, 0, seed);
+        live_and_cut(120, 0, false, seed);
+}
+
+KL_TEST(powercut_loses_nothing_that_is_kept)
+{
+    for (u64 i = 0; i < lives(); i++) {
+        live_and_cut(200, 3, true, seed);
+        live_and_cut(60, 3, false, seed);
+    }
 }

@@ -35,10 +35,13 @@ static kl_status compare_with_ledger(struct scrub *s)
     const kl_seglog_config config = {
         .dir = KL_LEDGER_DIR, .segment_bytes = 1 << 20, .read_only = true};
     kl_seglog_report report;
+    kl_start start;
     kl_rule broken;
     struct kl_tip *tip;
     KL_TRY(kl_seglog_open(&s->chain->ledger, s->config->fs, &config, &report));
-    KL_TRY(kl_chain_learn_spec(s->chain, &report, &broken));
+    KL_TRY(kl_chain_find_start(s->chain, true, &s->arena, &report, &start, &broken));
+    if (broken == KL_RULE_NONE)
+        KL_TRY(kl_chain_learn_spec(s->chain, start.genesis, &s->arena, &broken));
     if (broken != KL_RULE_NONE)
         return KL_CORRUPT;
     report.damage = NULL;

@@ -9,6 +9,7 @@ struct verify {
     const kl_verify_config *config;
     struct kl_chain *chain;
     struct kl_roll roll;
+    struct kl_arena records;
     kl_verify_result *out;
 };
 
@@ -37,7 +38,8 @@ static kl_status judge_opening(struct verify *v, kl_status status, const kl_segl
     return KL_OK;
 }
 
-static kl_status open_scratch(struct verify *v)
+/* The fresh state: empty, or a checkpoint's. */
+static kl_status open_scratch(struct verify *v, const kl_start *start)
 {
     const kl_state_config config = {
         .kv = v->config->scratch,
@@ -45,7 +47,16 @@ static kl_status open_scratch(struct verify *v)
         .history_dir = KL_HISTORY_DIR,
         .history_segment_bytes = SEGMENT_BYTES,
     };
-    return kl_state_open(&v->chain->state, &config);
+    struct kl_chain *chain = v->chain;
+    if (!start->from_checkpoint)
+        return kl_state_open(&chain->state, &config);
+    v->roll.bad_version = start->checkpoint.version;
+    KL_TRY(kl_chain_restore(chain, &config, &start->checkpoint, &v->records, &v->roll.ledger,
+                            &chain->head));
+    chain->published = kl_tip_ref(chain->head);
+    v->roll.bad_block = chain->head->header.number;
+    v->out->first_version = start->checkpoint.version + 1;
+    return KL_OK;
 }
 
 static void sum_up(struct verify *v)
@@ -87,6 +98,7 @@ static kl_status run(struct verify *v)
         .read_only = true,
     };
     kl_seglog_report report;
+    kl_start start;
     kl_rule broken;
     kl_status status = kl_seglog_open(&v->chain->ledger, v->config->fs, &config, &report);
     if (status != KL_OK)
@@ -94,12 +106,13 @@ static kl_status run(struct verify *v)
     v->out->tear = report;
     if (kl_seglog_end(v->chain->ledger) == 0)
         return KL_NOTFOUND;
-    v->out->first_version = kl_seglog_first(v->chain->ledger);
-    status = kl_chain_learn_spec(v->chain, &v->roll.ledger, &broken);
+    status = kl_chain_find_start(v->chain, false, &v->records, &v->roll.ledger, &start, &broken);
+    if (status == KL_OK && broken == KL_RULE_NONE)
+        status = kl_chain_learn_spec(v->chain, start.genesis, &v->records, &broken);
     if (status == KL_OK && broken != KL_RULE_NONE)
-        return take_rule(v, 0, broken);
+        return take_rule(v, kl_seglog_first(v->chain->ledger), broken);
     if (status == KL_OK)
-        status = open_scratch(v);
+        status = open_scratch(v, &start);
     if (status == KL_OK)
         status = kl_chain_roll(v->chain, &v->roll);
     return conclude(v, status);
@@ -112,7 +125,9 @@ kl_status kl_chain_verify(const kl_verify_config *config, struct kl_progress *pr
     struct verify v = {.config = config, .roll.progress = progress, .out = &result};
     const kl_chain_config plain = {.fs = config->fs, .workers = config->workers};
     KL_TRY(kl_chain_new(&v.chain, &plain));
+    kl_arena_init(&v.records, KL_STEP_ARENA);
     kl_status status = run(&v);
+    kl_arena_done(&v.records);
     kl_chain_close(v.chain);
     if (status == KL_OK)
         *out = result;

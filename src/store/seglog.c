@@ -225,12 +225,23 @@ kl_status kl_seglog_append(struct kl_seglog *log, u8 kind, const kl_span *parts,
     return KL_OK;
 }
 
-u64 kl_seglog_would_leave(const struct kl_seglog *log, u64 seq)
+u64 kl_seglog_would_leave(struct kl_seglog *log, u64 seq)
 {
     usize i = 0;
+    kl_lock(&log->mutex);
     while (i + 1 < log->segments && log->segment[i + 1]->first <= seq)
         i++;
-    return log->segment[i]->first;
+    u64 first = log->segment[i]->first;
+    kl_unlock(&log->mutex);
+    return first;
+}
+
+/* A sync on another thread looks at the list of segments between two holdings of the mutex. */
+static void forget_oldest(struct kl_seglog *log)
+{
+    kl_lock(&log->sync_mutex);
+    kl_seg_forget(log, 0);
+    kl_unlock(&log->sync_mutex);
 }
 
 kl_status kl_seglog_drop(struct kl_seglog *log, u64 seq)
@@ -244,7 +255,7 @@ kl_status kl_seglog_drop(struct kl_seglog *log, u64 seq)
             return status;
         kl_seg_path(log, log->segment[0]->first, KL_SEG_SUFFIX, path);
         KL_TRY(kl_fs_unlink(log->fs, path));
-        kl_seg_forget(log, 0);
+        forget_oldest(log);
         dropped = true;
     }
     return dropped ? kl_fs_sync_dir(log->fs, log->dir) : KL_OK;

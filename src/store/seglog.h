@@ -26,7 +26,8 @@
  * status; reads go on.  Nothing is ever retried and believed.
  *
  * Thread: append, write, sync and drop from one thread at a time (sync may run on a second thread
- * beside append and write); reads from any thread at any time. */
+ * beside append, write and drop); reads, and what is asked without changing anything, from any
+ * thread at any time. */
 #ifndef KL_STORE_SEGLOG_H
 #define KL_STORE_SEGLOG_H
 
@@ -95,7 +96,7 @@ KL_MUST_USE kl_status kl_seglog_read(struct kl_seglog *log, u64 seq, struct kl_a
                                      kl_record *out, kl_seglog_report *damage);
 
 /* The first record that kl_seglog_drop of seq would leave. */
-u64 kl_seglog_would_leave(const struct kl_seglog *log, u64 seq);
+u64 kl_seglog_would_leave(struct kl_seglog *log, u64 seq);
 
 /* Removes whole segments that hold nothing at or above seq, and their `.torn` files.  The newest
  * segment stays.  Works on a broken log too; a failure breaks nothing. */
