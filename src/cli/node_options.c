@@ -5,6 +5,7 @@
 
 #include "cli/command.h"
 #include "codec/hex.h"
+#include "sys/env.h"
 
 #if defined(__x86_64__)
 #define MACHINE "x86_64"
@@ -190,13 +191,34 @@ static int start_and_run(struct kl_node *node, const char *command, bool silent,
     return code;
 }
 
+/* Says now and then how far catching up has come. */
+struct catching_up {
+    struct kl_progress progress;
+    const char *command;
+    u64 told_ns;
+};
+
+static void tell_progress(struct kl_progress *progress, u64 version, u64 last)
+{
+    struct catching_up *c = (struct catching_up *)progress;
+    u64 now_ns = kl_mono_ns(kl_sys_clock());
+    if (now_ns - c->told_ns < SECOND_NS)
+        return;
+    c->told_ns = now_ns;
+    fprintf(stderr, "keel %s: executing the ledger: record %llu of %llu\n", c->command,
+            (unsigned long long)version, (unsigned long long)last);
+}
+
 int kl_node_serve(const kl_node_config *config, const char *command, bool silent,
                   struct kl_greeting *greeting)
 {
     struct kl_node *node;
     kl_node_report report;
     kl_node_fault fault;
-    if (kl_node_open(&node, config, &report, &fault) != KL_OK) {
+    struct catching_up c = {{tell_progress}, command, kl_mono_ns(kl_sys_clock())};
+    kl_node_config with_progress = *config;
+    with_progress.progress = &c.progress;
+    if (kl_node_open(&node, &with_progress, &report, &fault) != KL_OK) {
         fprintf(stderr, "keel %s: %s\n", command, fault.text);
         return KL_EXIT_FAILED;
     }

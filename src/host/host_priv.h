@@ -64,6 +64,8 @@ KL_MUST_USE kl_status kl_host_pool_follow(struct kl_host *host, struct kl_tip *t
 void kl_host_pool_refresh_all(struct kl_host *host);
 void kl_host_pool_refresh(struct kl_host *host, const kl_address *sender);
 void kl_host_settle(struct kl_host *host, const kl_hash *hash, u64 version, kl_rule fate);
+/* Nobody waits any longer for what the pool no longer has. */
+void kl_host_settle_gone(struct kl_host *host);
 /* Nothing in the pool can be in a block soon: nobody waits any longer. */
 void kl_host_settle_all(struct kl_host *host);
 

@@ -71,6 +71,7 @@ static void hear_pending(struct kl_host_listener *listener, KL_UNUSED const kl_p
     struct rig *rig = rig_of(listener);
     kl_lock(&rig->lock);
     rig->pendings++;
+    kl_cond_broadcast(&rig->news);
     kl_unlock(&rig->lock);
 }
 
@@ -335,6 +336,46 @@ KL_TEST(host_does_not_wait_for_what_cannot_be_in_a_block)
     rig_done(&rig);
 }
 
+struct sender {
+    struct rig *rig;
+    usize account;
+    u64 count;
+    kl_thread thread;
+    sent sent;
+};
+
+static void clear_pool(KL_UNUSED void *ctx, struct kl_pool *pool)
+{
+    kl_pool_clear(pool);
+}
+
+static void *wait_always(void *ctx)
+{
+    struct sender *s = ctx;
+    s->sent = send_tx(s->rig, 0, 0, 2 * GWEI, KL_HOST_WAIT_ALWAYS);
+    return NULL;
+}
+
+/* Who waits for a transaction that is dropped does not wait for ever. */
+KL_TEST(host_tells_who_waits_that_it_is_gone)
+{
+    struct rig rig;
+    rig_init(&rig);
+    rig.config.automine = false;
+    rig_begin(&rig);
+    struct sender s = {.rig = &rig};
+    CHECK_OK(kl_thread_start(&s.thread, "sender", wait_always, &s));
+    kl_lock(&rig.lock);
+    while (!rig.pendings)
+        kl_cond_wait(&rig.news, &rig.lock);
+    kl_unlock(&rig.lock);
+    kl_host_with_pool(rig.host, clear_pool, NULL);
+    kl_thread_join(s.thread);
+    CHECK_OK(s.sent.status);
+    CHECK_U64(number_of(&rig), 0);
+    rig_done(&rig);
+}
+
 KL_TEST(host_refuses_with_the_pools_words)
 {
     struct rig rig;
@@ -473,13 +514,6 @@ KL_TEST(host_applies_dev_operations_and_takes_them_back)
     CHECK_RULE(broken, KL_RULE_DEV_SNAPSHOT);
     rig_done(&rig);
 }
-
-struct sender {
-    struct rig *rig;
-    usize account;
-    u64 count;
-    kl_thread thread;
-};
 
 static void *sender_main(void *ctx)
 {

@@ -24,6 +24,7 @@ static kl_status serve_dev(struct kl_host *host, struct request *request)
     KL_TRY(status);
     kl_lock(&host->lock);
     kl_host_pool_refresh_all(host);
+    kl_host_settle_gone(host);
     kl_solo_tx_waiting(&host->solo, kl_pool_count(host->pool).pending > 0);
     kl_unlock(&host->lock);
     if (host->config.durability != KL_DURABLE_EACH)

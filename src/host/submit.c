@@ -114,6 +114,16 @@ void kl_host_settle_all(struct kl_host *host)
         }
 }
 
+void kl_host_settle_gone(struct kl_host *host)
+{
+    for (struct waiter *w = host->waiters; w; w = w->next)
+        if (!w->settled && !kl_pool_get(host->pool, &w->hash)) {
+            w->settled = true;
+            w->version = 0;
+            kl_cond_signal(&w->woken);
+        }
+}
+
 static kl_status add(struct kl_host *host, const kl_tx *tx, kl_pool_added *added, kl_rule *broken)
 {
     kl_pool_facts facts;
@@ -125,8 +135,7 @@ static kl_status add(struct kl_host *host, const kl_tx *tx, kl_pool_added *added
     KL_TRY(kl_pool_add(host->pool, tx, true, &facts, added, broken));
     if (*broken != KL_RULE_NONE)
         return KL_OK;
-    if (added->replaced)
-        kl_host_settle(host, &added->replaced_hash, 0, KL_RULE_NONE);
+    kl_host_settle_gone(host); /* replaced, or no longer among the best */
     if (added->pending) {
         host->arrivals++;
         kl_solo_tx_waiting(&host->solo, true);
@@ -211,5 +220,6 @@ void kl_host_with_pool(struct kl_host *host, void (*use)(void *ctx, struct kl_po
 {
     kl_lock(&host->lock);
     use(ctx, host->pool);
+    kl_host_settle_gone(host);
     kl_unlock(&host->lock);
 }

@@ -22,6 +22,7 @@ enum {
     LOOK_MS = 100,
     BLOCK_MEMORY = 256 << 20,
     MEMORY_KEPT = 1 << 20,
+    TEXT_ENOUGH = 1 << 16,
     REASONS = 64,
     REASON_MAX = 300,
 };
@@ -290,20 +291,25 @@ static void write_revert(struct kl_node_log *log)
         kl_buf_print(&log->text, "    Reverted to block %llu\n\n", (unsigned long long)to);
 }
 
-void kl_node_log_write(struct kl_node_log *log)
+/* Puts the next blocks together, as many as make a good piece; false when there are none.  Nothing
+ * of the chain is held while the text is handed over. */
+static bool put_together(struct kl_node_log *log)
 {
     struct kl_reader *reader;
     write_revert(log);
     if (kl_reader_open(kl_host_chain(log->node->host), &reader) != KL_OK)
-        return; /* the next step rings again */
+        return false; /* the next step rings again */
     u64 head = kl_reader_tip(reader)->header.number;
-    bool heard = hand_over(log);
-    while (heard && log->told < head) {
+    for (; log->told < head && log->text.len < TEXT_ENOUGH; log->told++)
         if (write_block(log, reader, log->told + 1) != KL_OK)
             kl_buf_print(&log->text, "    Block %llu cannot be read\n\n",
                          (unsigned long long)log->told + 1);
-        log->told++;
-        heard = hand_over(log);
-    }
     kl_reader_close(reader);
+    return log->text.len > 0;
+}
+
+void kl_node_log_write(struct kl_node_log *log)
+{
+    while (put_together(log) && hand_over(log))
+        ;
 }

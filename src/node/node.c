@@ -59,9 +59,11 @@ static void on_executed(struct kl_host_listener *listener, const kl_tx *tx,
         kl_node_log_executed(node->log, tx, result);
 }
 
-static void on_broken(struct kl_host_listener *listener, KL_UNUSED kl_status status)
+static void on_broken(struct kl_host_listener *listener, kl_status status)
 {
     struct kl_node *node = node_of(listener);
+    if (status == KL_CORRUPT && node->config.dir)
+        kl_folder_suspect(&node->folder);
     atomic_store(&node->bell.broken, true);
     kl_bell_ring(&node->bell);
 }

@@ -322,8 +322,6 @@ kl_status kl_node_open_storage(struct kl_node *node, kl_node_report *report, kl_
 
 void kl_node_close_storage(struct kl_node *node)
 {
-    if (node->host && node->config.dir && kl_host_health(node->host) == KL_CORRUPT)
-        kl_folder_suspect(&node->folder);
     kl_host_close(node->host);
     if (watched == node)
         watched = NULL;
