@@ -25,7 +25,6 @@ static bool fill_chain_id(struct kl_rpc_call *call, const kl_tx_args *args, kl_t
                            "chainId does not match node's (have=%llu, want=%llu)",
                            (llu)args->chain_id, (llu)want);
     tx->chain_id = want;
-    tx->replay_safe = true;
     return true;
 }
 
@@ -73,7 +72,7 @@ static bool fill_fees(struct kl_rpc_call *call, const kl_tx_args *args, kl_tx *t
 {
     struct kl_reader *reader = kl_rpc_reader(call);
     kl_header next;
-    kl_u256 tip;
+    kl_u256 tip = KL_U256_ZERO;
     if (!reader)
         return false;
     kl_rpc_next_header(call, kl_reader_tip(reader), &next);
@@ -83,19 +82,23 @@ static bool fill_fees(struct kl_rpc_call *call, const kl_tx_args *args, kl_tx *t
         return kl_rpc_fail_rule(call, KL_RULE_POOL_BLOB);
     if (fork >= KL_LONDON && !args->has_gas_price) {
         tx->type = args->has_authorizations ? KL_TX_SET_CODE : KL_TX_DYNAMIC_FEE;
+        tx->replay_safe = true;
         return fill_dynamic_fees(call, args, next.base_fee, tx);
     }
     if (args->has_max_fee || args->has_max_priority_fee)
         return kl_rpc_fail(call, KL_RPC_INPUT,
                            "maxFeePerGas and maxPriorityFeePerGas are not valid before London is "
                            "active");
-    if (!kl_rpc_suggest_tip(call, &tip))
+    if (!args->has_gas_price && !kl_rpc_suggest_tip(call, &tip))
         return false;
     tx->type = args->has_authorizations ? KL_TX_SET_CODE
                : args->has_access_list  ? KL_TX_ACCESS_LIST
                                         : KL_TX_LEGACY;
     tx->max_fee = args->has_gas_price ? args->gas_price : kl_u256_add(next.base_fee, tip);
     tx->max_priority_fee = tx->max_fee;
+    tx->replay_safe = tx->type != KL_TX_LEGACY || fork >= KL_SPURIOUS; /* [EIP-155] */
+    if (!tx->replay_safe)
+        tx->chain_id = 0;
     return true;
 }
 

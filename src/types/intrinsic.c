@@ -111,6 +111,8 @@ kl_rule kl_tx_judge_form(const kl_tx *tx, kl_fork fork)
 
 kl_rule kl_tx_judge_limits(const kl_tx *tx, kl_fork fork)
 {
+    if (tx->type == KL_TX_LEGACY && tx->replay_safe && fork < KL_SPURIOUS) /* [EIP-155] */
+        return KL_RULE_TX_SIGNATURE;
     if (tx->nonce == UINT64_MAX) /* [EIP-2681] */
         return KL_RULE_TX_NONCE_MAX;
     if (tx->gas_limit > kl_tx_gas_max(fork))

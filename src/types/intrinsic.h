@@ -22,7 +22,8 @@ KL_MUST_USE bool kl_tx_cost(kl_u256 *out, const kl_tx *tx);
 /* What makes a transaction of its type: type known, blobs, authorizations, init code. */
 kl_rule kl_tx_judge_form(const kl_tx *tx, kl_fork fork);
 
-/* Its numbers against the fork's and one another: last nonce, gas cap, tip above fee. */
+/* Its numbers against the fork's and one another: a chain id before there were any, last nonce, gas
+ * cap, tip above fee. */
 kl_rule kl_tx_judge_limits(const kl_tx *tx, kl_fork fork);
 
 /* Everything but signature and encoding that a transaction can be guilty of whatever the state and

@@ -83,6 +83,16 @@ KL_TEST(intrinsic_judges_a_tx_alone)
     CHECK_RULE(kl_tx_judge_alone(&tx, KL_OSAKA), KL_RULE_TX_FUNDS);
 }
 
+KL_TEST(intrinsic_judges_the_chain_id_of_legacy_transactions)
+{
+    kl_tx tx = {.type = KL_TX_LEGACY, .has_to = true, .gas_limit = 21000};
+    CHECK_RULE(kl_tx_judge_limits(&tx, KL_TANGERINE), KL_RULE_NONE);
+    tx.replay_safe = true;
+    tx.chain_id = 1;
+    CHECK_RULE(kl_tx_judge_limits(&tx, KL_TANGERINE), KL_RULE_TX_SIGNATURE);
+    CHECK_RULE(kl_tx_judge_limits(&tx, KL_SPURIOUS), KL_RULE_NONE);
+}
+
 KL_TEST(intrinsic_judges_init_code)
 {
     static u8 code[49153];
