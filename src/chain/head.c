@@ -15,8 +15,9 @@ static kl_status read_record(struct finding *f, u64 version, kl_record *out)
     return kl_seglog_read(f->chain->ledger, version, f->arena, out, f->damage);
 }
 
-/* The root that the ledger has for the version. */
-static kl_status root_in_ledger(struct finding *f, kl_hash *out)
+/* The root that the ledger has for the version, whose head block was made by version head.  A block
+ * is its own head; a dev record binds the environment too. */
+static kl_status root_in_ledger(struct finding *f, u64 head, kl_hash *out)
 {
     kl_record record;
     kl_dev_outcome outcome;
@@ -24,11 +25,12 @@ static kl_status root_in_ledger(struct finding *f, kl_hash *out)
     *out = f->tip->header.state_root;
     KL_TRY(read_record(f, f->tip->version, &record));
     if (record.kind != KL_RECORD_DEV)
-        return KL_OK;
-    if (kl_record_dev(record.payload, &outcome, &op) != KL_RULE_NONE)
+        return head == f->tip->version ? KL_OK : KL_CORRUPT;
+    if (kl_record_dev(record.payload, &outcome, &op) != KL_RULE_NONE || !f->tip->dev)
         return KL_CORRUPT;
+    kl_hash mark = kl_dev_mark(f->tip->version, &f->tip->dev->env, &op);
     *out = outcome.state_root;
-    return KL_OK;
+    return kl_hash_eq(&mark, &outcome.mark) ? KL_OK : KL_CORRUPT;
 }
 
 static kl_status find(struct finding *f)
@@ -47,7 +49,7 @@ static kl_status find(struct finding *f)
     if (kl_record_header(record.kind, record.payload, &tip->header) != KL_RULE_NONE)
         return KL_CORRUPT;
     tip->hash = kl_header_hash(&tip->header);
-    KL_TRY(root_in_ledger(f, &want));
+    KL_TRY(root_in_ledger(f, head.version, &want));
     KL_TRY(kl_trie_root(&root, NULL, kl_view_tries(f->view), f->arena));
     return kl_hash_eq(&tip->hash, &head.hash) && kl_hash_eq(&root, &want) ? KL_OK : KL_CORRUPT;
 }
