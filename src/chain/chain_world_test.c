@@ -92,15 +92,19 @@ void world_reopen(struct world *w, bool forget_state)
 
 const kl_tx *world_sign(struct world *w, usize from, const kl_tx *fields)
 {
-    kl_tx *tx = KL_ZERO(&w->arena, kl_tx, 1);
+    kl_tx *tx = KL_ZERO(&w->arena, kl_tx, 1), made = *fields;
     kl_secret32 key = key_of(from);
+    kl_rule broken;
     CHECK(tx);
-    *tx = *fields;
-    tx->replay_safe = true;
-    tx->chain_id = 31337;
-    tx->nonce = w->nonce[from]++;
-    tx->data = kl_arena_copy(&w->arena, fields->data);
-    CHECK_OK(kl_tx_sign(tx, &key, &w->arena));
+    made.replay_safe = true;
+    made.chain_id = 31337;
+    made.nonce = w->nonce[from]++;
+    CHECK_OK(kl_tx_sign(&made, &key, &w->arena));
+    /* what is handed out views its envelope, not the caller's lists */
+    CHECK_OK(kl_tx_decode(tx, made.raw, KL_FORK_NEWEST, &w->arena, &broken));
+    CHECK_RULE(broken, KL_RULE_NONE);
+    CHECK_RULE(kl_tx_recover(tx, KL_FORK_NEWEST), KL_RULE_NONE);
+    kl_tx_recover_authorities(tx);
     return tx;
 }
 
