@@ -313,6 +313,8 @@ static kl_status run_test(void *worker, const kl_suite_test *test)
     t->transaction = kl_fixture_need(f, t->self, "transaction");
     kl_json_ref post = kl_fixture_need(f, t->self, "post");
     const kl_alloc *alloc = kl_fixture_alloc(f, kl_fixture_need(f, t->self, "pre"), &count);
+    if (!f->bad && !kl_json_is(&f->json, post, KL_JSON_OBJECT))
+        f->bad = "post";
     if (f->bad) {
         kl_report_say(t->report, "FAIL %s %s: cannot read %s\n", t->path, t->name, f->bad);
         t->report->failed++;

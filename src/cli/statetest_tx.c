@@ -2,6 +2,8 @@
  * only fields and a private key. */
 #include "cli/statetest_tx.h"
 
+#include "crypto/secp256k1.h"
+
 static kl_json_ref element(struct kl_fixture *fixture, kl_json_ref object, const char *name,
                            usize index)
 {
@@ -119,6 +121,11 @@ kl_status kl_statetest_tx(struct kl_fixture *fixture, kl_json_ref transaction,
     kl_hash secret = kl_fixture_hash(fixture, kl_fixture_need(fixture, transaction, "secretKey"),
                                      "transaction.secretKey");
     memcpy(key.b, secret.b, sizeof key.b);
+    kl_pubkey unused;
+    if (!kl_secp256k1_pubkey(&unused, &key)) {
+        fixture->bad = "transaction.secretKey";
+        return KL_CORRUPT;
+    }
     KL_TRY(kl_tx_sign(&tx, &key, fixture->arena));
     if (tx.type == KL_TX_SET_CODE) {
         tx.has_sender = false;

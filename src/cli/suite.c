@@ -116,6 +116,8 @@ static kl_status run_tests(struct session *s, struct seat *seat, const char *pat
     kl_arena_reset(&seat->arena, ARENA_KEPT);
     KL_TRY(kl_fixture_parse(&fixture, text, &seat->arena));
     const struct kl_json *json = &fixture.json;
+    if (!kl_json_is(json, 0, KL_JSON_OBJECT))
+        return KL_CORRUPT;
     kl_json_ref at = kl_json_first(json, 0);
     for (; at != KL_JSON_NONE; at = kl_json_after(json, 0, kl_json_value(at))) {
         kl_suite_test test = {.path = path,
