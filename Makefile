@@ -59,7 +59,7 @@ help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.* ## \(.*\)/\1\t\2/p' Makefile | expand -t 14
 
 # The build folders, by what the compiler adds.
-THREADED := base sys lmdb state rpc host node
+THREADED := base sys lmdb state chain rpc host node
 CLANG    := CC=clang-14 meson setup --buildtype debugoptimized -Db_lundef=false
 $(B)/build.ninja:
 	@meson setup $(B)
