@@ -1,6 +1,7 @@
 #include "sys/env.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -47,6 +48,11 @@ struct kl_entropy *kl_sys_entropy(void)
 {
     static struct kl_entropy entropy = {.fill = fill};
     return &entropy;
+}
+
+void kl_sys_heap_gives_back(void)
+{
+    KL_ASSERT(mallopt(M_MMAP_THRESHOLD, 256 << 10) == 1);
 }
 
 /* The affinity mask is asked for with room for more and more processors, because the kernel refuses

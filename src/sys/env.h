@@ -14,6 +14,11 @@ KL_MUST_USE kl_status kl_sys_workers_new(struct kl_workers **out, usize threads)
 /* NULL is fine; no job may be running (asserted). */
 void kl_sys_workers_free(struct kl_workers *workers);
 
+/* Makes the heap give large pieces (256 KiB) back to the system when they are freed.  Left alone it
+ * learns from the first of them to keep the next ones, in a heap a thread, and a node that once
+ * built or read some large blocks holds their memory for good.  Before threads start. */
+void kl_sys_heap_gives_back(void);
+
 /* How many processors this process may use, by its affinity. */
 usize kl_sys_cpu_count(void);
 
