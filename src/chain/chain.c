@@ -222,6 +222,7 @@ void kl_chain_close(struct kl_chain *chain)
     kl_state_close(chain->state);
     kl_seglog_close(chain->ledger);
     kl_arena_done(&chain->arena);
+    kl_block_cache_done(&chain->blocks);
     kl_mutex_done(&chain->lock);
     free(chain);
 }

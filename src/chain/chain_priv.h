@@ -2,6 +2,7 @@
 #ifndef KL_CHAIN_CHAIN_PRIV_H
 #define KL_CHAIN_CHAIN_PRIV_H
 
+#include "chain/block_cache_priv.h"
 #include "chain/chain.h"
 #include "chain/checkpoint.h"
 #include "chain/index.h"
@@ -21,6 +22,7 @@ struct kl_chain {
     u64 keep_blocks, keep_history;
     struct kl_seglog *ledger;
     struct kl_state *state;
+    struct kl_block_cache blocks; /* for readers */
     struct kl_arena arena; /* the execution thread's, for the step being made */
     struct kl_tip *head;   /* the execution thread's */
 

@@ -223,6 +223,7 @@ kl_status kl_chain_new(struct kl_chain **out, const kl_chain_config *config)
     if (!chain)
         return KL_NOMEM;
     kl_mutex_init(&chain->lock);
+    kl_block_cache_init(&chain->blocks);
     kl_arena_init(&chain->arena, KL_STEP_ARENA);
     chain->fs = config->fs;
     chain->workers = config->workers;

@@ -26,6 +26,8 @@ void kl_reader_close(struct kl_reader *reader)
 {
     if (!reader)
         return;
+    for (usize i = 0; i < reader->held_count; i++)
+        kl_opened_unref(reader->held[i]);
     kl_view_close(reader->view);
     kl_tip_unref(reader->tip);
     free(reader);
@@ -158,27 +160,85 @@ static kl_status open_genesis(const kl_record *record, struct kl_arena *arena, k
     return KL_OK;
 }
 
+/* What a record says, as a block; its bytes must live as long as the arena. */
+static kl_status open_block(struct kl_reader *reader, const kl_record *record, const kl_hash *hash,
+                            struct kl_arena *arena, kl_stored_block *out)
+{
+    kl_block_record parts;
+    kl_stored_block stored = {0};
+    kl_rule broken;
+    if (record->kind == KL_RECORD_GENESIS) {
+        KL_TRY(open_genesis(record, arena, &stored));
+        *out = stored;
+        return KL_OK;
+    }
+    if (record->kind != KL_RECORD_BLOCK || kl_record_block(record->payload, &parts) != KL_RULE_NONE)
+        return KL_CORRUPT;
+    KL_TRY(kl_record_open(&parts, &reader->chain->spec, arena, &stored.block, &stored.receipts,
+                          &broken));
+    KL_TRY(check_header(&stored.block.header, hash, broken));
+    stored.rlp = parts.block;
+    *out = stored;
+    return KL_OK;
+}
+
 kl_status kl_reader_block(struct kl_reader *reader, u64 number, struct kl_arena *arena,
                           kl_stored_block *out)
 {
     kl_record record;
     kl_hash hash;
-    kl_block_record parts;
-    kl_stored_block stored = {0};
-    kl_rule broken;
     KL_TRY(read_record(reader, number, arena, &record, &hash));
-    if (record.kind == KL_RECORD_GENESIS) {
-        KL_TRY(open_genesis(&record, arena, &stored));
-        *out = stored;
+    return open_block(reader, &record, &hash, arena, out);
+}
+
+/* Opens a block in memory of its own. */
+static kl_status open_apart(struct kl_reader *reader, const kl_record *record, const kl_hash *hash,
+                            struct kl_opened *opened)
+{
+    kl_record copy = *record;
+    copy.payload = kl_arena_copy(&opened->arena, record->payload);
+    if (!copy.payload.p)
+        return KL_NOMEM;
+    return open_block(reader, &copy, hash, &opened->arena, &opened->stored);
+}
+
+/* The block at version: from the cache, or, when it is large, into it; else NULL, and its record in
+ * the arena. */
+static kl_status find_shared(struct kl_reader *reader, u64 version, const kl_hash *hash,
+                             struct kl_arena *arena, struct kl_opened **out, kl_record *record)
+{
+    struct kl_block_cache *cache = &reader->chain->blocks;
+    bool room = reader->held_count < KL_COUNT_OF(reader->held);
+    *out = room ? kl_block_cache_get(cache, version) : NULL;
+    if (*out)
         return KL_OK;
-    }
-    if (record.kind != KL_RECORD_BLOCK || kl_record_block(record.payload, &parts) != KL_RULE_NONE)
+    KL_TRY(kl_seglog_read(reader->chain->ledger, version, arena, record, NULL));
+    if (!room || record->payload.len < KL_OPENED_LEAST)
+        return KL_OK;
+    KL_TRY(kl_opened_new(out, version));
+    kl_status status = open_apart(reader, record, hash, *out);
+    if (status == KL_OK)
+        kl_block_cache_put(cache, *out);
+    else
+        kl_opened_unref(*out);
+    return status;
+}
+
+kl_status kl_reader_shared(struct kl_reader *reader, u64 number, struct kl_arena *arena,
+                           kl_stored_block *out)
+{
+    u64 version;
+    kl_hash hash;
+    kl_record record;
+    struct kl_opened *opened;
+    KL_TRY(kl_index_get_height(reader->view, number, &hash, &version));
+    KL_TRY(find_shared(reader, version, &hash, arena, &opened, &record));
+    if (!opened)
+        return open_block(reader, &record, &hash, arena, out);
+    reader->held[reader->held_count++] = opened;
+    if (!kl_hash_eq(&opened->stored.block.hash, &hash))
         return KL_CORRUPT;
-    KL_TRY(kl_record_open(&parts, &reader->chain->spec, arena, &stored.block, &stored.receipts,
-                          &broken));
-    KL_TRY(check_header(&stored.block.header, &hash, broken));
-    stored.rlp = parts.block;
-    *out = stored;
+    *out = opened->stored;
     return KL_OK;
 }
 

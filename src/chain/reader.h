@@ -41,6 +41,11 @@ typedef struct kl_stored_block {
 KL_MUST_USE kl_status kl_reader_block(struct kl_reader *reader, u64 number, struct kl_arena *arena,
                                       kl_stored_block *out);
 
+/* The same, shared with other readers where the block is large: not to be changed, and good until
+ * the reader is closed, or the arena forgets it. */
+KL_MUST_USE kl_status kl_reader_shared(struct kl_reader *reader, u64 number, struct kl_arena *arena,
+                                       kl_stored_block *out);
+
 /* Where a transaction is. */
 KL_MUST_USE kl_status kl_reader_tx(struct kl_reader *reader, const kl_hash *hash, u64 *number,
                                    usize *index);

@@ -69,7 +69,8 @@ kl_status kl_dev_genesis_write(struct kl_buf *out, const kl_dev_genesis *g)
                  (unsigned long long)g->chain_id);
     put_forks(out, g->fork);
     kl_buf_print(out,
-                 "    \"keel\": {\"engine\": \"solo\", \"dev\": true, \"maxBlockBytes\": %u}\n  },\n",
+                 "    \"keel\": {\"engine\": \"solo\", \"dev\": true, "
+                 "\"maxBlockBytes\": %u}\n  },\n",
                  KL_BLOCK_BYTES_MAX);
     put_header(out, g);
     put_alloc(out, g);

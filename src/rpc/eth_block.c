@@ -19,7 +19,7 @@ static bool block_at(struct kl_rpc_call *call, const kl_block_ref *ref, kl_store
         return false;
     if (!*found)
         return true;
-    kl_status status = kl_reader_block(kl_rpc_reader(call), number, call->arena, out);
+    kl_status status = kl_reader_shared(kl_rpc_reader(call), number, call->arena, out);
     *found = status != KL_NOTFOUND; /* retention has dropped it */
     return !*found || kl_rpc_ok(call, status);
 }

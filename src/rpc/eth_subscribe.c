@@ -55,7 +55,7 @@ static bool logs_step(struct kl_rpc_call *call, void *state, const kl_feed_step 
     if (!reader)
         return false;
     kl_arena_mark mark = kl_arena_here(call->arena);
-    kl_status status = kl_reader_block(reader, step->header.number, call->arena, &stored);
+    kl_status status = kl_reader_shared(reader, step->header.number, call->arena, &stored);
     if (status == KL_OK && kl_hash_eq(&stored.block.hash, &step->hash))
         put_matches(call, query, &stored);
     kl_arena_rewind(call->arena, mark);

@@ -21,7 +21,7 @@ static const kl_tx *tx_of(const found_tx *f)
 /* In block `number` at index; not found when there is no such place. */
 static bool find_in_block(struct kl_rpc_call *call, u64 number, u64 index, found_tx *out)
 {
-    kl_status status = kl_reader_block(kl_rpc_reader(call), number, call->arena, &out->stored);
+    kl_status status = kl_reader_shared(kl_rpc_reader(call), number, call->arena, &out->stored);
     if (status == KL_NOTFOUND) /* retention has dropped it */
         return true;
     if (!kl_rpc_ok(call, status))

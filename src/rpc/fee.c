@@ -58,7 +58,7 @@ bool kl_rpc_suggest_tip(struct kl_rpc_call *call, kl_u256 *out)
     kl_u256 tip = kl_u256_of(USUAL_TIP);
     if (is_full(head)) {
         kl_stored_block block;
-        if (!kl_rpc_ok(call, kl_reader_block(reader, head->number, call->arena, &block)))
+        if (!kl_rpc_ok(call, kl_reader_shared(reader, head->number, call->arena, &block)))
             return false;
         kl_tip_paid *paid = kl_rpc_tips_paid(call, &block);
         if (!paid)
