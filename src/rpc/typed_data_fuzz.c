@@ -1,5 +1,5 @@
-/* Typed data: whatever the document, there is a digest or a text that says why not, and the same
- * document gives the same one twice.
+/* Typed data: whatever the document, there is a digest or a text that says why not, the same
+ * document gives the same one twice, and with little memory that is all that is missing.
  *
  * Input: JSON. */
 #include "rpc/typed_data.h"
@@ -22,6 +22,13 @@ int LLVMFuzzerTestOneInput(const u8 *bytes, usize len)
         KL_ASSERT(kl_hash_eq(&hash[0], &hash[1]) && strcmp(why[0], why[1]) == 0);
         const kl_hash none = {0};
         KL_ASSERT((why[0][0] != 0) == kl_hash_eq(&hash[0], &none));
+        for (usize limit = 4096; limit <= 1 << 17; limit += limit / 8) {
+            struct kl_arena small;
+            kl_arena_init(&small, limit);
+            kl_status status = kl_typed_data_hash(&hash[1], &json, 0, &small, why[1]);
+            KL_ASSERT(status == KL_OK ? kl_hash_eq(&hash[0], &hash[1]) : status == KL_NOMEM);
+            kl_arena_done(&small);
+        }
     }
     kl_arena_done(&arena);
     return 0;
