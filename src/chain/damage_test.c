@@ -49,7 +49,7 @@ static bool is_blank(struct kl_fs *fs, const char *path, u64 offset)
     return sum == 0;
 }
 
-/* A chain of several segments; records of two thirds of one leave room at its end. */
+/* A chain of several segments, of which one at least has room left at its end. */
 static void make_chain(struct world *w, usize steps, u64 *seed)
 {
     static u8 code[SEGMENT * 2 / 3];
@@ -59,8 +59,9 @@ static void make_chain(struct world *w, usize steps, u64 *seed)
     world_begin(w);
     for (usize i = 0; i < steps; i++) {
         world_take(w, world_next_step(w, seed));
-        if (i % 8 == 4)
-            CHECK_RULE(world_dev(w, &large), KL_RULE_NONE);
+        if (i == steps / 2)
+            for (int n = 0; n < 3; n++)
+                CHECK_RULE(world_dev(w, &large), KL_RULE_NONE);
     }
 }
 
@@ -104,7 +105,7 @@ KL_TEST(damage_at_any_offset_of_the_ledger_is_named_or_means_nothing)
             named++;
         }
     }
-    CHECK(named > FLIPS / 2 && nothing > 0);
+    CHECK(named > 1000 && nothing > 100);
     world_done(&w);
 }
 
