@@ -8,6 +8,8 @@
 
 #define HEADER_BYTES 1024u  /* more than any header takes of a block's bytes */
 #define TX_GAS       21000u /* the least a transaction takes */
+#define LOG_BYTE_GAS 8u     /* the least that a byte of a stored log costs [YP appendix H] */
+#define TX_RECORD    256u   /* more than a transaction's sender, receipt and headers take */
 
 struct build {
     struct kl_chain *chain;
@@ -17,6 +19,7 @@ struct build {
     struct kl_tx_source *source;
     kl_block block;
     usize tx_cap, tx_bytes;
+    u64 record_bytes; /* of the ledger's record so far */
     kl_run_result result;
 };
 
@@ -69,9 +72,25 @@ static kl_status keep(struct build *b, const kl_tx *tx)
     return KL_OK;
 }
 
+/* Does the block have room for tx, and the ledger's record for it and all it may log?  A block's
+ * first always has: what it would need a block of its own for cannot be refused for ever. */
+static bool has_room(const struct build *b, const kl_tx *tx, u64 gas_left)
+{
+    u64 logs = KL_MIN(tx->gas_limit, gas_left) / LOG_BYTE_GAS;
+    return b->tx_bytes + tx->raw.len + HEADER_BYTES <= b->chain->spec.max_block_bytes &&
+           (b->block.tx_count == 0 || b->record_bytes + tx->raw.len + TX_RECORD + logs <=
+                                          KL_SEGLOG_RECORD_MAX - HEADER_BYTES);
+}
+
+static u64 stored_bytes(const kl_receipt *receipt)
+{
+    kl_out counter = kl_out_counter();
+    kl_receipt_store(&counter, receipt);
+    return counter.len;
+}
+
 static kl_status run_txs(struct build *b)
 {
-    const kl_spec *spec = &b->chain->spec;
     while (b->block.tx_count < b->plan->tx_max) {
         u64 gas_left = b->block.header.gas_limit - kl_exec_gas_used(kl_run_exec(b->run));
         const kl_tx *tx = gas_left < TX_GAS ? NULL : b->source->next(b->source, gas_left);
@@ -79,10 +98,12 @@ static kl_status run_txs(struct build *b)
             return KL_OK;
         kl_tx_result result = {0};
         kl_rule broken = KL_RULE_BODY_SIZE;
-        if (b->tx_bytes + tx->raw.len + HEADER_BYTES <= spec->max_block_bytes)
+        if (has_room(b, tx, gas_left))
             KL_TRY(kl_run_tx(b->run, tx, NULL, &result, &broken));
-        if (broken == KL_RULE_NONE)
+        if (broken == KL_RULE_NONE) {
             KL_TRY(keep(b, tx));
+            b->record_bytes += tx->raw.len + TX_RECORD + stored_bytes(&result.receipt);
+        }
         b->source->done(b->source, tx, &result, broken);
     }
     return KL_OK;
