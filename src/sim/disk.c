@@ -511,13 +511,15 @@ struct kl_fs *kl_sim_disk_fs(struct kl_sim_disk *disk)
     return &disk->fs;
 }
 
-u64 kl_sim_disk_operations(const struct kl_sim_disk *disk)
+u64 kl_sim_disk_operations(struct kl_sim_disk *disk)
 {
+    HOLD(disk);
     return disk->operations;
 }
 
 void kl_sim_disk_fail(struct kl_sim_disk *disk, u64 n, kl_status status, u64 seed)
 {
+    HOLD(disk);
     disk->fail_after = n;
     disk->fail = status;
     disk->fail_seed = seed;
@@ -525,12 +527,14 @@ void kl_sim_disk_fail(struct kl_sim_disk *disk, u64 n, kl_status status, u64 see
 
 void kl_sim_disk_fail_reads(struct kl_sim_disk *disk, u64 n, kl_status status)
 {
+    HOLD(disk);
     disk->read_fail_after = n;
     disk->read_fail = status;
 }
 
 void kl_sim_disk_limit(struct kl_sim_disk *disk, u64 bytes)
 {
+    HOLD(disk);
     disk->limit = bytes;
 }
 

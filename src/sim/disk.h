@@ -12,7 +12,7 @@
  *
  * Faults can be planted: the n-th operation fails with a status, or the disk is full from some
  * number of bytes on.  The heap's exhaustion ends the process: it must not look like a fault of the
- * disk.  Thread: the file system from any thread; the rest while nobody uses it. */
+ * disk.  Thread: any, but for kl_sim_disk_free. */
 #ifndef KL_SIM_DISK_H
 #define KL_SIM_DISK_H
 
@@ -28,7 +28,7 @@ void kl_sim_disk_free(struct kl_sim_disk *disk);
 struct kl_fs *kl_sim_disk_fs(struct kl_sim_disk *disk);
 
 /* Operations that change the disk so far (writes, syncs, truncates, names). */
-u64 kl_sim_disk_operations(const struct kl_sim_disk *disk);
+u64 kl_sim_disk_operations(struct kl_sim_disk *disk);
 
 typedef enum kl_power_cut {
     KL_CUT_DROP,   /* nothing unsynced survives */
@@ -38,8 +38,8 @@ typedef enum kl_power_cut {
 
 /* *out is a new disk as found after a power cut behind the first `operations` operations;
  * everything on it is durable.  The disk itself goes on unchanged. */
-KL_MUST_USE kl_status kl_sim_disk_cut(const struct kl_sim_disk *disk, u64 operations,
-                                      kl_power_cut how, u64 seed, struct kl_sim_disk **out);
+KL_MUST_USE kl_status kl_sim_disk_cut(struct kl_sim_disk *disk, u64 operations, kl_power_cut how,
+                                      u64 seed, struct kl_sim_disk **out);
 
 /* Operation number n from now (0: the next) and all after it, until cleared with status KL_OK, fail
  * with status; a failing write may have written some of its sectors, from the first on, as many as

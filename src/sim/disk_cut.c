@@ -184,10 +184,11 @@ static void count_names(struct kl_disk_tree *tree)
     }
 }
 
-kl_status kl_sim_disk_cut(const struct kl_sim_disk *disk, u64 operations, kl_power_cut how,
-                          u64 seed, struct kl_sim_disk **out)
+kl_status kl_sim_disk_cut(struct kl_sim_disk *disk, u64 operations, kl_power_cut how, u64 seed,
+                          struct kl_sim_disk **out)
 {
     struct replay r = {0};
+    kl_lock(&disk->mutex);
     kl_disk_tree_copy(&r.tree, &disk->base);
     r.waiting = kl_disk_memory(disk->live.nodes * sizeof *r.waiting);
     for (usize i = 0; i < disk->ops && disk->op[i].number <= operations; i++) {
@@ -202,6 +203,7 @@ kl_status kl_sim_disk_cut(const struct kl_sim_disk *disk, u64 operations, kl_pow
         free(r.waiting[i].op);
         free(r.waiting[i].lost);
     }
+    kl_unlock(&disk->mutex);
     free(r.waiting);
     count_names(&r.tree);
     return kl_disk_of_tree(out, &r.tree);

@@ -14,7 +14,7 @@ static struct kl_sim_disk *new_disk(void)
     return disk;
 }
 
-static struct kl_sim_disk *cut(const struct kl_sim_disk *disk, kl_power_cut how, u64 seed)
+static struct kl_sim_disk *cut(struct kl_sim_disk *disk, kl_power_cut how, u64 seed)
 {
     struct kl_sim_disk *found;
     CHECK_OK(kl_sim_disk_cut(disk, kl_sim_disk_operations(disk), how, seed, &found));

@@ -29,7 +29,7 @@ struct story {
 static struct kl_seglog_twin twin, found_twin;
 static struct story story;
 
-static void note(const struct kl_sim_disk *disk, u64 written)
+static void note(struct kl_sim_disk *disk, u64 written)
 {
     KL_ASSERT(story.count < CALLS_MAX);
     story.at[story.count++] = (moment){
@@ -126,8 +126,8 @@ static void check_goes_on(struct kl_sim_disk *disk, u64 *seed)
 }
 
 /* Power goes again at every operation of the opening that follows a cut. */
-static void check_cuts_of_recovery(const struct kl_sim_disk *disk, u64 least,
-                                   const moment *possible, u64 *seed)
+static void check_cuts_of_recovery(struct kl_sim_disk *disk, u64 least, const moment *possible,
+                                   u64 *seed)
 {
     for (u64 n = 0; n <= kl_sim_disk_operations(disk); n++) {
         struct kl_sim_disk *again;
@@ -138,7 +138,7 @@ static void check_cuts_of_recovery(const struct kl_sim_disk *disk, u64 least,
     }
 }
 
-static void check_cut(const struct kl_sim_disk *disk, u64 operations, kl_power_cut how, u64 *seed)
+static void check_cut(struct kl_sim_disk *disk, u64 operations, kl_power_cut how, u64 *seed)
 {
     struct kl_sim_disk *found;
     moment promised, possible;
@@ -177,7 +177,7 @@ KL_TEST(seglog_survives_power_cuts_anywhere)
 #define SEGMENT "log/0000000000000000.seg"
 
 /* What opening cut off is in the .torn file, durably.  The disk began as it was before. */
-static void check_kept(const struct kl_sim_disk *disk, const kl_seglog_report *report)
+static void check_kept(struct kl_sim_disk *disk, const kl_seglog_report *report)
 {
     struct kl_sim_disk *was, *is;
     struct kl_file *segment, *torn;
