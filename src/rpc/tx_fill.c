@@ -128,8 +128,9 @@ bool kl_rpc_fill_tx(struct kl_rpc_call *call, const kl_tx_args *args, kl_tx *out
     };
     if (!args->has_to && args->data.len == 0)
         return kl_rpc_fail(call, KL_RPC_INPUT, "contract creation without any data provided");
+    /* the nonce last: the sooner it is used, the fewer others choose the same */
     if (!fill_sender(call, args, &tx) || !fill_chain_id(call, args, &tx) ||
-        !fill_nonce(call, args, &tx) || !fill_fees(call, args, &tx) || !fill_gas(call, args, &tx))
+        !fill_fees(call, args, &tx) || !fill_gas(call, args, &tx) || !fill_nonce(call, args, &tx))
         return false;
     *out = tx;
     return true;
