@@ -69,13 +69,22 @@ typedef enum kl_host_wait {
     KL_HOST_WAIT_ALWAYS,
 } kl_host_wait;
 
-/* Brings a transaction with sender into the pool.  With wait, and when it became pending, returns
- * after the block with it is published, or when there will be none soon: it
- * was dropped, its fee is too low for the next block, timeout_ns is over.  *broken: see
- * kl_pool_add, and what kept it out of a block for good while it was waited for.  What broke the
- * host, when that kept it out of a block. */
-KL_MUST_USE kl_status kl_host_submit(struct kl_host *host, const kl_tx *tx, kl_host_wait wait,
-                                     u64 timeout_ns, kl_rule *broken);
+typedef struct kl_host_submission {
+    kl_host_wait wait;
+    u64 timeout_ns;
+    bool only_new; /* see kl_pool_arrival */
+} kl_host_submission;
+
+/* Brings a transaction with sender into the pool.  When it is to wait, and the transaction became
+ * pending, it returns after the block with it is published, or when there will be none soon: it was
+ * dropped, its fee is too low for the next block, timeout_ns is over.  *broken: see kl_pool_add,
+ * and what kept it out of a block for good while it was waited for.  What broke the host, when that
+ * kept it out of a block. */
+KL_MUST_USE kl_status kl_host_submit(struct kl_host *host, const kl_tx *tx,
+                                     const kl_host_submission *how, kl_rule *broken);
+
+/* The nonce a new transaction of sender should have, behind what is pending. */
+KL_MUST_USE kl_status kl_host_next_nonce(struct kl_host *host, const kl_address *sender, u64 *out);
 
 /* Makes count blocks now, `spacing` seconds of chain time apart (0: as the clock says); returns
  * when they are published. */

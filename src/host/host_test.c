@@ -245,7 +245,8 @@ static sent send_tx(struct rig *rig, usize from, u64 nonce, u64 max_fee, kl_host
     };
     kl_arena_init(&arena, 1 << 20);
     CHECK_OK(kl_tx_sign(&tx, &key, &arena));
-    s.status = kl_host_submit(rig->host, &tx, wait, LONG_NS, &s.broken);
+    s.status = kl_host_submit(
+        rig->host, &tx, &(kl_host_submission){.wait = wait, .timeout_ns = LONG_NS}, &s.broken);
     s.hash = tx.hash;
     kl_arena_done(&arena);
     return s;

@@ -124,15 +124,16 @@ void kl_host_settle_gone(struct kl_host *host)
         }
 }
 
-static kl_status add(struct kl_host *host, const kl_tx *tx, kl_pool_added *added, kl_rule *broken)
+static kl_status add(struct kl_host *host, const kl_tx *tx, bool only_new, kl_pool_added *added,
+                     kl_rule *broken)
 {
-    kl_pool_facts facts;
+    kl_pool_arrival how = {.local = true, .only_new = only_new};
     if (host->stop)
         return KL_CANCELED;
     if (host->broken != KL_OK)
         return host->broken;
-    KL_TRY(facts_of(host, &tx->sender, &facts));
-    KL_TRY(kl_pool_add(host->pool, tx, true, &facts, added, broken));
+    KL_TRY(facts_of(host, &tx->sender, &how.facts));
+    KL_TRY(kl_pool_add(host->pool, tx, &how, added, broken));
     if (*broken != KL_RULE_NONE)
         return KL_OK;
     kl_host_settle_gone(host); /* replaced, or no longer among the best */
@@ -200,17 +201,31 @@ static kl_status follow_up(struct kl_host *host, const kl_hash *hash, bool wait,
     return wait && !is_told(host, &w) ? host->broken : KL_OK;
 }
 
-kl_status kl_host_submit(struct kl_host *host, const kl_tx *tx, kl_host_wait wait, u64 timeout_ns,
+static bool is_to_wait(const struct kl_host *host, kl_host_wait wait)
+{
+    return wait == KL_HOST_WAIT_ALWAYS || (wait == KL_HOST_WAIT_AUTOMINE && host->solo.automine);
+}
+
+kl_status kl_host_submit(struct kl_host *host, const kl_tx *tx, const kl_host_submission *how,
                          kl_rule *broken)
 {
     kl_pool_added added = {0};
     *broken = KL_RULE_NONE;
     kl_lock(&host->lock);
-    kl_status status = add(host, tx, &added, broken);
-    bool waits =
-        wait == KL_HOST_WAIT_ALWAYS || (wait == KL_HOST_WAIT_AUTOMINE && host->solo.automine);
+    kl_status status = add(host, tx, how->only_new, &added, broken);
     if (status == KL_OK && *broken == KL_RULE_NONE && added.pending)
-        status = follow_up(host, &tx->hash, waits, timeout_ns, broken);
+        status = follow_up(host, &tx->hash, is_to_wait(host, how->wait), how->timeout_ns, broken);
+    kl_unlock(&host->lock);
+    return status;
+}
+
+kl_status kl_host_next_nonce(struct kl_host *host, const kl_address *sender, u64 *out)
+{
+    kl_pool_facts facts;
+    kl_lock(&host->lock);
+    kl_status status = facts_of(host, sender, &facts);
+    if (status == KL_OK)
+        *out = kl_pool_next_nonce(host->pool, sender, facts.nonce);
     kl_unlock(&host->lock);
     return status;
 }

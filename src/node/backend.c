@@ -14,34 +14,23 @@ static struct kl_chain *chain(struct kl_rpc_backend *backend)
 }
 
 /* Where a block is made for each transaction, the block is there when the client is answered. */
-static kl_status submit(struct kl_rpc_backend *backend, const kl_tx *tx, kl_rule *broken)
+static kl_status submit(struct kl_rpc_backend *backend, const kl_tx *tx,
+                        const kl_rpc_submission *how, kl_rule *broken)
 {
-    return kl_host_submit(node_of(backend)->host, tx, KL_HOST_WAIT_AUTOMINE, SUBMIT_WAIT_NS,
-                          broken);
-}
-
-static kl_status submit_and_wait(struct kl_rpc_backend *backend, const kl_tx *tx, u64 timeout_ns,
-                                 kl_rule *broken)
-{
-    return kl_host_submit(node_of(backend)->host, tx, KL_HOST_WAIT_ALWAYS, timeout_ns, broken);
-}
-
-struct ask_nonce {
-    const kl_address *sender;
-    u64 nonce;
-};
-
-static void use_nonce(void *ctx, struct kl_pool *pool)
-{
-    struct ask_nonce *ask = ctx;
-    ask->nonce = kl_pool_next_nonce(pool, ask->sender, ask->nonce);
+    kl_host_submission submission = {
+        .wait = how->wait_ns ? KL_HOST_WAIT_ALWAYS : KL_HOST_WAIT_AUTOMINE,
+        .timeout_ns = how->wait_ns ? how->wait_ns : SUBMIT_WAIT_NS,
+        .only_new = how->only_new,
+    };
+    return kl_host_submit(node_of(backend)->host, tx, &submission, broken);
 }
 
 static u64 next_nonce(struct kl_rpc_backend *backend, const kl_address *sender, u64 account_nonce)
 {
-    struct ask_nonce ask = {sender, account_nonce};
-    kl_host_with_pool(node_of(backend)->host, use_nonce, &ask);
-    return ask.nonce;
+    u64 nonce;
+    if (kl_host_next_nonce(node_of(backend)->host, sender, &nonce) != KL_OK)
+        return account_nonce;
+    return nonce;
 }
 
 /* Transactions by reference, so that they are copied without the pool's lock. */
@@ -251,7 +240,6 @@ static usize peer_count(KL_UNUSED struct kl_rpc_backend *backend)
 const struct kl_rpc_backend_ops kl_node_backend_ops = {
     .chain = chain,
     .submit = submit,
-    .submit_and_wait = submit_and_wait,
     .next_nonce = next_nonce,
     .pooled = pooled,
     .pool_content = pool_content,

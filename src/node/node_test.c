@@ -138,8 +138,10 @@ static kl_hash send_value(struct rig *rig, u64 value)
     };
     kl_wallet_reveal(rig->wallet, 0, &key);
     CHECK_OK(kl_tx_sign(&tx, &key, &rig->arena));
-    CHECK_OK(kl_host_submit(kl_node_host(rig->node), &tx, KL_HOST_WAIT_AUTOMINE, UINT64_MAX / 2,
-                            &broken));
+    CHECK_OK(kl_host_submit(
+        kl_node_host(rig->node), &tx,
+        &(kl_host_submission){.wait = KL_HOST_WAIT_AUTOMINE, .timeout_ns = UINT64_MAX / 2},
+        &broken));
     CHECK_RULE(broken, KL_RULE_NONE);
     return tx.hash;
 }

@@ -15,16 +15,19 @@ typedef struct kl_rpc_pooled {
     bool pending;
 } kl_rpc_pooled;
 
+typedef struct kl_rpc_submission {
+    u64 wait_ns;   /* for the block with it; 0: only where there is one for each transaction */
+    bool only_new; /* never takes the place of another with its nonce */
+} kl_rpc_submission;
+
 struct kl_rpc_backend_ops {
     struct kl_chain *(*chain)(struct kl_rpc_backend *backend);
 
     /* Admits a transaction with sender; see kl_host_submit. */
-    kl_status (*submit)(struct kl_rpc_backend *backend, const kl_tx *tx, kl_rule *broken);
-    /* The same, and waits for the block with it, also where blocks come at their own pace. */
-    kl_status (*submit_and_wait)(struct kl_rpc_backend *backend, const kl_tx *tx, u64 timeout_ns,
-                                 kl_rule *broken);
+    kl_status (*submit)(struct kl_rpc_backend *backend, const kl_tx *tx,
+                        const kl_rpc_submission *how, kl_rule *broken);
 
-    /* The pool: next nonce of a sender whose account has account_nonce; one transaction
+    /* The pool: next nonce of a sender, or account_nonce where that cannot be told; one transaction
      * (KL_NOTFOUND); all of them; how many. */
     u64 (*next_nonce)(struct kl_rpc_backend *backend, const kl_address *sender, u64 account_nonce);
     kl_status (*pooled)(struct kl_rpc_backend *backend, const kl_hash *hash, struct kl_arena *arena,

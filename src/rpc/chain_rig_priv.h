@@ -31,8 +31,8 @@ struct chain_rig {
     bool automine;
     kl_tx pool[RIG_POOL_MAX];
     usize pool_count;
-    u64 waited_ns;   /* at most, for the last transaction that was to be waited for */
-    kl_rule refusal; /* what the next submission breaks, once */
+    kl_rpc_submission submission; /* the last one */
+    kl_rule refusal;              /* what the next submission breaks, once */
     kl_rpc_config config;
     struct kl_rpc_core core;
     struct kl_rpc_worker worker;

@@ -148,9 +148,11 @@ static kl_tx keep(struct chain_rig *rig, const kl_tx *tx)
     return copy;
 }
 
-static kl_status rig_submit(struct kl_rpc_backend *backend, const kl_tx *tx, kl_rule *broken)
+static kl_status rig_submit(struct kl_rpc_backend *backend, const kl_tx *tx,
+                            const kl_rpc_submission *how, kl_rule *broken)
 {
     struct chain_rig *rig = of(backend);
+    rig->submission = *how;
     u64 nonce = rig_next_nonce(backend, &tx->sender, account_nonce(rig, &tx->sender));
     *broken = rig->refusal;
     rig->refusal = KL_RULE_NONE;
@@ -164,13 +166,6 @@ static kl_status rig_submit(struct kl_rpc_backend *backend, const kl_tx *tx, kl_
     if (rig->automine)
         *broken = build(rig);
     return KL_OK;
-}
-
-static kl_status rig_submit_and_wait(struct kl_rpc_backend *backend, const kl_tx *tx,
-                                     u64 timeout_ns, kl_rule *broken)
-{
-    of(backend)->waited_ns = timeout_ns;
-    return rig_submit(backend, tx, broken);
 }
 
 static kl_status rig_pooled(struct kl_rpc_backend *backend, const kl_hash *hash,
@@ -257,7 +252,6 @@ static bool rig_automine(struct kl_rpc_backend *backend)
 static const struct kl_rpc_backend_ops ops = {
     .chain = rig_chain,
     .submit = rig_submit,
-    .submit_and_wait = rig_submit_and_wait,
     .next_nonce = rig_next_nonce,
     .pooled = rig_pooled,
     .pool_content = rig_content,
@@ -408,7 +402,7 @@ kl_hash chain_rig_send(struct chain_rig *rig, usize from, const kl_address *to, 
     if (to)
         tx.to = *to;
     CHECK_OK(kl_tx_sign(&tx, &key, &rig->arena));
-    CHECK_OK(rig_submit(&rig->backend, &tx, &broken));
+    CHECK_OK(rig_submit(&rig->backend, &tx, &(kl_rpc_submission){0}, &broken));
     CHECK_RULE(broken, KL_RULE_NONE);
     return tx.hash;
 }

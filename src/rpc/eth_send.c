@@ -49,8 +49,9 @@ bool kl_rpc_eth_send_raw_transaction(struct kl_rpc_call *call)
     kl_span raw;
     kl_tx tx;
     kl_rule broken;
+    static const kl_rpc_submission how;
     if (!kl_arg_data(call, kl_arg_at(call, 0), &raw) || !kl_rpc_decode_tx(call, raw, &tx) ||
-        !kl_rpc_submit(call, &tx, &broken))
+        !kl_rpc_submit(call, &tx, &how, &broken))
         return false;
     kl_json_put_hash(call->out, &tx.hash);
     return true;
@@ -86,7 +87,8 @@ static bool send_and_wait(struct kl_rpc_call *call, const kl_tx *tx, u64 timeout
     struct kl_rpc_core *core = call->worker->core;
     kl_rule broken;
     bool waits = atomic_fetch_add(&core->block_waits, 1) < BLOCK_WAITS_MAX;
-    bool good = kl_rpc_submit_and_wait(call, tx, waits ? timeout_ns : 0, &broken);
+    kl_rpc_submission how = {.wait_ns = waits ? KL_MAX(timeout_ns, 1u) : 1};
+    bool good = kl_rpc_submit(call, tx, &how, &broken);
     atomic_fetch_sub(&core->block_waits, 1);
     return good;
 }
@@ -121,10 +123,11 @@ bool kl_rpc_eth_send_transaction(struct kl_rpc_call *call)
     kl_rule broken = KL_RULE_NONE;
     if (!kl_arg_tx(call, kl_arg_at(call, 0), &args))
         return false;
+    const kl_rpc_submission how = {.only_new = !args.has_nonce};
     for (int i = 0; i < NONCE_TRIES; i++) {
         if (!kl_rpc_fill_tx(call, &args, &tx) || !kl_rpc_sign_tx(call, &tx))
             return false;
-        if (kl_rpc_submit(call, &tx, &broken)) {
+        if (kl_rpc_submit(call, &tx, &how, &broken)) {
             kl_json_put_hash(call->out, &tx.hash);
             return true;
         }

@@ -291,10 +291,12 @@ KL_TEST(eth_send_transaction_finds_another_nonce)
     for (usize i = 0; i < KL_COUNT_OF(taken); i++) {
         rig.refusal = taken[i];
         CHECK(chain_rig_ask(&rig, "eth_sendTransaction", "[{\"to\":\"" RIG_C "\"}]").p[1] == 'r');
+        CHECK(rig.submission.only_new && !rig.submission.wait_ns);
     }
     rig.refusal = KL_RULE_POOL_KNOWN;
     chain_rig_check(&rig, "eth_sendTransaction", "[{\"to\":\"" RIG_C "\",\"nonce\":\"0x3\"}]",
                     ERROR("already known"));
+    CHECK(!rig.submission.only_new);
     chain_rig_check(&rig, "eth_getTransactionCount",
                     "[\"0x7E5F4552091A69125d5DfCb7b8C2659029395Bdf"
                     "\",\"latest\"]",
@@ -352,10 +354,10 @@ KL_TEST(eth_send_raw_transaction_sync_gives_the_receipt)
         if (i == 0) {
             kl_span head = KL_SPAN_TEXT("\"result\":{");
             CHECK_SPAN(kl_span_sub(answer, 0, head.len), head);
-            CHECK_U64(rig.waited_ns, 5000000000);
+            CHECK_U64(rig.submission.wait_ns, 5000000000);
             continue;
         }
-        CHECK_U64(rig.waited_ns, 1000000);
+        CHECK_U64(rig.submission.wait_ns, 1000000);
         CHECK_U64(rig.core.block_waits, 0);
         char want[300] =
             "\"error\":{\"code\":4,\"message\":\"the transaction was added to the pool but "

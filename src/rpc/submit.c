@@ -83,8 +83,8 @@ static bool refuse(struct kl_rpc_call *call, const kl_tx *tx, const kl_header *n
     return kl_rpc_fail(call, KL_RPC_INPUT, "%s", text);
 }
 
-/* timeout_ns of 0: waits only where there is a block for each transaction. */
-static bool submit(struct kl_rpc_call *call, const kl_tx *tx, u64 timeout_ns, kl_rule *broken)
+bool kl_rpc_submit(struct kl_rpc_call *call, const kl_tx *tx, const kl_rpc_submission *how,
+                   kl_rule *broken)
 {
     const struct kl_rpc_backend_ops *ops = call->backend->ops;
     kl_header next;
@@ -93,24 +93,11 @@ static bool submit(struct kl_rpc_call *call, const kl_tx *tx, u64 timeout_ns, kl
     *broken = KL_RULE_NONE;
     if (ops->automine(call->backend) && kl_u256_lt(tx->max_fee, next.base_fee))
         *broken = KL_RULE_TX_FEE_LOW;
-    else if (timeout_ns)
-        status = ops->submit_and_wait(call->backend, tx, timeout_ns, broken);
     else
-        status = ops->submit(call->backend, tx, broken);
+        status = ops->submit(call->backend, tx, how, broken);
     if (status == KL_CANCELED)
         return kl_rpc_fail(call, KL_RPC_UNAVAILABLE, "the node is shutting down");
     if (!kl_rpc_ok(call, status))
         return false;
     return *broken == KL_RULE_NONE || refuse(call, tx, &next, fork, *broken);
-}
-
-bool kl_rpc_submit(struct kl_rpc_call *call, const kl_tx *tx, kl_rule *broken)
-{
-    return submit(call, tx, 0, broken);
-}
-
-bool kl_rpc_submit_and_wait(struct kl_rpc_call *call, const kl_tx *tx, u64 timeout_ns,
-                            kl_rule *broken)
-{
-    return submit(call, tx, KL_MAX(timeout_ns, 1u), broken);
 }

@@ -11,10 +11,7 @@ bool kl_rpc_decode_tx(struct kl_rpc_call *call, kl_span raw, kl_tx *out);
 /* Admits tx, which has its sender.  On a chain that makes a block for each transaction it returns
  * behind that block, and so refuses what the next block could not hold.  *broken is the rule that
  * kept it out, for callers that can do something about it; all failures are said. */
-bool kl_rpc_submit(struct kl_rpc_call *call, const kl_tx *tx, kl_rule *broken);
-
-/* The same, and waits for the block with it for timeout_ns at most. */
-bool kl_rpc_submit_and_wait(struct kl_rpc_call *call, const kl_tx *tx, u64 timeout_ns,
-                            kl_rule *broken);
+bool kl_rpc_submit(struct kl_rpc_call *call, const kl_tx *tx, const kl_rpc_submission *how,
+                   kl_rule *broken);
 
 #endif

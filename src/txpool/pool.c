@@ -226,37 +226,39 @@ static kl_rule judge_costs(const struct sender *sender, const kl_tx *tx, const k
 }
 
 /* Everything that can be said against tx, known its sender and where it would stand. */
-static kl_rule judge(struct kl_pool *pool, const kl_tx *tx, const kl_pool_facts *facts,
+static kl_rule judge(struct kl_pool *pool, const kl_tx *tx, const kl_pool_arrival *how,
                      struct sender *sender, usize position, bool found)
 {
     if (kl_map_get(&pool->by_hash, tx->hash.b))
         return KL_RULE_POOL_KNOWN;
-    KL_JUDGE(kl_pool_judge(pool, tx, facts));
+    KL_JUDGE(kl_pool_judge(pool, tx, &how->facts));
     if (!sender)
         return KL_RULE_NONE;
-    KL_JUDGE(judge_costs(sender, tx, facts, position, found));
-    if (found)
-        return pays_more(pool, tx, &kl_sender_at(sender, position)->pub.tx)
-                   ? KL_RULE_NONE
-                   : KL_RULE_POOL_REPLACE_UNDERPRICED;
-    return judge_share(pool, sender, position);
+    if (found && how->only_new)
+        return KL_RULE_POOL_REPLACE_UNDERPRICED;
+    KL_JUDGE(judge_costs(sender, tx, &how->facts, position, found));
+    if (!found)
+        return judge_share(pool, sender, position);
+    return pays_more(pool, tx, &kl_sender_at(sender, position)->pub.tx)
+               ? KL_RULE_NONE
+               : KL_RULE_POOL_REPLACE_UNDERPRICED;
 }
 
-kl_status kl_pool_add(struct kl_pool *pool, const kl_tx *tx, bool local, const kl_pool_facts *facts,
+kl_status kl_pool_add(struct kl_pool *pool, const kl_tx *tx, const kl_pool_arrival *how,
                       kl_pool_added *out, kl_rule *broken)
 {
-    kl_pool_update(pool, &tx->sender, facts);
+    kl_pool_update(pool, &tx->sender, &how->facts);
     struct sender *sender = kl_map_get(&pool->by_sender, tx->sender.b);
     bool found = false;
     usize position = sender ? kl_sender_find(sender, tx->nonce, &found) : 0;
-    *broken = judge(pool, tx, facts, sender, position, found);
+    *broken = judge(pool, tx, how, sender, position, found);
     if (*broken == KL_RULE_NONE && !found)
         *broken = make_room(pool, tx);
     if (*broken != KL_RULE_NONE)
         return KL_OK;
     struct entry *entry;
     kl_pool_added added = {0};
-    KL_TRY(kl_entry_new(&entry, tx, local, pool->arrivals));
+    KL_TRY(kl_entry_new(&entry, tx, how->local, pool->arrivals));
     kl_status status = found ? replace(pool, sender, position, entry, &added)
                              : insert(pool, sender, position, entry);
     if (status != KL_OK) {
@@ -265,7 +267,7 @@ kl_status kl_pool_add(struct kl_pool *pool, const kl_tx *tx, bool local, const k
     }
     pool->arrivals++;
     sender = kl_map_get(&pool->by_sender, tx->sender.b);
-    sender->facts = *facts;
+    sender->facts = how->facts;
     if (kl_u256_lt(sender->cost_max, entry->cost))
         sender->cost_max = entry->cost;
     recount(pool, sender, sender->pending); /* nothing can be put in before the end of the run */
@@ -335,11 +337,10 @@ const kl_pool_tx *kl_pool_get(struct kl_pool *pool, const kl_hash *hash)
     return entry ? &entry->pub : NULL;
 }
 
-u64 kl_pool_next_nonce(struct kl_pool *pool, const kl_address *address, u64 facts_nonce)
+u64 kl_pool_next_nonce(struct kl_pool *pool, const kl_address *address, u64 account_nonce)
 {
     const struct sender *sender = kl_map_get(&pool->by_sender, address->b);
-    return sender && sender->facts.nonce == facts_nonce ? facts_nonce + sender->pending
-                                                        : facts_nonce;
+    return sender ? sender->facts.nonce + sender->pending : account_nonce;
 }
 
 static int by_address(const void *a, const void *b)

@@ -59,7 +59,8 @@ static kl_rule add(struct kl_pool *pool, const struct made *m, const kl_pool_fac
                    kl_pool_added *added)
 {
     kl_rule broken;
-    CHECK_OK(kl_pool_add(pool, &m->tx, true, facts, added, &broken));
+    const kl_pool_arrival how = {.local = true, .facts = *facts};
+    CHECK_OK(kl_pool_add(pool, &m->tx, &how, added, &broken));
     return broken;
 }
 
@@ -110,6 +111,24 @@ KL_TEST(pool_replaces_only_for_a_tenth_more_in_both_fees)
     CHECK(!kl_pool_get(pool, &old.tx.hash) && kl_pool_count(pool).pending == 1);
     CHECK_SPAN(held->tx.raw, old.tx.raw); /* a reference outlives the stay in the pool */
     kl_pool_tx_unref(held);
+    kl_pool_free(pool);
+}
+
+KL_TEST(pool_lets_only_new_ones_take_no_place)
+{
+    struct kl_pool *pool = pool_new();
+    struct made m;
+    kl_pool_added added;
+    kl_rule broken;
+    const kl_pool_arrival how = {.local = true, .only_new = true, .facts = rich};
+    make(&m, 1, 0, 5, 1);
+    CHECK_OK(kl_pool_add(pool, &m.tx, &how, &added, &broken));
+    CHECK_RULE(broken, KL_RULE_NONE);
+    make(&m, 1, 0, 50, 10);
+    CHECK_OK(kl_pool_add(pool, &m.tx, &how, &added, &broken));
+    CHECK_RULE(broken, KL_RULE_POOL_REPLACE_UNDERPRICED);
+    CHECK_RULE(add(pool, &m, &rich, &added), KL_RULE_NONE);
+    CHECK(added.replaced);
     kl_pool_free(pool);
 }
 

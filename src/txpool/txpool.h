@@ -56,6 +56,13 @@ typedef struct kl_pool_head {
 } kl_pool_head;
 void kl_pool_set_head(struct kl_pool *pool, const kl_pool_head *head);
 
+/* Who brings a transaction, and how. */
+typedef struct kl_pool_arrival {
+    bool local;    /* see kl_pool_tx */
+    bool only_new; /* never takes another's place: whoever chose its nonce can choose again */
+    kl_pool_facts facts;
+} kl_pool_arrival;
+
 /* What became of an arrival. */
 typedef struct kl_pool_added {
     bool pending;  /* could be in the next block */
@@ -66,8 +73,8 @@ typedef struct kl_pool_added {
 /* Judges tx (sender set) and admits it.  *broken: POOL_KNOWN "already known", TX_NONCE_LOW,
  * POOL_REPLACE_UNDERPRICED, TX_FUNDS (for all of the sender's together), TX_INTRINSIC_GAS,
  * BLOCK_GAS "exceeds block gas limit", POOL_FULL, … and nothing has changed.  KL_NOMEM. */
-KL_MUST_USE kl_status kl_pool_add(struct kl_pool *pool, const kl_tx *tx, bool local,
-                                  const kl_pool_facts *facts, kl_pool_added *out, kl_rule *broken);
+KL_MUST_USE kl_status kl_pool_add(struct kl_pool *pool, const kl_tx *tx, const kl_pool_arrival *how,
+                                  kl_pool_added *out, kl_rule *broken);
 
 /* The sender's facts changed (a block, a revert, a dev operation): what is used up or can no longer
  * be paid goes, what became ready is promoted. */
@@ -83,8 +90,9 @@ void kl_pool_clear(struct kl_pool *pool);
 /* NULL when it is not here. */
 const kl_pool_tx *kl_pool_get(struct kl_pool *pool, const kl_hash *hash);
 
-/* The nonce after the last pending one of sender; facts_nonce when it has none. */
-u64 kl_pool_next_nonce(struct kl_pool *pool, const kl_address *sender, u64 facts_nonce);
+/* The nonce after the last pending one of sender, by the facts the pool has of it; account_nonce
+ * when it has nothing here. */
+u64 kl_pool_next_nonce(struct kl_pool *pool, const kl_address *sender, u64 account_nonce);
 
 /* Pending transactions in the order a builder wants them: highest tip first, every sender's in
  * order of nonce; among equals the earlier arrival.  A pick holds its own order; the pool must not
