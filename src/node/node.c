@@ -231,22 +231,24 @@ void kl_node_stop(struct kl_node *node)
     kl_bell_ring(&node->bell);
 }
 
-static struct kl_node *signalled;
+/* Whom signals stop; NULL when it is gone, or was never there. */
+static _Atomic(struct kl_node *) signalled;
 static int forced_code;
 
 static void on_signal(KL_UNUSED int signal)
 {
-    if (atomic_load(&signalled->bell.stop))
+    struct kl_node *node = atomic_load(&signalled);
+    if (!node || atomic_load(&node->bell.stop))
         _exit(forced_code);
-    kl_node_stop(signalled);
+    kl_node_stop(node);
 }
 
 void kl_node_stop_on_signals(struct kl_node *node, int code)
 {
     static const int signals[] = {SIGTERM, SIGINT};
     struct sigaction action = {.sa_handler = on_signal};
-    signalled = node;
     forced_code = code;
+    atomic_store(&signalled, node);
     for (usize i = 0; i < KL_COUNT_OF(signals); i++)
         KL_ASSERT(sigaction(signals[i], &action, NULL) == 0);
     KL_ASSERT(signal(SIGPIPE, SIG_IGN) != SIG_ERR);
@@ -274,6 +276,8 @@ void kl_node_close(struct kl_node *node)
     kl_node_close_storage(node);
     kl_code_cache_free(node->codes);
     kl_sys_workers_free(node->workers);
+    if (atomic_load(&signalled) == node)
+        atomic_store(&signalled, NULL);
     KL_ASSERT(sem_destroy(&node->bell.sem) == 0);
     free(node);
 }

@@ -3,8 +3,10 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -184,6 +186,10 @@ static void talk(struct rig *rig, const char *text, const char *end, char *answe
     kl_tcp_close(fd);
 }
 
+static const char ask_number[] =
+    "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 59\r\n\r\n"
+    "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"eth_blockNumber\",\"x\":123}";
+
 KL_TEST(node_answers_over_http_and_websocket)
 {
     struct rig rig;
@@ -191,11 +197,7 @@ KL_TEST(node_answers_over_http_and_websocket)
     rig_init(&rig, false);
     rig_open(&rig);
     (void)send_value(&rig, 5);
-    talk(
-        &rig,
-        "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 59\r\n\r\n"
-        "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"eth_blockNumber\",\"x\":123}",
-        "\"result\":\"0x1\"}", answer, sizeof answer);
+    talk(&rig, ask_number, "\"result\":\"0x1\"}", answer, sizeof answer);
     talk(&rig,
          "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
          "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
@@ -434,6 +436,47 @@ KL_TEST(node_survives_damage_anywhere_in_the_state_database)
             code = use_in_child(&rig, &tx, false);
         CHECK_U64(code, 0);
     }
+    rig_done(&rig);
+}
+
+/* A node whose files can be written no more, as on a full disk: its exit code. */
+static int run_when_full(struct rig *rig)
+{
+    char answer[2000];
+    kl_rule broken;
+    kl_devop op = {.kind = KL_DEVOP_SNAPSHOT};
+    const struct rlimit none = {1, 1};
+    struct kl_host *host = kl_node_host(rig->node);
+    if (signal(SIGXFSZ, SIG_IGN) == SIG_ERR || setrlimit(RLIMIT_FSIZE, &none) != 0)
+        return 1;
+    if (kl_host_mine(host, 1, 0) != KL_FULL || kl_node_run(rig->node) != KL_FULL)
+        return 2;
+    kl_node_stop(rig->node);
+    if (kl_node_run(rig->node) != KL_OK) /* said once */
+        return 3;
+    if (kl_host_dev(host, &op, &broken) != KL_FULL || block_number(rig) != 1)
+        return 4;
+    talk(rig, ask_number, "\"result\":\"0x1\"}", answer, sizeof answer);
+    kl_node_close(rig->node);
+    return 0;
+}
+
+KL_TEST(node_says_once_why_no_more_blocks_are_made)
+{
+    struct rig rig;
+    int end;
+    rig_init(&rig, true);
+    pid_t pid = fork();
+    CHECK(pid >= 0);
+    if (pid == 0) {
+        rig_open(&rig);
+        (void)send_value(&rig, 1);
+        _exit(run_when_full(&rig));
+    }
+    CHECK(waitpid(pid, &end, 0) == pid && WIFEXITED(end));
+    CHECK_U64((u64)WEXITSTATUS(end), 0);
+    rig_open(&rig);
+    CHECK_U64(block_number(&rig), 1);
     rig_done(&rig);
 }
 
