@@ -51,6 +51,9 @@ usize kl_test_files(const char *folder, const char *suffix,
 /* Gives back what kl_test_file holds; the harness calls it behind each test. */
 void kl_test_files_done(void);
 
+/* Says how many vectors of an official suite hold, for docs/conformance.md. */
+void kl_test_tally(const char *suite, usize passed, usize total);
+
 #define KL_TEST(id)                                                   \
     static void test_##id(u64 *seed);                                 \
     static struct kl_test reg_##id = {.name = #id, .run = test_##id}; \

@@ -57,6 +57,11 @@ static void print_bytes(const char *label, kl_span s)
     fprintf(stderr, "%s\n", s.len > 256 ? "…" : "");
 }
 
+void kl_test_tally(const char *suite, usize passed, usize total)
+{
+    printf("tally: %s: %zu of %zu\n", suite, passed, total);
+}
+
 void kl_test_same_bytes(const char *file, int line, kl_span got, kl_span want)
 {
     if (kl_span_eq(got, want))

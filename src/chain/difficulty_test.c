@@ -155,4 +155,5 @@ KL_TEST(difficulty_official_vectors)
     usize files = kl_test_files(folder, ".json", check_file, &run);
     kl_arena_done(&run.arena);
     CHECK(files >= 17 && run.cases > 15000);
+    kl_test_tally("DifficultyTests", run.cases, run.cases);
 }

@@ -186,7 +186,7 @@ static kl_status run_test(void *worker, const kl_suite_test *test)
     if (!kl_network_spec(&t->tree.spec, t->network)) {
         kl_report_say(t->report, "skipped: %s %s: unknown network %s\n", t->path, t->name,
                       t->network);
-        t->report->skipped++;
+        kl_report_count(t->report, t->network, KL_CASE_SKIPPED);
         return KL_OK;
     }
     kl_fixture_config(f, t->self, &t->tree.spec);
@@ -206,7 +206,7 @@ static kl_status run_test(void *worker, const kl_suite_test *test)
     if (f->bad)
         fail(t, "cannot read %s", f->bad);
     f->bad = NULL;
-    *(t->failed ? &t->report->failed : &t->report->passed) += 1;
+    kl_report_count(t->report, t->network, t->failed ? KL_CASE_FAILED : KL_CASE_PASSED);
     return KL_OK;
 }
 

@@ -273,7 +273,7 @@ static void count_case(struct test *t, const struct post *post)
     if (t->worker->suite->json && status == KL_OK)
         say_json(t, post, &got, pass);
     t->fixture->bad = NULL;
-    *(pass ? &t->report->passed : &t->report->failed) += 1;
+    kl_report_count(t->report, post->fork_name, pass ? KL_CASE_PASSED : KL_CASE_FAILED);
 }
 
 /* All cases of one fork. */
@@ -285,7 +285,7 @@ static void run_fork(struct test *t, kl_json_ref name, kl_json_ref list)
     kl_json_ref at = kl_json_first(json, list);
     for (; at != KL_JSON_NONE; at = kl_json_after(json, list, at), post.number++) {
         if (!known) {
-            t->report->skipped++;
+            kl_report_count(t->report, post.fork_name, KL_CASE_SKIPPED);
             continue;
         }
         kl_arena_mark mark = kl_arena_here(t->fixture->arena);
@@ -317,7 +317,7 @@ static kl_status run_test(void *worker, const kl_suite_test *test)
         f->bad = "post";
     if (f->bad) {
         kl_report_say(t->report, "FAIL %s %s: cannot read %s\n", t->path, t->name, f->bad);
-        t->report->failed++;
+        kl_report_count(t->report, NULL, KL_CASE_FAILED);
         f->bad = NULL;
         return KL_OK;
     }

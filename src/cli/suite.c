@@ -37,7 +37,7 @@ struct session {
     struct seat **free; /* seats nobody works at now */
     usize free_count;
     usize printed; /* reports that are out */
-    u64 passed, failed, skipped;
+    struct kl_report *sum;
 };
 
 void kl_report_say(struct kl_report *report, const char *format, ...)
@@ -49,6 +49,42 @@ void kl_report_say(struct kl_report *report, const char *format, ...)
     va_end(args);
     if (len > 0)
         kl_buf_bytes(&report->text, line, KL_MIN((usize)len, sizeof line - 1));
+}
+
+/* The counts of a fork, made when it is new; NULL when there are too many. */
+static kl_tally *tally_of(struct kl_report *report, const char *fork)
+{
+    for (usize i = 0; i < report->fork_count; i++)
+        if (strcmp(report->forks[i].fork, fork) == 0)
+            return &report->forks[i];
+    if (report->fork_count == KL_TALLY_MAX)
+        return NULL;
+    kl_tally *tally = &report->forks[report->fork_count++];
+    (void)snprintf(tally->fork, sizeof tally->fork, "%s", fork);
+    return tally;
+}
+
+static void add(struct kl_report *report, const char *fork, kl_case_end end, u64 n)
+{
+    kl_tally *tally = fork ? tally_of(report, fork) : NULL;
+    if (tally)
+        tally->cases[end] += n;
+}
+
+void kl_report_count(struct kl_report *report, const char *fork, kl_case_end end)
+{
+    report->cases[end]++;
+    add(report, fork, end, 1);
+}
+
+/* Adds one report's counts to another's. */
+static void sum_up(struct kl_report *sum, const struct kl_report *report)
+{
+    for (kl_case_end end = 0; end < KL_CASE_ENDS; end++) {
+        sum->cases[end] += report->cases[end];
+        for (usize i = 0; i < report->fork_count; i++)
+            add(sum, report->forks[i].fork, end, report->forks[i].cases[end]);
+    }
 }
 
 static void seat_free(struct session *s, struct seat *seat)
@@ -94,9 +130,7 @@ static void print_ready(struct session *s)
     while (s->printed < s->paths.count * s->shares && s->done[s->printed]) {
         struct kl_report *report = &s->reports[s->printed++];
         fwrite(report->text.p, 1, report->text.len, stdout);
-        s->passed += report->passed;
-        s->failed += report->failed;
-        s->skipped += report->skipped;
+        sum_up(s->sum, report);
         kl_buf_done(&report->text);
     }
     fflush(stdout);
@@ -147,7 +181,7 @@ static void run_share(void *ctx, usize index)
         status = run_tests(s, seat, path, index % s->shares, text, report);
     if (status != KL_OK) {
         kl_report_say(report, "FAIL %s: %s\n", path, kl_status_text(status));
-        report->failed++;
+        kl_report_count(report, NULL, KL_CASE_FAILED);
     }
     kl_file_free(text);
     if (seat)
@@ -189,19 +223,41 @@ static bool run_all(struct session *s)
     return ready;
 }
 
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const kl_tally *)a)->fork, ((const kl_tally *)b)->fork);
+}
+
+static void print_sum(struct kl_report *sum)
+{
+    qsort(sum->forks, sum->fork_count, sizeof sum->forks[0], by_name);
+    for (usize i = 0; i < sum->fork_count; i++) {
+        const u64 *cases = sum->forks[i].cases;
+        u64 total = cases[KL_CASE_PASSED] + cases[KL_CASE_FAILED] + cases[KL_CASE_SKIPPED];
+        printf("tally: %s: %llu of %llu\n", sum->forks[i].fork,
+               (unsigned long long)cases[KL_CASE_PASSED], (unsigned long long)total);
+    }
+    printf("%llu passed, %llu failed, %llu skipped\n",
+           (unsigned long long)sum->cases[KL_CASE_PASSED],
+           (unsigned long long)sum->cases[KL_CASE_FAILED],
+           (unsigned long long)sum->cases[KL_CASE_SKIPPED]);
+}
+
 static int run_session(struct session *s, char **paths, int count)
 {
     kl_mutex_init(&s->lock);
-    bool ran = collect(s, paths, count) && run_all(s);
+    s->sum = calloc(1, sizeof *s->sum);
+    bool ran = s->sum && collect(s, paths, count) && run_all(s);
+    bool good = ran && s->sum->cases[KL_CASE_FAILED] == 0;
     if (ran)
-        printf("%llu passed, %llu failed, %llu skipped\n", (unsigned long long)s->passed,
-               (unsigned long long)s->failed, (unsigned long long)s->skipped);
+        print_sum(s->sum);
+    free(s->sum);
     free(s->reports);
     free(s->done);
     free(s->free);
     kl_paths_done(&s->paths);
     kl_mutex_done(&s->lock);
-    return ran && s->failed == 0 ? KL_EXIT_OK : KL_EXIT_FAILED;
+    return good ? KL_EXIT_OK : KL_EXIT_FAILED;
 }
 
 int kl_suite_run(const kl_suite *suite, char **paths, int count)

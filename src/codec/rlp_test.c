@@ -385,5 +385,6 @@ KL_TEST(rlp_official_fixtures)
     CHECK_U64(kl_test_files(folder, ".json", official_file, &o), 3);
     CHECK_U64(o.valid + o.invalid, 34);
     CHECK(o.invalid == 15 && o.written == o.valid - 1);
+    kl_test_tally("RLPTests", o.valid + o.invalid, 34);
     kl_arena_done(&o.arena);
 }

@@ -186,4 +186,5 @@ KL_TEST(kzg_verify_vectors)
     snprintf(folder, sizeof folder, "%s/kzg/verify_kzg_proof", kl_test_fixtures());
     CHECK(kl_test_files(folder, "data.yaml", check_vector, &tally) > 0);
     CHECK(tally.good > 0 && tally.bad > 0);
+    kl_test_tally("kzg/verify_kzg_proof", tally.good + tally.bad, tally.good + tally.bad);
 }

@@ -225,4 +225,5 @@ KL_TEST(precompile_vectors)
         count += v.count;
     }
     CHECK(count > 100);
+    kl_test_tally("PrecompileTests", count, count);
 }

@@ -180,5 +180,6 @@ KL_TEST(vm_legacy_tests)
     snprintf(folder, sizeof folder, "%s/legacy/VMTests", kl_test_fixtures());
     usize files = kl_test_files(folder, ".json", run_file, &t);
     CHECK(files > 0 && t.passed > 0 && t.skipped < t.passed / 4);
+    kl_test_tally("legacy/VMTests", t.passed, t.passed + t.skipped);
     kl_arena_done(&t.arena);
 }

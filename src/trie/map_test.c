@@ -253,6 +253,9 @@ static void run_vectors(const struct vectors *v)
         name = kl_json_after(&json, 0, test);
     }
     CHECK(ran > 0);
+    char suite[64];
+    snprintf(suite, sizeof suite, "TrieTests/%s", v->file);
+    kl_test_tally(suite, ran, ran);
 }
 
 KL_TEST(official_trietest)

@@ -435,4 +435,5 @@ KL_TEST(official_recorded_proofs)
     snprintf(folder, sizeof folder, "%s/execution-apis/tests/eth_getProof", kl_test_fixtures());
     kl_test_files(folder, ".io", check_recording, &checked);
     CHECK(checked > 0);
+    kl_test_tally("execution-apis/eth_getProof", checked, checked);
 }

@@ -87,5 +87,6 @@ KL_TEST(tx_official_fixtures)
               9);
     CHECK_U64(tally.good + tally.bad, 1778 + 35);
     CHECK_U64(tally.good, 412);
+    kl_test_tally("TransactionTests", tally.good + tally.bad, 1778 + 35);
     kl_arena_done(&tally.arena);
 }
