@@ -89,7 +89,12 @@ int kl_cmd_init(int argc, char **argv)
         fprintf(stderr, "keel init: %s: %s\n", init.genesis, kl_status_text(status));
         return KL_EXIT_FAILED;
     }
-    code = run(&init, genesis);
+    if (genesis.len == 0) {
+        fprintf(stderr, "keel init: %s:1: the file is empty\n", init.genesis);
+        code = KL_EXIT_FAILED;
+    } else {
+        code = run(&init, genesis);
+    }
     kl_file_free(genesis);
     return code;
 }

@@ -284,6 +284,11 @@ KL_TEST(init_refuses_a_bad_genesis_and_leaves_nothing)
     struct place place;
     place_enter(&place);
     check_said("init --genesis none.json --dir chain", KL_EXIT_FAILED, "none.json: not found");
+    check_said("init --genesis /dev/null --dir chain", KL_EXIT_FAILED,
+               "/dev/null:1: the file is empty");
+    write_genesis("g.json", "");
+    check_said("init --genesis g.json --dir /proc/none", KL_EXIT_FAILED,
+               "the folder /proc/none cannot be made");
     for (usize i = 0; i < KL_COUNT_OF(rows); i++) {
         write_genesis("g.json", rows[i].more);
         check_said("init --genesis g.json --dir chain", KL_EXIT_FAILED, rows[i].words);

@@ -50,6 +50,8 @@ static kl_status blame_folder(const struct kl_node *node, kl_status status, kl_n
             "--dir",
             dir);
     case KL_NOTFOUND:
+        if (node->config.genesis.len)
+            return kl_node_blame(fault, status, "the folder %s cannot be made", dir);
         return kl_node_blame(fault, status,
                              "there is no chain in %s; make one with 'keel init --genesis FILE "
                              "--dir %s'",
