@@ -50,11 +50,12 @@ void kl_conn_refuse_rule(struct kl_conn *conn, const kl_moment *now, kl_rule rul
     kl_conn_refuse(conn, now, kl_http_status_of(rule), kl_rule_text(rule), fields);
 }
 
+static const char allow[] = "Allow: POST, GET, HEAD, OPTIONS\r\n";
+
 /* GET, HEAD and OPTIONS, and methods that are none. */
 static void answer_without_body(struct kl_conn *conn, const kl_moment *now,
                                 const kl_http_request *r)
 {
-    static const char allow[] = "Allow: POST, GET, HEAD, OPTIONS\r\n";
     bool page = r->method == KL_HTTP_GET || r->method == KL_HTTP_HEAD;
     if (r->method == KL_HTTP_OPTIONS)
         reply(conn, now,
@@ -103,6 +104,8 @@ void kl_conn_route(struct kl_conn *conn, const kl_moment *now, const kl_http_req
         kl_conn_refuse(conn, now, 403, "pages of this origin may not call this node", NULL);
     } else if (r->length > limits->body_bytes) {
         kl_conn_refuse_rule(conn, now, KL_RULE_HTTP_BODY_SIZE);
+    } else if (r->method == KL_HTTP_OTHER && has_body) {
+        kl_conn_refuse(conn, now, 405, "JSON-RPC is spoken by POST", allow);
     } else if (r->method != KL_HTTP_POST && has_body) {
         kl_conn_refuse(conn, now, 400, "only POST may have a body", NULL);
     } else if (r->method == KL_HTTP_GET && r->upgrade) {

@@ -127,6 +127,7 @@ KL_TEST(conn_refusals_say_why)
     check_refused("POST / HTTP/1.1\r\n" HOST "Expect: x\r\n\r\n", 417, "100-continue");
     check_refused("POST / HTTP/3.0\r\n" HOST "\r\n", 505, "HTTP/1.1");
     check_refused("GET / HTTP/1.1\r\n" HOST "Content-Length: 1\r\n\r\nx", 400, "only POST");
+    check_refused("PUT / HTTP/1.1\r\n" HOST "Content-Length: 1\r\n\r\nx", 405, "Allow: POST");
     check_refused("GET / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n", 400, "only POST");
     check_refused("POST / HTTP/1.1\r\n" HOST "Origin: https://evil.example\r\n"
                   "Content-Length: 1\r\n\r\nx",

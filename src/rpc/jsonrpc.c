@@ -198,6 +198,7 @@ static void serve_batch(struct serving *s)
         return;
     }
     usize start = s->out->len;
+    s->result_limit = KL_MIN(s->result_limit, start + s->worker->core->config->limits.batch_bytes);
     put_beyond(s, "[");
     usize first = s->out->len;
     for (kl_json_ref ref = kl_json_first(json, 0); ref != KL_JSON_NONE;

@@ -221,6 +221,10 @@ KL_TEST(jsonrpc_answers_are_bounded)
     CHECK_SPAN(got, KL_SPAN_TEXT("[" RESULT("1", "1") "," ERROR(
                         "2", "-32005", "response too large") "," ERROR("1", "-32005",
                                                                        "response too large") "]"));
+    rig.config.limits.batch_bytes = 100;
+    CHECK_SPAN(ask(&rig, KL_SPAN_TEXT("[" ONE "," ONE "," ONE "]")),
+               KL_SPAN_TEXT("[" RESULT("1", "1") "," RESULT("1", "1") "," ERROR(
+                   "1", "-32005", "response too large") "]"));
     rig_close(&rig);
 }
 

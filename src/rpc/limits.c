@@ -10,6 +10,7 @@ kl_rpc_limits kl_rpc_limits_default(void)
         .body_bytes = 5 << 20,
         .response_bytes = 128 << 20,
         .batch_max = 1000,
+        .batch_bytes = 25000000,
         .header_timeout_ns = 30 * second,
         .idle_timeout_ns = 120 * second,
         .call_gas = 50000000,

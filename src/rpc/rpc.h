@@ -17,6 +17,7 @@ typedef struct kl_rpc_limits {
     usize body_bytes;         /* of a request (default 5 MiB) */
     usize response_bytes;     /* of an answer (default 128 MiB) */
     usize batch_max;          /* calls in one batch */
+    usize batch_bytes;        /* of a batch's answer, when less than response_bytes */
     u64 header_timeout_ns;    /* for the whole header, and for the whole body */
     u64 idle_timeout_ns;      /* keep-alive */
     u64 call_gas;             /* of eth_call and eth_estimateGas */
