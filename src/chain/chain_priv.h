@@ -23,8 +23,8 @@ struct kl_chain {
     struct kl_seglog *ledger;
     struct kl_state *state;
     struct kl_block_cache blocks; /* for readers */
-    struct kl_arena arena; /* the execution thread's, for the step being made */
-    struct kl_tip *head;   /* the execution thread's */
+    struct kl_arena arena;        /* the execution thread's, for the step being made */
+    struct kl_tip *head;          /* the execution thread's */
 
     /* The newest checkpoint, and from which version on another may be tried; the state thread's. */
     bool has_checkpoint;
@@ -77,12 +77,18 @@ KL_MUST_USE kl_status kl_chain_restore(struct kl_chain *chain, const kl_state_co
 struct kl_roll {
     struct kl_progress *progress;
     u64 versions, blocks, transactions, gas; /* executed */
+    u64 unexecuted;                          /* judged by kl_chain_judge_unexecuted */
     u64 bad_version, bad_block;              /* the last one looked at */
     kl_rule bad_rule;
     kl_seglog_report ledger;
     struct kl_arena records;
 };
 KL_MUST_USE kl_status kl_chain_roll(struct kl_chain *chain, struct kl_roll *roll);
+
+/* unexecuted.c: judges the ledger's records below `end` without a state: what each says by itself
+ * and how they hang together.  Fails like kl_chain_roll. */
+KL_MUST_USE kl_status kl_chain_judge_unexecuted(struct kl_chain *chain, u64 end,
+                                                struct kl_roll *roll);
 
 /* head.c: the tip that the database stands at.  KL_CORRUPT: damage has what is wrong with the
  * ledger; when it has nothing, the database is not this ledger's, or damaged. */

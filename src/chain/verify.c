@@ -38,6 +38,34 @@ static kl_status judge_opening(struct verify *v, kl_status status, const kl_segl
     return KL_OK;
 }
 
+/* Reads every checkpoint there is, whether it is needed or not. */
+struct checking {
+    struct verify *v;
+    kl_status status;
+};
+
+static void check_one(void *ctx, u64 version)
+{
+    struct checking *c = ctx;
+    kl_checkpoint_damage damage;
+    if (c->status != KL_OK)
+        return;
+    c->v->roll.bad_version = version;
+    c->status = kl_checkpoint_read(c->v->chain->fs, version, NULL, &damage);
+    if (c->status == KL_CORRUPT) {
+        memcpy(c->v->roll.ledger.file, damage.file, sizeof damage.file);
+        c->v->roll.ledger.offset = damage.offset;
+        c->v->roll.ledger.damage = damage.what;
+    }
+}
+
+static kl_status check_checkpoints(struct verify *v)
+{
+    struct checking c = {.v = v};
+    KL_TRY(kl_checkpoint_list(v->chain->fs, check_one, &c));
+    return c.status;
+}
+
 /* The fresh state: empty, or a checkpoint's. */
 static kl_status open_scratch(struct verify *v, const kl_start *start)
 {
@@ -66,6 +94,7 @@ static void sum_up(struct verify *v)
     out->blocks = v->roll.blocks;
     out->transactions = v->roll.transactions;
     out->gas = v->roll.gas;
+    out->unexecuted = v->roll.unexecuted;
     if (v->chain->head) {
         out->head = v->chain->head->header;
         out->head_hash = v->chain->head->hash;
@@ -111,6 +140,10 @@ static kl_status run(struct verify *v)
         status = kl_chain_learn_spec(v->chain, start.genesis, &v->records, &broken);
     if (status == KL_OK && broken != KL_RULE_NONE)
         return take_rule(v, kl_seglog_first(v->chain->ledger), broken);
+    if (status == KL_OK)
+        status = check_checkpoints(v);
+    if (status == KL_OK && start.from_checkpoint)
+        status = kl_chain_judge_unexecuted(v->chain, start.checkpoint.version + 1, &v->roll);
     if (status == KL_OK)
         status = open_scratch(v, &start);
     if (status == KL_OK)

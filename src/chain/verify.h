@@ -19,8 +19,9 @@ typedef struct kl_verify_config {
 
 typedef struct kl_verify_result {
     bool good;
-    u64 first_version, versions, blocks, transactions; /* judged */
-    u64 gas;
+    u64 first_version, versions, blocks, transactions, gas; /* executed */
+    u64 unexecuted; /* records before the checkpoint, judged as far as they can be without a state
+                     */
     kl_header head; /* the last good block */
     kl_hash head_hash;
     kl_seglog_report tear; /* cut_bytes > 0: what follows the ledger's end */

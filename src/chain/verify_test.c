@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/test.h"
+#include "chain/chain_priv.h"
 #include "chain/chain_world_priv.h"
 #include "codec/rlp.h"
 #include "sim/disk.h"
@@ -40,12 +41,17 @@ static void copy_end(struct copied *c)
 /* The records of a chain, in memory. */
 struct records {
     struct kl_arena arena;
+    /* Checks that record `at` is found to be wrong when it is exchanged for another. */
+    void (*found)(const struct records *r, u64 at, u8 kind, kl_span payload);
     kl_record *record;
     u64 count;
 };
 
+static void check_found(const struct records *r, u64 at, u8 kind, kl_span payload);
+
 static void records_of(struct records *r, struct kl_sim_disk *disk)
 {
+    r->found = check_found;
     struct kl_seglog *log;
     kl_seglog_report report;
     const kl_seglog_config config = {.dir = "ledger", .segment_bytes = SEGMENT, .read_only = true};
@@ -58,17 +64,23 @@ static void records_of(struct records *r, struct kl_sim_disk *disk)
     kl_seglog_close(log);
 }
 
+static void copy_exchanged(struct copied *c, const struct records *r, u64 at, u8 kind,
+                           kl_span payload)
+{
+    copy_begin(c);
+    for (u64 i = 0; i < r->count; i++)
+        if (i == at)
+            copy_add(c, kind, payload);
+        else
+            copy_add(c, r->record[i].kind, r->record[i].payload);
+    copy_end(c);
+}
+
 static void verify_exchanged(const struct records *r, u64 at, u8 kind, kl_span payload,
                              kl_verify_result *result)
 {
     struct copied c;
-    copy_begin(&c);
-    for (u64 i = 0; i < r->count; i++)
-        if (i == at)
-            copy_add(&c, kind, payload);
-        else
-            copy_add(&c, r->record[i].kind, r->record[i].payload);
-    copy_end(&c);
+    copy_exchanged(&c, r, at, kind, payload);
     world_verify(c.disk, result);
     kl_sim_disk_free(c.disk);
 }
@@ -168,7 +180,7 @@ static void flip_field(const struct records *r, u64 at, kl_span field, u64 *seed
     usize from = (usize)(field.p - payload.p) + (field.len > 1);
     usize len = field.len - (field.len > 1);
     bytes[from + kl_rand_below(seed, len)] ^= (u8)(1 << kl_rand_below(seed, 8));
-    check_found(r, at, r->record[at].kind, kl_span_of(bytes, payload.len));
+    r->found(r, at, r->record[at].kind, kl_span_of(bytes, payload.len));
     free(bytes);
 }
 
@@ -269,6 +281,57 @@ KL_TEST(verify_names_records_of_another_kind_and_in_another_place)
         if (!kl_span_eq(r.record[other].payload, r.record[at].payload))
             check_found_near(&r, at, r.record[other].kind, r.record[other].payload, &result);
     }
+    kl_arena_done(&r.arena);
+    world_done(&w);
+}
+
+/* Judges the records of a copy without executing them. */
+static kl_status judge_unexecuted(const struct records *r, u64 at, u8 kind, kl_span payload,
+                                  struct kl_roll *roll)
+{
+    struct copied c;
+    struct kl_chain *chain;
+    struct kl_arena arena;
+    kl_seglog_report report;
+    kl_rule broken;
+    const kl_seglog_config config = {.dir = "ledger", .segment_bytes = SEGMENT, .read_only = true};
+    copy_exchanged(&c, r, at, kind, payload);
+    CHECK_OK(kl_chain_new(&chain, &(kl_chain_config){.fs = kl_sim_disk_fs(c.disk)}));
+    CHECK_OK(kl_seglog_open(&chain->ledger, chain->fs, &config, &report));
+    kl_arena_init(&arena, SIZE_MAX);
+    CHECK_OK(kl_chain_learn_spec(chain, r->record[0].payload, &arena, &broken));
+    CHECK_RULE(broken, KL_RULE_NONE);
+    kl_arena_done(&arena);
+    *roll = (struct kl_roll){.progress = NULL};
+    kl_status status = kl_chain_judge_unexecuted(chain, r->count, roll);
+    kl_chain_close(chain);
+    kl_sim_disk_free(c.disk);
+    return status;
+}
+
+static void check_found_unexecuted(const struct records *r, u64 at, u8 kind, kl_span payload)
+{
+    struct kl_roll roll;
+    CHECK(judge_unexecuted(r, at, kind, payload, &roll) == KL_CORRUPT);
+    CHECK_U64(roll.bad_version, at);
+    CHECK(roll.bad_rule != KL_RULE_NONE);
+}
+
+/* Roots of dev operations and what they do need a state. */
+KL_TEST(blocks_before_a_checkpoint_are_judged_without_a_state)
+{
+    struct world w;
+    struct records r;
+    struct kl_roll roll;
+    world_init(&w);
+    tell_story(&w, 40, seed);
+    records_of(&r, w.disk);
+    CHECK_OK(judge_unexecuted(&r, 0, KL_RECORD_GENESIS, r.record[0].payload, &roll));
+    CHECK_U64(roll.unexecuted, r.count - 1);
+    r.found = check_found_unexecuted;
+    for (u64 at = 1; at < r.count; at++)
+        if (r.record[at].kind == KL_RECORD_BLOCK)
+            flip_fields(&r, at, seed);
     kl_arena_done(&r.arena);
     world_done(&w);
 }

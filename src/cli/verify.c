@@ -11,6 +11,7 @@
 #include "cli/verify_report.h"
 #include "lmdb/lmdb.h"
 #include "node/folder.h"
+#include "sys/crash.h"
 #include "sys/env.h"
 #include "sys/fs.h"
 #include "sys/scratch.h"
@@ -158,6 +159,22 @@ static kl_status verify_ledger(const struct verify *v, struct kl_fs *fs, bool *g
     return status;
 }
 
+/* The database that is looked through: damage in its own pages may end the process. */
+static const struct kl_kv *watched;
+
+/* Only what signal-safety(7) allows. */
+static void last_word(const void *address)
+{
+    static const char text[] = "keel verify: the fault was met inside the state database: its file "
+                               "is damaged.  Remove the\n"
+                               "folder state; the next start makes it again from the ledger.\n";
+    if (!watched || !kl_lmdb_at_fault(watched, address))
+        return;
+    ssize_t ignored = write(STDERR_FILENO, text, sizeof text - 1);
+    (void)ignored;
+    _exit(KL_EXIT_FAILED);
+}
+
 static kl_status has_state(struct kl_fs *fs)
 {
     KL_CLEANUP(kl_file_closep) struct kl_file *file = NULL;
@@ -177,7 +194,10 @@ static kl_status verify_state(const struct verify *v, struct kl_fs *fs, bool *go
     kl_status status = open_lmdb(&kv, path);
     if (status == KL_OK) {
         const kl_scrub_config config = {fs, kv};
+        watched = kv;
+        kl_sys_on_crash(last_word);
         status = kl_chain_scrub(&config, &told.progress, &result);
+        watched = NULL;
         kl_kv_close(kv);
     }
     u64 took_ns = end_progress(&told);

@@ -36,8 +36,11 @@ void kl_verify_print(FILE *out, const char *dir, const kl_verify_result *r, u64 
     fprintf(out, "executed: %llu records, %llu blocks, %llu transactions, %llu gas in %.1f s\n",
             (ull)r->versions, (ull)r->blocks, (ull)r->transactions, (ull)r->gas, seconds(took_ns));
     if (r->first_version)
-        fprintf(out, "from: a checkpoint at record %llu; the records before it are gone\n",
-                (ull)r->first_version);
+        fprintf(
+            out,
+            "from: the checkpoint of record %llu; the %llu records up to it were judged without\n"
+            "      being executed, those before them are gone\n",
+            (ull)r->first_version - 1, (ull)r->unexecuted);
     if (r->versions)
         print_head(out, &r->head, &r->head_hash);
     if (r->tear.cut_bytes)
@@ -62,11 +65,12 @@ static void json_head(FILE *out, const kl_header *head, const kl_hash *hash)
 
 void kl_verify_print_json(FILE *out, const kl_verify_result *r, u64 took_ns)
 {
-    fprintf(out,
-            "{\"good\":%s,\"firstRecord\":%llu,\"records\":%llu,\"blocks\":%llu,"
-            "\"transactions\":%llu,\"gas\":%llu,\"seconds\":%.3f,",
-            r->good ? "true" : "false", (ull)r->first_version, (ull)r->versions, (ull)r->blocks,
-            (ull)r->transactions, (ull)r->gas, seconds(took_ns));
+    fprintf(
+        out,
+        "{\"good\":%s,\"firstRecord\":%llu,\"unexecuted\":%llu,\"records\":%llu,\"blocks\":%llu,"
+        "\"transactions\":%llu,\"gas\":%llu,\"seconds\":%.3f,",
+        r->good ? "true" : "false", (ull)r->first_version, (ull)r->unexecuted, (ull)r->versions,
+        (ull)r->blocks, (ull)r->transactions, (ull)r->gas, seconds(took_ns));
     json_head(out, &r->head, &r->head_hash);
     if (r->tear.cut_bytes)
         fprintf(out, ",\"tear\":{\"file\":\"%s\",\"offset\":%llu,\"bytes\":%llu}", r->tear.file,
