@@ -85,10 +85,10 @@ export async function genesisFiles(t: Theme): Promise<void> {
             });
         }
         const text = JSON.stringify(good, null, 2);
-        await tried(text.slice(0, text.length / 2), /json/);
-        await tried(text.replace("\"config\": {", "\"config\": {,"), /json/);
-        await tried("", /json/);
-        await tried("[".repeat(100_000), /json/);
+        await tried(text.slice(0, text.length / 2), /: json: not well-formed/);
+        await tried(text.replace("\"config\": {", "\"config\": {,"), /genesis\.json:2: json: not well-formed/);
+        await tried("", /: the file is empty/);
+        await tried("[".repeat(100_000), /: json: nested too deeply/);
         await says(t, ["init", "--genesis", join(t.folder(), "none.json"), "--dir", t.folder()], FAILED, /none\.json/);
     });
 }
