@@ -2,8 +2,8 @@
  *
  *   fs.h       files under a root folder           env.h     clock, entropy, worker threads
  *   tcp.h      TCP, non-blocking                   thread.h  threads with a name
- *   loop.h     sockets and timers over epoll              writer.h  text nobody waits for
- *   scratch.h  files that leave nothing behind            crash.h   a last word */
+ *   loop.h     sockets and timers over epoll   crash.h   a last word
+ *   scratch.h  files that leave nothing behind */
 #ifndef KL_SYS_SYS_H
 #define KL_SYS_SYS_H
 
@@ -14,6 +14,5 @@
 #include "sys/scratch.h"
 #include "sys/tcp.h"
 #include "sys/thread.h"
-#include "sys/writer.h"
 
 #endif
