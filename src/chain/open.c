@@ -164,17 +164,33 @@ static kl_status begin_from_checkpoint(struct opening *o)
     return KL_OK;
 }
 
+/* Is it a checkpoint of this ledger?  One that an earlier chain has left is not. */
+static kl_status is_ours(struct opening *o, const kl_checkpoint *checkpoint, bool *out)
+{
+    kl_record record;
+    kl_header header;
+    KL_TRY(kl_seglog_read(o->chain->ledger, checkpoint->head_version, &o->records, &record,
+                          &o->report->ledger));
+    *out = kl_record_header(record.kind, record.payload, &header) == KL_RULE_NONE;
+    if (*out) {
+        kl_hash hash = kl_header_hash(&header);
+        *out = kl_hash_eq(&hash, &checkpoint->head_hash);
+    }
+    return KL_OK;
+}
+
 /* The newest checkpoint there is; what was not finished goes. */
 static kl_status know_checkpoint(struct opening *o)
 {
     struct kl_chain *chain = o->chain;
     kl_checkpoint newest;
     KL_TRY(kl_checkpoint_drop(chain->fs, 0));
-    kl_status status = kl_checkpoint_find(chain->fs, 0, kl_seglog_end(chain->ledger) - 1, true,
-                                          &o->records, &newest);
+    kl_status status =
+        kl_checkpoint_find(chain->fs, kl_seglog_first(chain->ledger),
+                           kl_seglog_end(chain->ledger) - 1, true, &o->records, &newest);
     if (status != KL_OK)
         return status == KL_NOTFOUND || status == KL_UNSUPPORTED ? KL_OK : status;
-    chain->has_checkpoint = true;
+    KL_TRY(is_ours(o, &newest, &chain->has_checkpoint));
     chain->checkpoint_version = newest.version;
     chain->checkpoint_head = newest.head_version;
     return KL_OK;
@@ -207,6 +223,7 @@ static kl_status open_new(struct opening *o)
     if (!o->genesis_text.len)
         return KL_NOTFOUND;
     KL_TRY(parse_genesis(o, &genesis));
+    KL_TRY(kl_checkpoint_drop(o->chain->fs, UINT64_MAX)); /* another chain's */
     KL_TRY(open_state(o));
     return create(o, &genesis);
 }

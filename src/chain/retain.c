@@ -63,7 +63,8 @@ static kl_status genesis_payload(struct retaining *r, kl_span *out)
         *out = record.payload;
     if (status != KL_NOTFOUND)
         return status;
-    KL_TRY(kl_checkpoint_find(r->chain->fs, 0, UINT64_MAX, true, &r->arena, &older));
+    KL_TRY(kl_checkpoint_find(r->chain->fs, kl_seglog_first(r->chain->ledger), r->version, true,
+                              &r->arena, &older));
     *out = older.genesis;
     return KL_OK;
 }

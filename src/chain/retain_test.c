@@ -202,3 +202,38 @@ KL_TEST(a_damaged_checkpoint_is_named)
     CHECK_OK(world_try_open(&w));
     world_done(&w);
 }
+
+/* A checkpoint that does not belong to the ledger lets nothing go. */
+KL_TEST(a_checkpoint_of_another_chain_is_none)
+{
+    struct world w, other;
+    struct kl_file *file;
+    char path[KL_PATH_MAX + 1];
+    static u8 bytes[1 << 20];
+    u64 size;
+    begin(&other, 10, 0);
+    fill(&other, 40);
+    kl_checkpoint_path(checkpoints(&other).version, path);
+    CHECK_OK(kl_fs_open(kl_sim_disk_fs(other.disk), &file, path, KL_OPEN_READ));
+    CHECK_OK(kl_file_size(file, &size));
+    CHECK(size <= sizeof bytes);
+    CHECK_OK(kl_file_read(file, bytes, size, 0));
+    kl_file_close(file);
+    world_done(&other);
+
+    begin(&w, 0, 0);
+    w.time = 5000; /* other blocks */
+    fill(&w, 60);
+    CHECK_OK(kl_fs_make_dir(kl_sim_disk_fs(w.disk), KL_CHECKPOINT_DIR));
+    CHECK_OK(kl_fs_open(kl_sim_disk_fs(w.disk), &file, path, KL_OPEN_CREATE));
+    CHECK_OK(kl_file_write(file, bytes, size, 0));
+    kl_file_close(file);
+    world_reopen(&w, false);
+    CHECK(!w.chain->has_checkpoint);
+    w.keep_blocks = 10;
+    world_reopen(&w, false);
+    fill(&w, 5);
+    CHECK(w.chain->has_checkpoint && w.chain->checkpoint_version > 60);
+    world_reopen(&w, true);
+    world_done(&w);
+}

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -12,9 +13,29 @@
 #define LEDGER_GONE "ledger.reset" /* what the ledger is called while it is deleted */
 #define GENESIS_TMP "genesis.tmp"
 
+/* Makes the name of a folder durable. */
+static kl_status sync_parent(const char *path)
+{
+    char parent[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    usize len = slash ? (usize)(slash - path) + 1 : 0; /* with the slash: it may be the root */
+    if (len >= sizeof parent)
+        return KL_UNSUPPORTED;
+    memcpy(parent, path, len);
+    parent[len] = '\0';
+    int fd = open(len ? parent : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return kl_sys_status(errno);
+    kl_status status = fsync(fd) == 0 ? KL_OK : kl_sys_status(errno);
+    close(fd);
+    return status;
+}
+
 static kl_status make_one(const char *path)
 {
-    return mkdir(path, 0700) == 0 || errno == EEXIST ? KL_OK : kl_sys_status(errno);
+    if (mkdir(path, 0700) == 0)
+        return sync_parent(path);
+    return errno == EEXIST ? KL_OK : kl_sys_status(errno);
 }
 
 static kl_status make_all(const char *dir)
@@ -183,13 +204,12 @@ kl_status kl_folder_reset(struct kl_folder *folder)
 {
     KL_TRY(remove_file(folder->fs, KL_FOLDER_GENESIS));
     KL_TRY(kl_folder_drop_state(folder));
-    KL_TRY(empty_folder(folder->fs, KL_FOLDER_CHECKPOINT));
     KL_TRY(empty_folder(folder->fs, LEDGER_GONE));
     kl_status status = kl_fs_rename(folder->fs, KL_FOLDER_LEDGER, LEDGER_GONE);
-    if (status == KL_NOTFOUND)
-        return KL_OK;
-    KL_TRY(status);
+    if (status != KL_OK && status != KL_NOTFOUND)
+        return status;
     KL_TRY(kl_fs_sync_dir(folder->fs, ""));
+    KL_TRY(empty_folder(folder->fs, KL_FOLDER_CHECKPOINT)); /* the ledger may not stand without */
     return empty_folder(folder->fs, LEDGER_GONE);
 }
 
