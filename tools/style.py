@@ -16,6 +16,7 @@ def main():
     checks = {
         "layers": [sys.executable, "tools/layers.py"],
         "tidy": [sys.executable, "tools/tidy.py"],
+        "spec-coverage": [sys.executable, "tools/specref.py", "--check"],
         "layout": ["clang-format-14", "--dry-run", "--Werror", *c_files()],
     }
     count = {"passed": 0, "failed": 0, "skipped": 0}

@@ -13,8 +13,8 @@ typedef struct kl_activation {
     u64 at;
 } kl_activation;
 
-/* EIP-4844, EIP-7840: how many blobs a block aims at and may hold, and how fast their price moves.
- */
+/* How many blobs a block aims at and may hold, and how fast their price moves [EIP-4844,
+ * EIP-7840]. */
 typedef struct kl_blob_schedule {
     u32 target, max;
     u64 update_fraction;
