@@ -1,9 +1,9 @@
-/* dump: the whole state of an Anvil, from its own dump, in the form of eth_getProof. */
+/* dump: accounts in the form of eth_getProof: from proofs, or all that an Anvil has, from its dump. */
 import { gunzipSync } from "node:zlib";
 import { keccak256 } from "ethers";
 import type { Node } from "../lib/node.ts";
 import { EMPTY_CODE, EMPTY_ROOT, storageRoot } from "../lib/proof.ts";
-import { type Hex, quantity } from "../lib/rpc.ts";
+import { type Hex, quantity, type RpcProof } from "../lib/rpc.ts";
 
 export interface Account {
     balance: string;
@@ -35,4 +35,10 @@ export async function dumpOf(anvil: Node): Promise<Map<Hex, Account>> {
         });
     }
     return all;
+}
+
+export async function provenOf(node: Node, addresses: readonly Hex[]): Promise<Map<Hex, Account>> {
+    const proofs = await node.rpc.all<RpcProof>(addresses.map((address) => ["eth_getProof", [address, [], "latest"]] as const));
+    return new Map(proofs.map(({ address, balance, nonce, codeHash, storageHash }) =>
+        [address.toLowerCase() as Hex, { balance, nonce, codeHash, storageHash }]));
 }

@@ -4,8 +4,8 @@
  * Block hashes and PREVRANDAO are not, and no transaction reads them. */
 import { isDeepStrictEqual } from "node:util";
 import type { Node } from "../lib/node.ts";
-import { type Hex, quantity, RpcError, type RpcLog, type RpcProof, type RpcReceipt } from "../lib/rpc.ts";
-import { dumpOf, NOTHING } from "./dump.ts";
+import { type Hex, quantity, RpcError, type RpcLog, type RpcReceipt } from "../lib/rpc.ts";
+import { dumpOf, NOTHING, provenOf } from "./dump.ts";
 import { type Frame, steady } from "./quirks.ts";
 import type { Refusal } from "./refusals.ts";
 import type { Item } from "./stream.ts";
@@ -104,7 +104,7 @@ export class Pair {
         await this.#both((node) => node.rpc.call("anvil_setNextBlockBaseFeePerGas", [quantity(this.baseFee)]));
         this.time = Number(subject.timestamp);
         /* The CREATE2 factory of Anvil's genesis has nonce 0, as no contract does. */
-        await this.nodes[1].rpc.call("anvil_setNonce", [FACTORY, "0x1"]);
+        await this.#both((node) => node.rpc.call("anvil_setNonce", [FACTORY, "0x1"]));
     }
 
     /* What the call would give on top of the head. */
@@ -205,14 +205,12 @@ export class Pair {
     /* The whole state of the oracle, storage by its root, and all accounts ever touched.  Gives how many. */
     async check(): Promise<number> {
         const [subject, oracle] = this.nodes;
-        const dumped = await dumpOf(oracle);
-        for (const address of this.#seen) {
-            dumped.get(address) ?? dumped.set(address, NOTHING);
+        const theirs = await dumpOf(oracle);
+        const addresses = [...new Set([...theirs.keys(), ...this.#seen])].filter((address) => !steady.apart(address));
+        const own = subject.kind === "anvil" ? await dumpOf(subject) : await provenOf(subject, addresses);
+        for (const address of addresses) {
+            this.#same(`state of ${address}`, [own.get(address) ?? NOTHING, theirs.get(address) ?? NOTHING]);
         }
-        const addresses = [...dumped.keys()].filter((address) => !steady.apart(address));
-        const proofs = await subject.rpc.all<RpcProof>(addresses.map((address) => ["eth_getProof", [address, [], "latest"]] as const));
-        proofs.forEach(({ address, balance, nonce, codeHash, storageHash }) =>
-            this.#same(`state of ${address}`, [{ balance, nonce, codeHash, storageHash }, dumped.get(address)]));
         return addresses.length;
     }
 
