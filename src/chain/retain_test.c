@@ -237,3 +237,47 @@ KL_TEST(a_checkpoint_of_another_chain_is_none)
     world_reopen(&w, true);
     world_done(&w);
 }
+
+/* Opens over and over while operation n fails, then without faults, on whatever database the failed
+ * opening has left. */
+static bool open_with_fault(struct world *w, u64 n, bool reads, const struct kl_tip *want)
+{
+    kl_kv_close(w->kv);
+    CHECK_OK(kl_memkv_open(&w->kv, KL_TABLE_COUNT));
+    if (reads)
+        kl_sim_disk_fail_reads(w->disk, n, KL_IO);
+    else
+        kl_sim_disk_fail(w->disk, n, KL_FULL, n);
+    kl_status status = world_try_open(w);
+    if (reads)
+        kl_sim_disk_fail_reads(w->disk, 0, KL_OK);
+    else
+        kl_sim_disk_fail(w->disk, 0, KL_OK, 0);
+    if (status == KL_OK)
+        kl_chain_close(w->chain);
+    w->chain = NULL;
+    CHECK(status == KL_OK || status == KL_IO || status == KL_FULL);
+    CHECK_OK(world_try_open(w));
+    check_head(w, want);
+    kl_chain_close(w->chain);
+    w->chain = NULL;
+    return status != KL_OK;
+}
+
+KL_TEST(beginning_from_a_checkpoint_survives_every_failure)
+{
+    struct world w;
+    kl_state_damage damage;
+    begin(&w, 10, 10);
+    fill(&w, 60);
+    struct kl_tip *head = kl_chain_head(w.chain);
+    kl_chain_close(w.chain);
+    w.chain = NULL;
+    for (int reads = 0; reads < 2; reads++)
+        for (u64 n = 0; open_with_fault(&w, n, reads, head); n++)
+            CHECK(n < 1000);
+    CHECK_OK(world_try_open(&w));
+    CHECK_OK(kl_state_scrub(w.chain->state, &damage, NULL, NULL));
+    kl_tip_unref(head);
+    world_done(&w);
+}

@@ -124,6 +124,10 @@ static int complain(const struct verify *v, kl_status status)
     else if (status == KL_NOTFOUND)
         fprintf(stderr, "keel verify: there is no %s in %s; --dir names the chain's folder\n",
                 v->state ? "state database" : "ledger", v->dir);
+    else if (status == KL_FULL)
+        fprintf(stderr,
+                "keel verify: no room for a second state; --scratch names a folder that has "
+                "some\n");
     else
         fprintf(stderr, "keel verify: %s: %s\n", v->dir, kl_status_text(status));
     return KL_EXIT_FAILED;
