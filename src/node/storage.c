@@ -10,13 +10,14 @@
 #include "store/memkv.h"
 
 #define SECOND_NS      UINT64_C(1000000000)
-#define MAP_BYTES      (UINT64_C(1) << 40) /* of address space, not of memory or disk */
 #define READ_LIMIT_NS  (300 * SECOND_NS)
 #define READER_MAX     1024u
 #define SEGMENT_BYTES  ((usize)64 << 20)
 #define SYNC_NS        (SECOND_NS / 10)
 #define GENESIS_MEMORY ((usize)1 << 30)
 #define LAG_MAX        ((usize)256 << 20)
+/* Of address space, not of memory or disk; a sanitizer needs most of it for itself. */
+#define MAP_BYTES (KL_SANITIZED ? UINT64_C(1) << 34 : UINT64_C(1) << 40)
 
 /* The database that a fault of the process is compared with; one node a process is watched. */
 static struct kl_node *watched;
