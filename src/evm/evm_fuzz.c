@@ -6,6 +6,9 @@
  * with SPLIT, calldata with DATA.  ASSISTED code is a row of instructions before each of which as
  * many words are pushed as it takes, so that few of them end in an empty stack: a word is made of
  * the byte behind the instruction. */
+#define MOCK_ACCOUNTS 256
+#define MOCK_SLOTS    1024
+
 #include "evm/gas.h"
 #include "evm/mock_host_priv.h"
 #include "evm/opcode.h"
