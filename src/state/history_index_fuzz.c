@@ -10,7 +10,8 @@
 
 int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
 
-enum { KEEP_HEAD = 1, KEEP_SUMS = 2, PAGE = 4096, BODY = 4080, PART = 64, PAGES_MAX = 8 };
+enum { KEEP_HEAD = 1, BAD_SUM = 2, BAD_NUMBER = 4, BAD_OWNER = 8, LEFT_OVER = 16, CUT = 128 };
+enum { PAGE = 4096, BODY = 4080, PART = 64, PAGES_MAX = 8 };
 
 /* Pages from parts of 64 bytes each: most of a page is zeros anyway. */
 static usize make_pages(u8 (*pages)[PAGE], u8 options, kl_span in)
@@ -25,10 +26,12 @@ static usize make_pages(u8 (*pages)[PAGE], u8 options, kl_span in)
             memcpy(pages[0], "KLHISTIX", 8);
             kl_store_be32(pages[0] + 8, 1);
         }
+        bool bad = i == count / 2; /* one page is, if any */
         memcpy(pages[i] + BODY, pages[0] + 16, 8);
-        kl_store_be32(pages[i] + BODY + 8, (u32)i);
+        pages[i][BODY + 7] ^= bad && options & BAD_OWNER ? 1 : 0;
+        kl_store_be32(pages[i] + BODY + 8, (u32)i ^ (bad && options & BAD_NUMBER ? 1 : 0));
         u32 sum = kl_crc32c(0, kl_span_of(pages[i], PAGE - 4));
-        kl_store_be32(pages[i] + PAGE - 4, options & KEEP_SUMS && i == count / 2 ? sum ^ 1 : sum);
+        kl_store_be32(pages[i] + PAGE - 4, sum ^ (bad && options & BAD_SUM ? 1 : 0));
     }
     return count;
 }
@@ -121,7 +124,9 @@ int LLVMFuzzerTestOneInput(const u8 *bytes, usize len)
     KL_ASSERT(kl_sim_disk_new(&disk) == KL_OK);
     struct kl_fs *fs = kl_sim_disk_fs(disk);
     KL_ASSERT(kl_fs_make_dir(fs, "index") == KL_OK);
-    put_file(fs, "index/a.idx", pages, count * PAGE - bytes[0] / 128);
+    put_file(fs, "index/a.idx", pages, count * PAGE - (bytes[0] & CUT ? 1 : 0));
+    if (bytes[0] & LEFT_OVER) /* of a writer that was killed */
+        put_file(fs, "index/next.tmp", pages, 10);
     kl_status status = kl_hindex_open(&index, fs, "index", "a.idx");
     KL_ASSERT(status == KL_OK || status == KL_CORRUPT);
     if (status == KL_OK) {

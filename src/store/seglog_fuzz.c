@@ -17,6 +17,11 @@ enum {
     FIX_RECORDS = 4, /* the checksum of records that lie in one sector */
     WITH_TORN = 8,   /* a .torn file: 2 bytes for its length, then its bytes */
     NOT_NEWEST = 16, /* an empty segment follows: 1 byte for the number of its first record */
+    WITH_NAME = 32,  /* a file more: 24 bytes for its name */
+    READ_ONLY = 64,  /* it is looked at first by one who changes nothing */
+    FIELDS = 128,    /* the good header says what 25 bytes say: version, first, previous, size */
+    NAME_LEN = 24,
+    FIELDS_LEN = 25,
     FILE_MAX = 1 << 16,
     READS_MAX = 3000,
 };
@@ -27,7 +32,7 @@ int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
 
 struct input {
     u8 flags, next_first;
-    kl_span torn, body;
+    kl_span torn, name, fields, body;
 };
 
 static kl_span take(kl_span *rest, usize n)
@@ -49,6 +54,10 @@ static struct input parse(kl_span rest)
         kl_span length = take(&rest, 2);
         in.torn = take(&rest, length.len == 2 ? kl_load_be16(length.p) : 0);
     }
+    if (in.flags & WITH_NAME)
+        in.name = take(&rest, NAME_LEN);
+    if (in.flags & FIELDS)
+        in.fields = take(&rest, FIELDS_LEN);
     in.body = take(&rest, FILE_MAX);
     return in;
 }
@@ -67,10 +76,22 @@ static void fix_records(u8 *sector)
     }
 }
 
+/* A header with what the input says it has, and the checksum of that. */
+static void put_fields(u8 *sector, kl_span fields)
+{
+    sector[11] = fields.p[0];
+    memcpy(sector + 16, fields.p + 1, FIELDS_LEN - 1);
+    u32 sum = kl_crc32c(kl_crc32c(0, kl_span_of(sector, 12)),
+                        kl_span_of(sector + 16, KL_SEG_SECTOR - 16));
+    kl_store_be32(sector + 12, sum);
+}
+
 static void fix(const struct input *in, u8 *file, usize size)
 {
     if (in->flags & FIX_HEADER)
         kl_seg_header_put(file, &(kl_seg_header){.size = size});
+    if ((in->flags & FIX_HEADER) && in->fields.len == FIELDS_LEN)
+        put_fields(file, in->fields);
     for (usize i = 1; i < size / KL_SEG_SECTOR; i++) {
         u8 *sector = file + i * KL_SEG_SECTOR;
         if (kl_seg_sector_check(sector, 0, i) == KL_SEG_BLANK)
@@ -110,6 +131,19 @@ static void put_files(struct kl_fs *fs, const struct input *in)
     free(file);
 }
 
+/* An empty file under a name from outside: of a segment, or of anything. */
+static void put_name(struct kl_fs *fs, kl_span name)
+{
+    char path[4 + NAME_LEN + 1] = "log/";
+    struct kl_file *f;
+    for (usize i = 0; i < name.len && name.p[i]; i++)
+        path[4 + i] = name.p[i] == '/' ? '_' : (char)name.p[i];
+    if (!path[4] || strcmp(path + 4, ".") == 0 || strcmp(path + 4, "..") == 0)
+        return;
+    if (kl_fs_open(fs, &f, path, KL_OPEN_CREATE) == KL_OK)
+        kl_file_close(f);
+}
+
 /* Reads what the log says it has; true when all of it could be read. */
 static bool read_all(struct kl_seglog *log)
 {
@@ -140,12 +174,30 @@ static void go_on(struct kl_seglog *log, struct kl_fs *fs, const kl_seglog_confi
     u64 seq, end = kl_seglog_end(log);
     KL_ASSERT(read_all(log) || !newest);
     KL_ASSERT(kl_seglog_append(log, 1, &part, 1, &seq) == KL_OK && seq == end);
+    KL_ASSERT(read_all(log) || !newest); /* the last of it is not in any file */
     KL_ASSERT(kl_seglog_write(log) == KL_OK && kl_seglog_sync(log) == KL_OK);
     kl_seglog_close(log);
     KL_ASSERT(kl_seglog_open(&log, fs, config, &report) == KL_OK && report.cut_bytes == 0);
     KL_ASSERT(kl_seglog_end(log) == end + 1);
     KL_ASSERT(read_all(log) || !newest);
     kl_seglog_close(log);
+}
+
+/* Reads all that there is and changes nothing; what it says of damage is all that may be said. */
+static void look(struct kl_fs *fs, const struct kl_sim_disk *disk)
+{
+    const kl_seglog_config config = {.dir = "log", .segment_bytes = KL_SEG_UNIT, .read_only = true};
+    struct kl_seglog *log;
+    kl_seglog_report report;
+    u64 before = kl_sim_disk_operations(disk);
+    kl_status status = kl_seglog_open(&log, fs, &config, &report);
+    if (status == KL_OK) {
+        (void)read_all(log);
+        kl_seglog_close(log);
+    } else {
+        KL_ASSERT((status == KL_CORRUPT || status == KL_UNSUPPORTED) && report.damage);
+    }
+    KL_ASSERT(kl_sim_disk_operations(disk) == before);
 }
 
 int LLVMFuzzerTestOneInput(const u8 *bytes, usize len)
@@ -158,6 +210,9 @@ int LLVMFuzzerTestOneInput(const u8 *bytes, usize len)
     KL_ASSERT(kl_sim_disk_new(&disk) == KL_OK);
     struct kl_fs *fs = kl_sim_disk_fs(disk);
     put_files(fs, &in);
+    put_name(fs, in.name);
+    if (in.flags & READ_ONLY)
+        look(fs, disk);
     kl_status status = kl_seglog_open(&log, fs, &config, &report);
     if (status == KL_OK)
         go_on(log, fs, &config, !(in.flags & NOT_NEWEST && in.next_first > 0));
