@@ -13,7 +13,7 @@
 
 int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
 
-enum { LINES_MAX = 8, BLOCKS_MAX = 4, RESPONSE_MAX = 1 << 20 };
+enum { LINES_MAX = 8, BLOCKS_MAX = 32, RESPONSE_MAX = 1 << 20 };
 
 /* What the rig asks of a test: here a failed check is a bug like any other. */
 void kl_test_add(KL_UNUSED struct kl_test *test)
@@ -36,10 +36,14 @@ kl_span kl_test_hex(KL_UNUSED const char *hex)
 
 /* What the rig has not, and less of what could take for ever. */
 static kl_status (*rig_mine)(struct kl_rpc_backend *backend, u64 count, u64 spacing);
+static u64 blocks_left;
 
 static kl_status mine(struct kl_rpc_backend *backend, u64 count, u64 spacing)
 {
-    return rig_mine(backend, KL_MIN(count, (u64)BLOCKS_MAX), spacing % 1000000);
+    if (count > blocks_left)
+        return KL_CANCELED;
+    blocks_left -= count;
+    return rig_mine(backend, count, spacing % 1000000);
 }
 
 static bool drop(KL_UNUSED struct kl_rpc_backend *backend, KL_UNUSED const kl_hash *hash)
@@ -107,6 +111,7 @@ static void open_rig(struct chain_rig *rig, struct kl_rpc_backend_ops *ops)
 {
     chain_rig_init(rig);
     rig_mine = rig->backend.ops->mine;
+    blocks_left = BLOCKS_MAX;
     *ops = *rig->backend.ops;
     ops->mine = mine;
     ops->pool_drop = drop;
