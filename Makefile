@@ -4,7 +4,7 @@ B    ?= build
 TIME ?= 60
 
 .DEFAULT_GOAL := all
-.PHONY: all run test check-style format bench san tsan fuzz e2e-anvil kill-test powercut install clean \
+.PHONY: all run test check-style format bench san tsan fuzz coverage e2e-anvil kill-test powercut install clean \
         help setup tools e2e-packages
 
 all: setup $(B)/build.ninja ## build build/keel, after installing what is missing
@@ -39,6 +39,10 @@ fuzz: tools build-fuzz/build.ninja ## fuzz every decoder, or TARGET alone, for T
 	@ninja -C build-fuzz fuzzers
 	@python3 tools/fuzz.py build-fuzz $(TIME) $(TARGET)
 
+coverage: tools build-coverage/build.ninja ## measure how many branches of its decoder each corpus reaches
+	@ninja -C build-coverage fuzzers
+	@python3 tools/coverage.py build-coverage
+
 e2e-anvil: e2e-packages ## run the end-to-end tests against Anvil: they test the tests
 	@tests/e2e/run all --target anvil
 
@@ -53,13 +57,13 @@ install: all ## put keel into $(PREFIX)/bin
 PREFIX ?= /usr/local
 
 clean: ## remove every build folder
-	@rm -rf build build-san build-tsan build-fuzz
+	@rm -rf build build-san build-tsan build-fuzz build-coverage
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.* ## \(.*\)/\1\t\2/p' Makefile | expand -t 14
 
 # The build folders, by what the compiler adds.
-THREADED := base sys lmdb state chain rpc host node
+THREADED := base sys lmdb state rpc host node
 CLANG    := CC=clang-14 meson setup --buildtype debugoptimized -Db_lundef=false
 $(B)/build.ninja:
 	@meson setup $(B)
@@ -69,7 +73,10 @@ build-tsan/build.ninja:
 	@$(CLANG) -Db_sanitize=thread build-tsan
 build-fuzz/build.ninja:
 	@$(CLANG) -Db_sanitize=address,undefined -Dfuzzer=true build-fuzz
-$(B)/build.ninja build-san/build.ninja build-tsan/build.ninja build-fuzz/build.ninja: | setup
+build-coverage/build.ninja:
+	@$(CLANG) -Dc_args='-fprofile-instr-generate -fcoverage-mapping' \
+	    -Dc_link_args=-fprofile-instr-generate build-coverage
+$(B)/build.ninja build-san/build.ninja build-tsan/build.ninja build-fuzz/build.ninja build-coverage/build.ninja: | setup
 
 # Installs what is missing: Debian packages, and locked sources from npm.
 PACKAGES := libc6-dev pkg-config python3 meson ninja-build liblmdb-dev libsecp256k1-dev libssl-dev libgmp-dev \

@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-LIMITS = ["-rss_limit_mb=2048", "-timeout=20", "-max_len=16384"]
+LIMITS = ["-rss_limit_mb=3000", "-timeout=20", "-max_len=16384"]
 
 
 def fuzz(program, seconds, keep):
