@@ -184,7 +184,7 @@ static void go_on(struct kl_seglog *log, struct kl_fs *fs, const kl_seglog_confi
 }
 
 /* Reads all that there is and changes nothing; what it says of damage is all that may be said. */
-static void look(struct kl_fs *fs, const struct kl_sim_disk *disk)
+static void look(struct kl_fs *fs, struct kl_sim_disk *disk)
 {
     const kl_seglog_config config = {.dir = "log", .segment_bytes = KL_SEG_UNIT, .read_only = true};
     struct kl_seglog *log;
