@@ -195,6 +195,13 @@ kl_status kl_chain_flush(struct kl_chain *chain, bool durable, bool *more)
     return *more ? KL_OK : kl_chain_retain(chain);
 }
 
+void kl_chain_hurry(struct kl_chain *chain)
+{
+    kl_lock(&chain->lock);
+    chain->hurry = true;
+    kl_unlock(&chain->lock);
+}
+
 void kl_chain_lag_of(struct kl_chain *chain, kl_chain_lag *out)
 {
     kl_lock(&chain->lock);

@@ -169,6 +169,10 @@ void kl_chain_publish(struct kl_chain *chain, bool durable,
  * what retention allows.  *more: there is already more to do. */
 KL_MUST_USE kl_status kl_chain_flush(struct kl_chain *chain, bool durable, bool *more);
 
+/* The chain is about to be closed: no checkpoint is begun any more, one that is being written is
+ * given up.  Any thread. */
+void kl_chain_hurry(struct kl_chain *chain);
+
 /* How far behind the head things are, for back-pressure and metrics. */
 typedef struct kl_chain_lag {
     u64 head, written, synced, flushed; /* versions */

@@ -39,6 +39,7 @@ struct kl_chain {
     bool has_flushed;
     usize delta_bytes;
     u64 drop_below; /* ledger records that may go, at the next append */
+    bool hurry;     /* see kl_chain_hurry */
 };
 
 #define KL_EVM_MEMORY ((usize)4 << 30) /* address space; gas bounds what is touched */

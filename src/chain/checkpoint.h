@@ -34,10 +34,11 @@ typedef struct kl_checkpoint_damage {
 
 /* Writes the state database, which must stand at checkpoint->version, into a file, reads the file
  * back, and makes it durable under its name.  KL_FULL, KL_IO, KL_NOMEM, KL_CORRUPT (the database,
- * or the file just written); KL_TIMEOUT (the snapshot grew too old).  A file that was not finished
- * has no name that counts. */
+ * or the file just written); KL_TIMEOUT (the snapshot grew too old); KL_CANCELED when go_on, which
+ * is asked now and then, says no.  A file that was not finished has no name that counts. */
 KL_MUST_USE kl_status kl_checkpoint_write(struct kl_fs *fs, struct kl_state *state,
-                                          const kl_checkpoint *checkpoint);
+                                          const kl_checkpoint *checkpoint, bool (*go_on)(void *ctx),
+                                          void *ctx);
 
 /* The checkpoint with the lowest version up to `most` (newest: the highest) whose head can be read
  * and whose head block's record is `least` or a later one; genesis lives in the arena.

@@ -52,6 +52,12 @@ static kl_status load(struct kl_fs *fs, struct kl_kv *kv)
     return status;
 }
 
+static bool go_on(void *ctx)
+{
+    (void)ctx;
+    return true;
+}
+
 static void write_again(struct kl_fs *fs, struct kl_kv *kv)
 {
     const kl_state_config config = {.kv = kv};
@@ -62,7 +68,7 @@ static void write_again(struct kl_fs *fs, struct kl_kv *kv)
     bool good = kl_checkpoint_find(fs, 0, VERSION, true, &arena, &head) == KL_OK;
     KL_ASSERT(good);
     good = kl_state_open(&state, &config) == KL_OK &&
-           kl_checkpoint_write(fs, state, &head) == KL_OK &&
+           kl_checkpoint_write(fs, state, &head, go_on, NULL) == KL_OK &&
            kl_checkpoint_find(fs, 0, VERSION, true, &arena, &again) == KL_OK;
     KL_ASSERT(good);
     KL_ASSERT(kl_span_eq(head.genesis, again.genesis) && head.version == again.version);

@@ -10,6 +10,8 @@ struct writing {
     struct kl_file *file;
     u64 at, number, entries;
     struct kl_buf chunk; /* room for the head, then the body */
+    bool (*go_on)(void *ctx);
+    void *ctx;
 };
 
 static void begin_chunk(struct writing *w)
@@ -62,8 +64,9 @@ static kl_status write_entry(struct kl_state_sink *sink, kl_table table, kl_span
     kl_buf_span(&w->chunk, key);
     kl_buf_span(&w->chunk, value);
     w->entries++;
-    return w->chunk.failed || w->chunk.len >= KL_CHUNK_BYTES ? end_chunk(w, KL_CHUNK_ENTRIES)
-                                                             : KL_OK;
+    if (!w->chunk.failed && w->chunk.len < KL_CHUNK_BYTES)
+        return KL_OK;
+    return w->go_on(w->ctx) ? end_chunk(w, KL_CHUNK_ENTRIES) : KL_CANCELED;
 }
 
 static kl_status write_end(struct writing *w)
@@ -90,9 +93,10 @@ static kl_status remove_unfinished(struct kl_fs *fs)
     return status == KL_NOTFOUND ? KL_OK : status;
 }
 
-static kl_status write_unnamed(struct kl_fs *fs, struct kl_state *state, const kl_checkpoint *c)
+static kl_status write_unnamed(struct kl_fs *fs, struct kl_state *state, const kl_checkpoint *c,
+                               bool (*go_on)(void *ctx), void *ctx)
 {
-    struct writing w = {.sink.entry = write_entry};
+    struct writing w = {.sink.entry = write_entry, .go_on = go_on, .ctx = ctx};
     kl_buf_init(&w.chunk, KL_CHUNK_MAX + KL_CHUNK_HEAD);
     KL_TRY(remove_unfinished(fs));
     kl_status status =
@@ -105,14 +109,14 @@ static kl_status write_unnamed(struct kl_fs *fs, struct kl_state *state, const k
 }
 
 kl_status kl_checkpoint_write(struct kl_fs *fs, struct kl_state *state,
-                              const kl_checkpoint *checkpoint)
+                              const kl_checkpoint *checkpoint, bool (*go_on)(void *ctx), void *ctx)
 {
     char path[KL_PATH_MAX + 1];
     kl_checkpoint_damage damage;
     kl_checkpoint_path(checkpoint->version, path);
     KL_TRY(kl_fs_make_dir(fs, KL_CHECKPOINT_DIR));
     KL_TRY(kl_fs_sync_dir(fs, ""));
-    kl_status status = write_unnamed(fs, state, checkpoint);
+    kl_status status = write_unnamed(fs, state, checkpoint, go_on, ctx);
     if (status == KL_OK)
         status = kl_fs_rename(fs, KL_CHECKPOINT_DIR "/" KL_CHECKPOINT_UNNAMED, path);
     if (status == KL_OK)

@@ -78,6 +78,21 @@ static kl_status root_of_state(struct retaining *r, kl_hash *root)
     return status;
 }
 
+static bool go_on(void *ctx)
+{
+    struct kl_chain *chain = ctx;
+    kl_lock(&chain->lock);
+    bool hurry = chain->hurry;
+    kl_unlock(&chain->lock);
+    return !hurry;
+}
+
+static bool scrub_on(void *ctx, u64 entries)
+{
+    (void)entries;
+    return go_on(ctx);
+}
+
 static kl_status make_checkpoint(struct retaining *r)
 {
     struct kl_chain *chain = r->chain;
@@ -89,12 +104,12 @@ static kl_status make_checkpoint(struct retaining *r)
     kl_state_damage damage;
     kl_seglog_report report = {.damage = NULL};
     struct kl_tip *tip;
-    KL_TRY(kl_state_scrub(chain->state, &damage, NULL, NULL));
+    KL_TRY(kl_state_scrub(chain->state, &damage, scrub_on, chain));
     KL_TRY(kl_chain_find_head(chain, r->version, &r->arena, &report, &tip));
     kl_tip_unref(tip);
     KL_TRY(root_of_state(r, &checkpoint.state_root));
     KL_TRY(genesis_payload(r, &checkpoint.genesis));
-    KL_TRY(kl_checkpoint_write(chain->fs, chain->state, &checkpoint));
+    KL_TRY(kl_checkpoint_write(chain->fs, chain->state, &checkpoint, go_on, chain));
     chain->has_checkpoint = true;
     chain->checkpoint_version = r->version;
     chain->checkpoint_head = r->head.version;
@@ -118,12 +133,12 @@ static kl_status drop_ledger(struct retaining *r)
         return KL_OK;
     u64 wanted = kl_seglog_would_leave(chain->ledger, limit);
     if (!chain->has_checkpoint || chain->checkpoint_head < wanted) {
-        if (r->env.snapshot_count || r->version < chain->checkpoint_again)
+        if (r->env.snapshot_count || r->version < chain->checkpoint_again || !go_on(chain))
             return KL_OK;
         kl_status status = make_checkpoint(r);
         chain->checkpoint_again = r->version + TRY_AGAIN;
         if (status != KL_OK)
-            return status == KL_TIMEOUT ? KL_OK : status;
+            return status == KL_TIMEOUT || status == KL_CANCELED ? KL_OK : status;
         chain->checkpoint_again = 0;
     }
     let_go(chain, KL_MIN(limit, chain->checkpoint_head));

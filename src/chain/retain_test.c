@@ -281,3 +281,40 @@ KL_TEST(beginning_from_a_checkpoint_survives_every_failure)
     kl_tip_unref(head);
     world_done(&w);
 }
+
+static bool count_down(void *ctx)
+{
+    usize *left = ctx;
+    return *left && --*left;
+}
+
+KL_TEST(a_chain_that_is_being_closed_makes_no_checkpoint)
+{
+    struct world w;
+    struct kl_arena arena;
+    kl_checkpoint found;
+    static u8 code[24000];
+    begin(&w, 10, 0);
+    for (u8 i = 0; i < 20; i++) {
+        code[0] = i;
+        const kl_devop op = {.kind = KL_DEVOP_SET_CODE, .address = {{i}}, .code = KL_SPAN_OF(code)};
+        CHECK_RULE(world_dev(&w, &op), KL_RULE_NONE);
+    }
+    world_flush(&w);
+    const kl_checkpoint checkpoint = {.version = 20, .genesis = KL_SPAN_TEXT("genesis")};
+    kl_arena_init(&arena, SIZE_MAX);
+    for (usize left = 1; left < 4; left++) {
+        usize n = left;
+        CHECK(kl_checkpoint_write(w.chain->fs, w.chain->state, &checkpoint, count_down, &n) ==
+              KL_CANCELED);
+        CHECK(kl_checkpoint_find(w.chain->fs, 0, 100, true, &arena, &found) == KL_NOTFOUND);
+    }
+    kl_arena_done(&arena);
+    kl_chain_hurry(w.chain);
+    fill(&w, 60);
+    CHECK_U64(checkpoints(&w).count, 0);
+    world_reopen(&w, false);
+    fill(&w, 1);
+    CHECK_U64(checkpoints(&w).count, 1);
+    world_done(&w);
+}

@@ -122,6 +122,7 @@ void kl_host_stop(struct kl_host *host)
     kl_cond_broadcast(&host->wake_state);
     kl_cond_broadcast(&host->progress);
     kl_unlock(&host->lock);
+    kl_chain_hurry(host->chain);
     kl_exec_cancel(host->exec);
 }
 
