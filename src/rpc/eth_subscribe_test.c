@@ -138,6 +138,35 @@ KL_TEST(logs_are_told_to_whom_they_match)
     listener_close(&l);
 }
 
+static struct listener *busy;
+
+/* A block more is there before block 1 has been told to everybody. */
+static bool mine_another(struct kl_rpc_call *call, void *state, const kl_feed_step *step)
+{
+    (void)call, (void)state;
+    if (step->header.number == 1)
+        call_at(busy, 0, RIG_C);
+    return true;
+}
+
+KL_TEST(logs_of_blocks_that_come_while_others_are_told)
+{
+    static const kl_rpc_topic topic = {.name = "busy", .step = mine_another};
+    struct listener l;
+    kl_rpc_subscription_id busy_id;
+    listener_open(&l);
+    struct kl_rpc_call call = {.config = &l.rig.config, .session = l.session};
+    busy = &l;
+    CHECK(kl_rpc_subscribe(&call, &topic, &busy_id));
+    subscription_text logs = subscribe(&l, "[\"logs\",{}]");
+    call_at(&l, 0, RIG_C);
+    listen(&l);
+    CHECK(chain_rig_number(&l.rig, heard(&l, &logs), "blockNumber") == 1);
+    CHECK(chain_rig_number(&l.rig, heard(&l, &logs), "blockNumber") == 2);
+    heard_all(&l);
+    listener_close(&l);
+}
+
 KL_TEST(pending_transactions_are_told_as_asked_for)
 {
     struct listener l;

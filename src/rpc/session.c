@@ -154,7 +154,16 @@ static bool tell(struct kl_rpc_session *session, struct kl_rpc_call *call, u64 i
     return good && !call->out->buf->failed;
 }
 
-/* False when something was lost or failed. */
+static void forget_reader(struct kl_rpc_call *call)
+{
+    if (call->close_reader)
+        call->close_reader(call->reader);
+    call->reader = NULL;
+    call->close_reader = NULL;
+}
+
+/* False when something was lost or failed.  Steps may come while earlier ones are told: each is
+ * looked at with a reader opened after it. */
 static bool tell_steps(struct kl_rpc_session *session, struct kl_rpc_call *call)
 {
     for (;;) {
@@ -162,6 +171,7 @@ static bool tell_steps(struct kl_rpc_session *session, struct kl_rpc_call *call)
         kl_status status = kl_feed_step_at(session->feed, session->steps, &step);
         if (status != KL_OK)
             return status == KL_AGAIN;
+        forget_reader(call);
         if (!tell(session, call, session->steps++, &step, NULL))
             return false;
     }
@@ -195,7 +205,6 @@ bool kl_rpc_session_tell(struct kl_rpc_session *session, struct kl_rpc_worker *w
         .worker = worker,
     };
     bool good = tell_steps(session, &call) && tell_pending(session, &call);
-    if (call.close_reader)
-        call.close_reader(call.reader);
+    forget_reader(&call);
     return good;
 }
