@@ -156,6 +156,8 @@ async function transactions(t: Theme, node: Node): Promise<void> {
                       /^max initcode size exceeded: code size 49153,? limit 49152/);
         await refused("much data", sign({ gasLimit: 16_000_000, data: `0x${"00".repeat(200_000)}` }), /^oversized data/);
         await refused("nothing to delegate", sign({ type: 4, authorizationList: [] }), /^EIP-7702 transaction with empty auth list/);
+        await refused("blobs", sign({ type: 3, maxFeePerBlobGas: 1, blobVersionedHashes: [`0x01${"11".repeat(31)}`] }),
+                      /^blob transactions are not carried by this node/);
         const error = await node.rpc.fails("eth_sendTransaction", [{ from: `0x${"aa".repeat(20)}`, to: rich.address }]);
         assert.match(error.message, /^unknown account/);
         await lives(node);
