@@ -7,26 +7,16 @@
 #include "cli/command.h"
 #include "cli/fixture.h"
 #include "cli/option.h"
+#include "cli/statecase.h"
 #include "cli/statetest_tx.h"
 #include "cli/suite.h"
 #include "cli/trace_json.h"
-#include "cli/world.h"
 #include "codec/hex.h"
-#include "crypto/keccak.h"
-#include "exec/exec.h"
-#include "state/commit.h"
-
-#define CASE_MEMORY_MAX ((usize)4 << 30)
-#define ARENA_KEPT      ((usize)64 << 20)
 
 /* What one thread works with. */
 struct worker {
     const kl_suite *suite;
-    struct kl_world *world;
-    struct kl_exec *exec;
-    struct kl_code_cache *codes;
-    struct kl_arena arena;         /* of the case under way */
-    struct kl_block_hashes hashes; /* what BLOCKHASH sees */
+    kl_statebench bench;
 };
 
 /* The test under way. */
@@ -51,30 +41,12 @@ struct post {
     const char *exception; /* "" for none */
 };
 
-/* What a case came to. */
-struct outcome {
-    kl_rule broken;
-    kl_hash root, logs;
-};
-
-/* In state tests the hash of block n is keccak of n in decimal. */
-static kl_status decimal_hash(KL_UNUSED struct kl_block_hashes *hashes, u64 number, kl_hash *out)
-{
-    char text[KL_U256_DECIMAL_MAX];
-    usize len = kl_u256_decimal(text, kl_u256_of(number));
-    *out = kl_keccak256(kl_span_of(text, len));
-    return KL_OK;
-}
-
 static void worker_close(void *worker)
 {
     struct worker *w = worker;
     if (!w)
         return;
-    kl_exec_free(w->exec);
-    kl_code_cache_free(w->codes);
-    kl_world_free(w->world);
-    kl_arena_done(&w->arena);
+    kl_statebench_done(&w->bench);
     free(w);
 }
 
@@ -84,17 +56,7 @@ static kl_status worker_open(void **worker, const kl_suite *suite)
     if (!w)
         return KL_NOMEM;
     w->suite = suite;
-    w->hashes.get = decimal_hash;
-    kl_arena_init(&w->arena, CASE_MEMORY_MAX);
-    kl_status status = kl_world_new(&w->world);
-    if (status == KL_OK)
-        status = kl_code_cache_new(&w->codes, (usize)16 << 20, 1);
-    kl_exec_config config = {.evm_memory_limit = (usize)2 << 30,
-                             .journal_memory_limit = (usize)2 << 30,
-                             .codes = w->codes,
-                             .seed = 1};
-    if (status == KL_OK)
-        status = kl_exec_new(&w->exec, &config);
+    kl_status status = kl_statebench_init(&w->bench);
     if (status != KL_OK) {
         worker_close(w);
         return status;
@@ -103,70 +65,7 @@ static kl_status worker_open(void **worker, const kl_suite *suite)
     return KL_OK;
 }
 
-static kl_header read_env(struct test *t, kl_fork fork)
-{
-    struct kl_fixture *f = t->fixture;
-    kl_header header = {
-        .coinbase = kl_fixture_address(f, kl_fixture_need(f, t->env, "currentCoinbase"),
-                                       "env.currentCoinbase"),
-        .difficulty = kl_fixture_get_u256(f, t->env, "currentDifficulty"),
-        .number = kl_fixture_get_u64(f, t->env, "currentNumber"),
-        .gas_limit = kl_fixture_get_u64(f, t->env, "currentGasLimit"),
-        .timestamp = kl_fixture_get_u64(f, t->env, "currentTimestamp"),
-        .mix_hash = kl_u256_to_hash(kl_fixture_get_u256(f, t->env, "currentRandom")),
-        .tail = kl_header_tail(fork),
-        .excess_blob_gas = kl_fixture_get_u64(f, t->env, "currentExcessBlobGas")};
-    if (fork >= KL_LONDON)
-        header.base_fee = kl_fixture_get_u256(f, t->env, "currentBaseFee");
-    return header;
-}
-
-/* The tests were made with a block reward of nothing behind the transaction, which before EIP-161
- * leaves an empty account. */
-static kl_status reward_nothing(struct kl_journal *journal, const kl_address *coinbase,
-                                kl_fork fork)
-{
-    kl_jaccount *account;
-    kl_journal_begin_tx(journal);
-    KL_TRY(kl_journal_account(journal, coinbase, &account));
-    kl_journal_set_balance(journal, account, account->now.balance);
-    kl_journal_touch(journal, account);
-    return kl_journal_end_tx(journal, fork >= KL_SPURIOUS);
-}
-
-static kl_status execute(struct test *t, const struct post *post, const kl_spec *spec,
-                         const kl_header *header, struct kl_view *view, struct outcome *out)
-{
-    struct worker *w = t->worker;
-    struct kl_view_reader reader;
-    kl_view_reader_init(&reader, view);
-    kl_exec_block block = {
-        .spec = spec, .header = header, .reader = &reader.reader, .hashes = &w->hashes};
-    KL_TRY(kl_exec_enter(w->exec, &block));
-    kl_tx tx;
-    kl_tx_result result;
-    KL_TRY(kl_statetest_tx(t->fixture, t->transaction, &post->indexes, post->raw, post->fork, &tx,
-                           &out->broken));
-    if (out->broken == KL_RULE_NONE) {
-        struct kl_trace_json trace;
-        if (w->suite->json)
-            kl_trace_json_init(&trace, stderr);
-        kl_status status =
-            kl_exec_tx(w->exec, &tx, w->suite->json ? &trace.tracer : NULL, &result, &out->broken);
-        if (w->suite->json)
-            kl_trace_json_done(&trace);
-        KL_TRY(status);
-    }
-    kl_log_entry none;
-    bool applied = out->broken == KL_RULE_NONE;
-    out->logs =
-        kl_logs_hash(applied ? result.receipt.logs : &none, applied ? result.receipt.log_count : 0);
-    struct kl_journal *journal = kl_exec_journal(w->exec);
-    KL_TRY(reward_nothing(journal, &header->coinbase, post->fork));
-    return kl_state_commit(journal, view, NULL, false, &out->root, &w->arena, NULL);
-}
-
-static bool as_expected(const struct post *post, const struct outcome *got)
+static bool as_expected(const struct post *post, const kl_statecase *got)
 {
     bool refused = got->broken != KL_RULE_NONE;
     if (refused != (post->exception[0] != '\0'))
@@ -183,7 +82,7 @@ static void hash_text(char out[67], const kl_hash *hash)
     out[66] = '\0';
 }
 
-static void explain(struct test *t, const struct post *post, const struct outcome *got)
+static void explain(struct test *t, const struct post *post, const kl_statecase *got)
 {
     char want[67], have[67];
     kl_report_say(t->report, "FAIL %s %s fork=%s case=%zu data=%zu gas=%zu value=%zu\n", t->path,
@@ -203,7 +102,7 @@ static void explain(struct test *t, const struct post *post, const struct outcom
 }
 
 /* As geth's evm: the root on stderr behind the trace, a result on stdout. */
-static void say_json(struct test *t, const struct post *post, const struct outcome *got, bool pass)
+static void say_json(struct test *t, const struct post *post, const kl_statecase *got, bool pass)
 {
     char root[67];
     struct kl_json_out out = kl_json_out_to(&t->report->text);
@@ -228,17 +127,25 @@ static void say_json(struct test *t, const struct post *post, const struct outco
     kl_report_say(t->report, "\n");
 }
 
-static kl_status run_case(struct test *t, const struct post *post, struct outcome *got)
+static kl_status run_case(struct test *t, const struct post *post, kl_statecase *got)
 {
-    struct kl_view *view;
+    struct worker *w = t->worker;
+    struct kl_trace_json trace;
     kl_spec spec;
+    kl_tx tx;
     kl_spec_init(&spec, post->fork);
     spec.engine = KL_ENGINE_EXTERNAL;
     kl_fixture_config(t->fixture, t->self, &spec);
-    kl_header header = read_env(t, post->fork);
-    KL_TRY(kl_world_view(t->worker->world, t->pre, &view));
-    kl_status status = execute(t, post, &spec, &header, view, got);
-    kl_view_close(view);
+    kl_header header = kl_statetest_env(t->fixture, t->env, post->fork);
+    KL_TRY(kl_statetest_tx(t->fixture, t->transaction, &post->indexes, post->raw, post->fork, &tx,
+                           &got->broken));
+    bool traced = w->suite->json && got->broken == KL_RULE_NONE;
+    if (traced)
+        kl_trace_json_init(&trace, stderr);
+    kl_status status = kl_statecase_run(&w->bench, &spec, &header, t->pre, &tx,
+                                        traced ? &trace.tracer : NULL, got);
+    if (traced)
+        kl_trace_json_done(&trace);
     return status;
 }
 
@@ -259,8 +166,8 @@ static void read_post(struct test *t, kl_json_ref entry, struct post *post)
 
 static void count_case(struct test *t, const struct post *post)
 {
-    struct outcome got = {0};
-    kl_arena_reset(&t->worker->arena, ARENA_KEPT);
+    kl_statecase got = {0};
+    kl_statebench_clear(&t->worker->bench);
     kl_status status = run_case(t, post, &got);
     bool pass = false;
     if (status != KL_OK || t->fixture->bad)
@@ -321,9 +228,9 @@ static kl_status run_test(void *worker, const kl_suite_test *test)
         f->bad = NULL;
         return KL_OK;
     }
-    kl_arena_reset(&t->worker->arena, ARENA_KEPT);
-    KL_TRY(
-        kl_world_genesis(t->worker->world, alloc, count, &t->worker->arena, &t->pre, &t->pre_root));
+    kl_statebench_clear(&t->worker->bench);
+    kl_statebench *bench = &t->worker->bench;
+    KL_TRY(kl_world_genesis(bench->world, alloc, count, &bench->arena, &t->pre, &t->pre_root));
     kl_json_ref at = kl_json_first(&f->json, post);
     for (; at != KL_JSON_NONE; at = kl_json_after(&f->json, post, kl_json_value(at)))
         run_fork(t, at, kl_json_value(at));

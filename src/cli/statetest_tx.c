@@ -134,3 +134,19 @@ kl_status kl_statetest_tx(struct kl_fixture *fixture, kl_json_ref transaction,
     *out = tx;
     return KL_OK;
 }
+
+kl_header kl_statetest_env(struct kl_fixture *f, kl_json_ref env, kl_fork fork)
+{
+    kl_header header = {.coinbase = kl_fixture_address(
+                            f, kl_fixture_need(f, env, "currentCoinbase"), "env.currentCoinbase"),
+                        .difficulty = kl_fixture_get_u256(f, env, "currentDifficulty"),
+                        .number = kl_fixture_get_u64(f, env, "currentNumber"),
+                        .gas_limit = kl_fixture_get_u64(f, env, "currentGasLimit"),
+                        .timestamp = kl_fixture_get_u64(f, env, "currentTimestamp"),
+                        .mix_hash = kl_u256_to_hash(kl_fixture_get_u256(f, env, "currentRandom")),
+                        .tail = kl_header_tail(fork),
+                        .excess_blob_gas = kl_fixture_get_u64(f, env, "currentExcessBlobGas")};
+    if (fork >= KL_LONDON)
+        header.base_fee = kl_fixture_get_u256(f, env, "currentBaseFee");
+    return header;
+}

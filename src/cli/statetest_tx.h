@@ -17,4 +17,7 @@ KL_MUST_USE kl_status kl_statetest_tx(struct kl_fixture *fixture, kl_json_ref tr
                                       const kl_case_indexes *indexes, kl_span raw, kl_fork fork,
                                       kl_tx *out, kl_rule *broken);
 
+/* The environment of a state test, as the header of the block it runs in. */
+kl_header kl_statetest_env(struct kl_fixture *fixture, kl_json_ref env, kl_fork fork);
+
 #endif

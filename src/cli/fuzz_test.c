@@ -1,0 +1,130 @@
+#include "base/test.h"
+#include "cli/fixture.h"
+#include "cli/fuzz_gen.h"
+#include "cli/statetest_tx.h"
+
+static const kl_fork forks[] = {KL_FRONTIER, KL_BERLIN, KL_LONDON, KL_SHANGHAI,
+                                KL_CANCUN,   KL_PRAGUE, KL_OSAKA};
+
+struct room {
+    kl_statebench bench;
+    struct kl_arena arena;
+    struct kl_buf text;
+    kl_fuzz_reach reach;
+};
+
+static void open_room(struct room *room)
+{
+    *room = (struct room){0};
+    kl_arena_init(&room->arena, (usize)1 << 30);
+    kl_buf_init(&room->text, (usize)1 << 30);
+    CHECK_OK(kl_statebench_init(&room->bench));
+}
+
+static void close_room(struct room *room)
+{
+    kl_statebench_done(&room->bench);
+    kl_arena_done(&room->arena);
+    kl_buf_done(&room->text);
+}
+
+static void make(struct room *room, u64 seed, kl_fork fork, kl_fuzz_case *out)
+{
+    struct kl_fuzz f;
+    struct kl_json_out json = kl_json_out_to(&room->text);
+    CHECK_OK(kl_fuzz_generate(&f, seed, fork, &room->bench, &room->arena, out));
+    CHECK_OK(kl_fuzz_gas(&f, out, &room->reach));
+    CHECK_OK(kl_fuzz_case_fill(&room->bench, out, &room->arena));
+    kl_buf_clear(&room->text);
+    kl_json_put_object(&json);
+    kl_fuzz_case_put(&json, "test", out);
+    kl_json_put_object_end(&json);
+    CHECK(!room->text.failed);
+}
+
+/* A test's number and fork say everything about it. */
+KL_TEST(fuzz_seed_is_the_test)
+{
+    struct room room, other;
+    open_room(&room);
+    open_room(&other);
+    for (usize i = 0; i < KL_COUNT_OF(forks); i++) {
+        kl_fuzz_case a, b;
+        u64 number = kl_rand(seed) >> 1;
+        make(&other, number + 1, forks[i], &b);
+        make(&room, number, forks[i], &a);
+        CHECK(!kl_span_eq(kl_buf_view(&room.text), kl_buf_view(&other.text)));
+        make(&other, number, forks[i], &b);
+        CHECK_SPAN(kl_buf_view(&room.text), kl_buf_view(&other.text));
+    }
+    close_room(&room);
+    close_room(&other);
+}
+
+/* What is written can be read by its fields alone: they give the very bytes that were signed, and
+ * the environment and the accounts that were meant. */
+static void read_back(struct room *room, const kl_fuzz_case *c)
+{
+    struct kl_fixture f;
+    usize count;
+    CHECK_OK(kl_fixture_parse(&f, kl_buf_view(&room->text), &room->arena));
+    kl_json_ref test = kl_json_member(&f.json, 0, "test");
+    kl_json_ref tx = kl_json_member(&f.json, test, "transaction");
+    kl_header env = kl_statetest_env(&f, kl_json_member(&f.json, test, "env"), c->fork);
+    CHECK(memcmp(&env, &c->env, sizeof env) == 0);
+    const kl_alloc *alloc = kl_fixture_alloc(&f, kl_json_member(&f.json, test, "pre"), &count);
+    CHECK(count == c->alloc_count);
+    for (usize i = 0; i < count; i++) {
+        CHECK(kl_address_eq(&alloc[i].address, &c->alloc[i].address));
+        CHECK(kl_u256_eq(alloc[i].balance, c->alloc[i].balance));
+        CHECK_SPAN(alloc[i].code, c->alloc[i].code);
+        CHECK(alloc[i].nonce == c->alloc[i].nonce);
+        CHECK(alloc[i].slot_count == c->alloc[i].slot_count);
+    }
+    for (usize i = 0; i < c->gas_count; i++) {
+        kl_tx got;
+        kl_rule broken;
+        CHECK_OK(kl_statetest_tx(&f, tx, &(kl_case_indexes){.gas = i}, KL_SPAN_NONE, c->fork, &got,
+                                 &broken));
+        /* A legacy signature with a chain id is what fields cannot ask for. */
+        if (c->tx.type != KL_TX_LEGACY)
+            CHECK_SPAN(got.raw, c->raw[i]);
+        CHECK(got.gas_limit == c->gas[i]);
+    }
+    CHECK(!f.bad);
+}
+
+KL_TEST(fuzz_tests_are_read_back)
+{
+    struct room room;
+    open_room(&room);
+    for (usize i = 0; i < 10 * KL_COUNT_OF(forks); i++) {
+        kl_fuzz_case c;
+        make(&room, kl_rand(seed) >> 1, forks[i % KL_COUNT_OF(forks)], &c);
+        CHECK(c.gas_count >= 1);
+        read_back(&room, &c);
+        kl_arena_reset(&room.arena, (usize)16 << 20);
+    }
+    close_room(&room);
+}
+
+/* One less than what a run used, with its refund, is not enough for the same run. */
+KL_TEST(fuzz_gas_is_at_the_edge)
+{
+    struct room room;
+    usize edges = 0;
+    open_room(&room);
+    for (usize i = 0; i < 60; i++) {
+        kl_fuzz_case c;
+        make(&room, kl_rand(seed) >> 1, KL_CANCUN, &c);
+        for (usize j = 0; j + 1 < c.gas_count; j++) {
+            if (c.gas[j + 1] + 1 != c.gas[j])
+                continue;
+            bool differ = !kl_hash_eq(&c.end[j].root, &c.end[j + 1].root);
+            edges += differ;
+        }
+        kl_arena_reset(&room.arena, (usize)16 << 20);
+    }
+    CHECK(edges >= 20);
+    close_room(&room);
+}
