@@ -15,12 +15,12 @@ const TO = "0x00000000000000000000000000000000000000aa";
 function sections(log: string): Map<string, string[]> {
     const found = new Map<string, string[]>();
     let heading = "";
-    const lines = log.split("\n").map((line) => line.trim());
+    const lines = (log.split("Listening on")[0] as string).split("\n").map((line) => line.trim());
     lines.forEach((line, i) => {
         if (/^=+$/.test(lines[i + 1] ?? "")) {
             heading = line;
             found.set(heading, []);
-        } else if (heading !== "" && line !== "" && !/^=+$/.test(line) && !line.startsWith("Listening")) {
+        } else if (heading !== "" && line !== "" && !/^=+$/.test(line)) {
             found.get(heading)?.push(line);
         }
     });
