@@ -8,12 +8,13 @@ TIME ?= 60
         help setup tools e2e-packages
 
 all: setup $(B)/build.ninja ## build build/keel, after installing what is missing
-	@ninja -C $(B)
+	@ninja -C $(B) keel
 
 run: all ## start a development chain: `keel dev`
 	@exec $(B)/keel dev
 
-test: all tools e2e-packages ## run every test; the last line sums them up
+test: tools e2e-packages $(B)/build.ninja ## run every test; the last line sums them up
+	@ninja -C $(B)
 	@python3 tools/fixtures.py $(B)
 	@python3 tools/test.py $(B)
 
@@ -49,7 +50,8 @@ e2e-anvil: e2e-packages ## run the end-to-end tests against Anvil: they test the
 kill-test: all e2e-packages ## kill -9 while transactions flow, 200 times; `make test` does 20
 	@tests/e2e/run durability --target $(B)/keel --kills 200
 
-powercut: all ## cut the power behind every disk operation of 300 lives of a chain; `make test` has 1
+powercut: setup $(B)/build.ninja ## cut the power behind every disk operation of 300 lives of a chain; `make test` has 1
+	@ninja -C $(B) chain_test
 	@KEEL_POWERCUT=300 $(B)/chain_test powercut
 
 install: all ## put keel into $(PREFIX)/bin
