@@ -4,7 +4,7 @@ B    ?= build
 TIME ?= 60
 
 .DEFAULT_GOAL := all
-.PHONY: all run test check-style format bench san tsan fuzz coverage e2e-anvil kill-test powercut install clean \
+.PHONY: all run test check-style format bench san tsan fuzz coverage fuzz-evm e2e-anvil kill-test powercut install clean \
         help setup tools e2e-packages
 
 all: setup $(B)/build.ninja ## build build/keel, after installing what is missing
@@ -43,6 +43,11 @@ fuzz: tools build-fuzz/build.ninja ## fuzz every decoder, or TARGET alone, for T
 coverage: tools build-coverage/build.ninja ## measure how many branches of its decoder each corpus reaches
 	@ninja -C build-coverage fuzzers
 	@python3 tools/coverage.py build-coverage
+
+fuzz-evm: all e2e-packages ## let EthereumJS judge about CASES random state tests, from SEED on
+	@tests/e2e/run fuzz --target $(B)/keel --cases $(CASES) --seed $(SEED)
+CASES ?= 10000
+SEED  ?= 1
 
 e2e-anvil: e2e-packages ## run the end-to-end tests against Anvil: they test the tests
 	@tests/e2e/run all --target anvil

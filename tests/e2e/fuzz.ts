@@ -1,0 +1,62 @@
+/* Theme fuzz: state tests that Keel makes up and computes, computed again by EthereumJS.
+ *
+ *     --seed N    of the first test (1)
+ *     --cases N   about how many, of all forks together (480): a test has up to a dozen */
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { runState, type StateTest } from "./lib/evm.ts";
+import { type Theme, theme } from "./lib/harness.ts";
+import { output } from "./lib/tool.ts";
+
+const FORKS = ["osaka", "prague", "cancun", "shanghai"];
+const CASES_PER_TEST = 6;
+
+async function judge(name: string, test: StateTest): Promise<{ cases: number; differ: string[] }> {
+    const differ: string[] = [];
+    let cases = 0;
+    for (const [fork, posts] of Object.entries(test.post)) {
+        for (const [i, post] of posts.entries()) {
+            const got = await runState(test, fork, post.txbytes);
+            cases++;
+            if (got.root !== post.hash || got.logs !== post.logs || (got.refused !== undefined) !== (post.expectException !== undefined)) {
+                differ.push(`${name} case ${i}: Keel ${post.hash} ${post.expectException ?? ""}, EthereumJS ${got.root} ${got.refused ?? ""}`);
+            }
+        }
+    }
+    return { cases, differ };
+}
+
+async function judgeFork(t: Theme, fork: string, seed: number, count: number): Promise<number> {
+    const out = t.folder();
+    await output(t.target.command, ["fuzz", "state", "--seed", String(seed), "--count", String(count), "--fork", fork, "--out", out],
+                 { cwd: t.folder() });
+    const differ: string[] = [];
+    let cases = 0;
+    for (const file of readdirSync(out)) {
+        const tests = JSON.parse(readFileSync(join(out, file), "utf8")) as Record<string, StateTest>;
+        for (const [name, test] of Object.entries(tests)) {
+            const judged = await judge(name, test);
+            cases += judged.cases;
+            differ.push(...judged.differ);
+        }
+    }
+    assert.deepEqual(differ, [], `${differ.length} of ${cases} cases differ`);
+    return cases;
+}
+
+await theme("fuzz", {
+    noNode: true,
+    unsuited: (target) => (target.kind === "keel" ? undefined : "the generator is Keel's own"),
+    limit_ms: 24 * 3600_000,
+}, async (t) => {
+    const seed = Number(t.args.get("seed") ?? "1");
+    const count = Math.ceil(Number(t.args.get("cases") ?? "480") / FORKS.length / CASES_PER_TEST);
+    let cases = 0;
+    for (const fork of FORKS) {
+        await t.test(`${count} tests under ${fork}`, async () => {
+            cases += await judgeFork(t, fork, seed, count);
+        }, 6 * 3600_000);
+    }
+    console.log(`${cases} cases`);
+});
