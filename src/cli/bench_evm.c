@@ -210,7 +210,7 @@ KL_MUST_USE static kl_status run_test(struct evm_bench *b, struct kl_fixture *f,
     if (f->bad)
         return KL_CORRUPT;
     kl_arena_reset(&b->scratch, SIZE_MAX);
-    KL_TRY(kl_world_genesis(b->world, alloc, count, &b->scratch, &pre, &root));
+    KL_TRY(kl_world_genesis(b->world, alloc, count, false, &b->scratch, &pre, &root));
     kl_status status = kl_world_view(b->world, pre, &view);
     if (status == KL_OK) {
         status = run_view(b, f, name, view);

@@ -141,7 +141,8 @@ static kl_status check_end(struct test *t)
         usize count;
         struct kl_delta *delta;
         const kl_alloc *alloc = kl_fixture_alloc(f, state, &count);
-        KL_TRY(kl_world_genesis(t->worker->world, alloc, count, t->tree.arena, &delta, &root));
+        KL_TRY(
+            kl_world_genesis(t->worker->world, alloc, count, false, t->tree.arena, &delta, &root));
         kl_delta_unref(delta);
     } else if (hash != KL_JSON_NONE) {
         root = kl_fixture_hash(f, hash, "postStateHash");

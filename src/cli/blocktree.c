@@ -31,7 +31,7 @@ kl_status kl_blocktree_begin(struct kl_blocktree *tree, kl_span genesis_rlp, con
     KL_TRY(kl_block_decode(&genesis->block, genesis_rlp, &tree->spec, tree->arena, &broken));
     tree->newest = genesis;
     tree->head = genesis;
-    KL_TRY(kl_world_genesis(tree->world, alloc, count, tree->arena, &genesis->delta, &root));
+    KL_TRY(kl_world_genesis(tree->world, alloc, count, false, tree->arena, &genesis->delta, &root));
     genesis->total_difficulty = genesis->block.header.difficulty;
     *good = broken == KL_RULE_NONE && kl_hash_eq(&root, &genesis->block.header.state_root);
     return KL_OK;

@@ -10,11 +10,8 @@
 
 #include "sys/fs.h"
 
-kl_status kl_file_load(kl_span *out, const char *path)
+static kl_status load(kl_span *out, FILE *file)
 {
-    FILE *file = fopen(path, "rb");
-    if (!file)
-        return kl_sys_status(errno);
     u8 *bytes = NULL;
     usize len = 0, cap = 0;
     kl_status status = KL_OK;
@@ -32,13 +29,27 @@ kl_status kl_file_load(kl_span *out, const char *path)
         if (ferror(file))
             status = KL_IO;
     }
-    fclose(file);
     if (status != KL_OK) {
         free(bytes);
         return status;
     }
     *out = kl_span_of(bytes, len);
     return KL_OK;
+}
+
+kl_status kl_file_load(kl_span *out, const char *path)
+{
+    FILE *file = fopen(path, "rb");
+    if (!file)
+        return kl_sys_status(errno);
+    kl_status status = load(out, file);
+    fclose(file);
+    return status;
+}
+
+kl_status kl_stdin_load(kl_span *out)
+{
+    return load(out, stdin);
 }
 
 void kl_file_free(kl_span bytes)

@@ -5,8 +5,9 @@
 #include "base/span.h"
 #include "base/status.h"
 
-/* The bytes of a file, to be freed by kl_file_free. */
+/* The bytes of a file, or of what is left of standard input, to be freed by kl_file_free. */
 KL_MUST_USE kl_status kl_file_load(kl_span *out, const char *path);
+KL_MUST_USE kl_status kl_stdin_load(kl_span *out);
 void kl_file_free(kl_span bytes);
 
 /* A list of paths, each NUL-terminated. */

@@ -101,7 +101,11 @@ kl_hash kl_fixture_hash(struct kl_fixture *fixture, kl_json_ref ref, const char 
 kl_address kl_fixture_address(struct kl_fixture *fixture, kl_json_ref ref, const char *name)
 {
     kl_address address = {0};
-    if (kl_hex_fixed(address.b, sizeof address.b, scalar(fixture, ref, name)) != KL_RULE_NONE)
+    kl_span text = scalar(fixture, ref, name);
+    bool bare = text.len == 2 * sizeof address.b;
+    kl_rule broken = bare ? kl_hex_parse(address.b, sizeof address.b, text)
+                          : kl_hex_fixed(address.b, sizeof address.b, text);
+    if (broken != KL_RULE_NONE)
         blame(fixture, name);
     return address;
 }

@@ -29,6 +29,7 @@ kl_u256 kl_fixture_u256(struct kl_fixture *fixture, kl_json_ref ref, const char 
 u64 kl_fixture_u64(struct kl_fixture *fixture, kl_json_ref ref, const char *name);
 kl_span kl_fixture_bytes(struct kl_fixture *fixture, kl_json_ref ref, const char *name);
 kl_hash kl_fixture_hash(struct kl_fixture *fixture, kl_json_ref ref, const char *name);
+/* With or without "0x". */
 kl_address kl_fixture_address(struct kl_fixture *fixture, kl_json_ref ref, const char *name);
 
 /* A member, or zero when the object has none of that name. */
@@ -37,6 +38,13 @@ u64 kl_fixture_get_u64(struct kl_fixture *fixture, kl_json_ref object, const cha
 
 /* {address: {balance, nonce, code, storage}}; slots that hold 0 are left out. */
 const kl_alloc *kl_fixture_alloc(struct kl_fixture *fixture, kl_json_ref object, usize *count);
+
+/* fixture_tx.c: members of transactions: an array's elements (none for what is no array), and
+ * access lists and authorizations into tx. */
+usize kl_fixture_count(const struct kl_fixture *fixture, kl_json_ref array);
+const kl_hash *kl_fixture_hashes(struct kl_fixture *fixture, kl_json_ref array, usize *count);
+void kl_fixture_access_list(struct kl_fixture *fixture, kl_json_ref array, kl_tx *tx);
+void kl_fixture_authorizations(struct kl_fixture *fixture, kl_json_ref array, kl_tx *tx);
 
 /* config.blobSchedule and config.chainid of a test, into spec. */
 void kl_fixture_config(struct kl_fixture *fixture, kl_json_ref test, kl_spec *spec);

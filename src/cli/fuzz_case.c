@@ -38,7 +38,8 @@ kl_status kl_fuzz_case_run(kl_statebench *bench, const kl_fuzz_case *c, u64 gas,
     struct kl_delta *pre;
     kl_hash root;
     kl_statebench_clear(bench);
-    KL_TRY(kl_world_genesis(bench->world, c->alloc, c->alloc_count, &bench->arena, &pre, &root));
+    KL_TRY(kl_world_genesis(bench->world, c->alloc, c->alloc_count, false, &bench->arena, &pre,
+                            &root));
     kl_status status = run_on(bench, c, pre, gas, arena, tracer, raw, end);
     kl_delta_unref(pre);
     return status;
@@ -49,7 +50,8 @@ kl_status kl_fuzz_case_fill(kl_statebench *bench, kl_fuzz_case *c, struct kl_are
     struct kl_delta *pre;
     kl_hash root;
     kl_statebench_clear(bench);
-    KL_TRY(kl_world_genesis(bench->world, c->alloc, c->alloc_count, &bench->arena, &pre, &root));
+    KL_TRY(kl_world_genesis(bench->world, c->alloc, c->alloc_count, false, &bench->arena, &pre,
+                            &root));
     kl_status status = KL_OK;
     for (usize i = 0; i < c->gas_count && status == KL_OK; i++)
         status = run_on(bench, c, pre, c->gas[i], arena, NULL, &c->raw[i], &c->end[i]);

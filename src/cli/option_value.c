@@ -126,5 +126,5 @@ void kl_option_variable(char out[64], const kl_option *option)
     int len = snprintf(out, 64, "KEEL_%s", option->name + 2);
     KL_ASSERT(len < 64);
     for (char *c = out; *c; c++)
-        *c = *c == '-' ? '_' : *c >= 'a' && *c <= 'z' ? (char)(*c - 'a' + 'A') : *c;
+        *c = *c == '-' || *c == '.' ? '_' : *c >= 'a' && *c <= 'z' ? (char)(*c - 'a' + 'A') : *c;
 }

@@ -141,7 +141,7 @@ static kl_status run_case(struct test *t, const struct post *post, kl_statecase 
                            &got->broken));
     bool traced = w->suite->json && got->broken == KL_RULE_NONE;
     if (traced)
-        kl_trace_json_init(&trace, stderr);
+        kl_trace_json_init(&trace, stderr, (kl_trace_json_options){0});
     kl_status status = kl_statecase_run(&w->bench, &spec, &header, t->pre, &tx,
                                         traced ? &trace.tracer : NULL, got);
     if (traced)
@@ -230,7 +230,8 @@ static kl_status run_test(void *worker, const kl_suite_test *test)
     }
     kl_statebench_clear(&t->worker->bench);
     kl_statebench *bench = &t->worker->bench;
-    KL_TRY(kl_world_genesis(bench->world, alloc, count, &bench->arena, &t->pre, &t->pre_root));
+    KL_TRY(
+        kl_world_genesis(bench->world, alloc, count, false, &bench->arena, &t->pre, &t->pre_root));
     kl_json_ref at = kl_json_first(&f->json, post);
     for (; at != KL_JSON_NONE; at = kl_json_after(&f->json, post, kl_json_value(at)))
         run_fork(t, at, kl_json_value(at));

@@ -10,51 +10,6 @@ static kl_json_ref element(struct kl_fixture *fixture, kl_json_ref object, const
     return kl_json_at(&fixture->json, kl_json_member(&fixture->json, object, name), index);
 }
 
-static usize count_of(const struct kl_fixture *fixture, kl_json_ref array)
-{
-    return kl_json_is(&fixture->json, array, KL_JSON_ARRAY) ? fixture->json.nodes[array].count : 0;
-}
-
-static const kl_hash *read_hashes(struct kl_fixture *fixture, kl_json_ref array, usize *count)
-{
-    *count = count_of(fixture, array);
-    kl_hash *hashes = KL_TAKE(fixture->arena, kl_hash, *count);
-    for (usize i = 0; hashes && i < *count; i++)
-        hashes[i] = kl_fixture_hash(fixture, kl_json_at(&fixture->json, array, i), "hash");
-    return hashes;
-}
-
-static void read_access_list(struct kl_fixture *fixture, kl_json_ref array, kl_tx *tx)
-{
-    tx->access_count = count_of(fixture, array);
-    kl_access *list = KL_ZERO(fixture->arena, kl_access, tx->access_count);
-    for (usize i = 0; list && i < tx->access_count; i++) {
-        kl_json_ref entry = kl_json_at(&fixture->json, array, i);
-        list[i].address = kl_fixture_address(fixture, kl_fixture_need(fixture, entry, "address"),
-                                             "accessLists.address");
-        list[i].slots = read_hashes(fixture, kl_json_member(&fixture->json, entry, "storageKeys"),
-                                    &list[i].slot_count);
-    }
-    tx->access_list = list;
-}
-
-static void read_authorizations(struct kl_fixture *fixture, kl_json_ref array, kl_tx *tx)
-{
-    tx->authorization_count = count_of(fixture, array);
-    tx->authorizations = KL_ZERO(fixture->arena, kl_authorization, tx->authorization_count);
-    for (usize i = 0; tx->authorizations && i < tx->authorization_count; i++) {
-        kl_json_ref entry = kl_json_at(&fixture->json, array, i);
-        kl_authorization *a = &tx->authorizations[i];
-        a->chain_id = kl_fixture_get_u256(fixture, entry, "chainId");
-        a->address = kl_fixture_address(fixture, kl_fixture_need(fixture, entry, "address"),
-                                        "authorizationList.address");
-        a->nonce = kl_fixture_get_u64(fixture, entry, "nonce");
-        a->signature.r = kl_fixture_get_u256(fixture, entry, "r");
-        a->signature.s = kl_fixture_get_u256(fixture, entry, "s");
-        a->signature.y_parity = (u8)kl_fixture_get_u64(fixture, entry, "v");
-    }
-}
-
 /* The type is the newest whose members are there. */
 static void read_type(struct kl_fixture *fixture, kl_json_ref from, usize data_index, kl_tx *tx)
 {
@@ -65,18 +20,18 @@ static void read_type(struct kl_fixture *fixture, kl_json_ref from, usize data_i
     kl_json_ref authorizations = kl_json_member(json, from, "authorizationList");
     if (kl_json_is(json, list, KL_JSON_ARRAY)) {
         tx->type = KL_TX_ACCESS_LIST;
-        read_access_list(fixture, list, tx);
+        kl_fixture_access_list(fixture, list, tx);
     }
     if (kl_json_member(json, from, "maxFeePerGas") != KL_JSON_NONE)
         tx->type = KL_TX_DYNAMIC_FEE;
     if (kl_json_is(json, blobs, KL_JSON_ARRAY)) {
         tx->type = KL_TX_BLOB;
-        tx->blob_hashes = read_hashes(fixture, blobs, &tx->blob_count);
+        tx->blob_hashes = kl_fixture_hashes(fixture, blobs, &tx->blob_count);
         tx->max_blob_fee = kl_fixture_get_u256(fixture, from, "maxFeePerBlobGas");
     }
     if (kl_json_is(json, authorizations, KL_JSON_ARRAY)) {
         tx->type = KL_TX_SET_CODE;
-        read_authorizations(fixture, authorizations, tx);
+        kl_fixture_authorizations(fixture, authorizations, tx);
     }
     tx->replay_safe = tx->type != KL_TX_LEGACY;
     tx->chain_id = tx->replay_safe ? 1 : 0;

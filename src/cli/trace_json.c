@@ -31,6 +31,49 @@ static void put_name(struct kl_json_out *out, u8 op)
     kl_json_put_text(out, name ? name : op == KL_OP_INVALID ? "INVALID" : unknown);
 }
 
+static void put_stack(struct kl_json_out *out, const kl_trace_step *step, bool none)
+{
+    kl_json_put_key(out, "stack");
+    if (none) {
+        kl_json_put_null(out);
+        return;
+    }
+    kl_json_put_array(out);
+    for (usize i = 0; i < step->stack_len; i++)
+        kl_json_put_quantity_u256(out, step->stack[i]);
+    kl_json_put_array_end(out);
+}
+
+static void put_bytes(struct kl_json_out *out, const char *name, kl_span bytes)
+{
+    if (bytes.len == 0)
+        return;
+    kl_json_put_key(out, name);
+    kl_json_put_data(out, bytes);
+}
+
+/* The text of a halt with the numbers that geth adds to it; '<' and '>' as geth escapes them. */
+static void put_halt(struct kl_json_out *out, const kl_trace_step *step, kl_halt halt)
+{
+    char text[96];
+    unsigned in = kl_opcode_in(step->op), more = kl_opcode_out(step->op);
+    const char *name = kl_opcode_name(step->op);
+    if (halt == KL_HALT_STACK_UNDERFLOW)
+        (void)snprintf(text, sizeof text, "\"%s (%zu \\u003c=\\u003e %u)\"", kl_halt_text(halt),
+                       step->stack_len, in);
+    else if (halt == KL_HALT_STACK_OVERFLOW)
+        (void)snprintf(text, sizeof text, "\"%s (%u)\"", kl_halt_text(halt), 1024 + in - more);
+    else if (halt == KL_HALT_BAD_OPCODE && name)
+        (void)snprintf(text, sizeof text, "\"%s: %s\"", kl_halt_text(halt), name);
+    else if (halt == KL_HALT_BAD_OPCODE)
+        (void)snprintf(text, sizeof text, "\"%s: opcode 0x%x not defined\"", kl_halt_text(halt),
+                       step->op);
+    else
+        (void)snprintf(text, sizeof text, "\"%s\"", kl_halt_text(halt));
+    kl_json_put_key(out, "error");
+    kl_json_put_raw(out, kl_span_str(text));
+}
+
 static void put_step(struct kl_trace_json *trace, const kl_trace_step *step, int halt)
 {
     struct kl_json_out out = kl_json_out_to(&trace->line);
@@ -43,23 +86,19 @@ static void put_step(struct kl_trace_json *trace, const kl_trace_step *step, int
     kl_json_put_quantity(&out, step->gas);
     kl_json_put_key(&out, "gasCost");
     kl_json_put_quantity(&out, step->gas_cost);
+    put_bytes(&out, "memory", trace->options.memory ? step->memory : KL_SPAN_NONE);
     kl_json_put_key(&out, "memSize");
     kl_json_put_number(&out, step->memory.len);
-    kl_json_put_key(&out, "stack");
-    kl_json_put_array(&out);
-    for (usize i = 0; i < step->stack_len; i++)
-        kl_json_put_quantity_u256(&out, step->stack[i]);
-    kl_json_put_array_end(&out);
+    put_stack(&out, step, trace->options.no_stack);
+    put_bytes(&out, "returnData", trace->options.return_data ? step->return_data : KL_SPAN_NONE);
     kl_json_put_key(&out, "depth");
     kl_json_put_number(&out, step->depth);
     kl_json_put_key(&out, "refund");
     kl_json_put_number(&out, (u64)KL_MAX(step->refund, 0));
     kl_json_put_key(&out, "opName");
     put_name(&out, step->op);
-    if (halt != KL_HALT_NONE) {
-        kl_json_put_key(&out, "error");
-        kl_json_put_text(&out, kl_halt_text((kl_halt)halt));
-    }
+    if (halt != KL_HALT_NONE)
+        put_halt(&out, step, (kl_halt)halt);
     kl_json_put_object_end(&out);
     kl_buf_str(&trace->line, "\n");
 }
@@ -99,12 +138,11 @@ static void put_digits(struct kl_trace_json *trace, struct kl_json_out *out, kl_
     kl_json_put_raw(out, kl_buf_view(&trace->text));
 }
 
-static void on_leave(struct kl_tracer *tracer, const kl_trace_call *call, const kl_trace_end *end)
+static void on_leave(struct kl_tracer *tracer, KL_UNUSED const kl_trace_call *call,
+                     const kl_trace_end *end)
 {
     struct kl_trace_json *trace = of(tracer);
     flush(trace);
-    if (call->kind == KL_SELFDESTRUCT)
-        return;
     struct kl_json_out out = kl_json_out_to(&trace->line);
     kl_json_put_object(&out);
     kl_json_put_key(&out, "output");
@@ -120,10 +158,11 @@ static void on_leave(struct kl_tracer *tracer, const kl_trace_call *call, const 
     flush(trace);
 }
 
-void kl_trace_json_init(struct kl_trace_json *trace, FILE *out)
+void kl_trace_json_init(struct kl_trace_json *trace, FILE *out, kl_trace_json_options options)
 {
     *trace = (struct kl_trace_json){
         .tracer = {.step = on_step, .fault = on_fault, .leave = on_leave, .want_memory = true},
+        .options = options,
         .out = out};
     kl_buf_init(&trace->line, LINE_MAX_BYTES);
     kl_buf_init(&trace->text, LINE_MAX_BYTES);

@@ -65,7 +65,7 @@ static kl_status put_account(struct kl_journal *journal, const kl_alloc *alloc)
 }
 
 static kl_status fill(struct kl_world *world, const kl_alloc *alloc, usize count,
-                      struct kl_view *view, struct kl_delta_builder *builder,
+                      struct kl_view *view, struct kl_delta_builder *builder, bool preimages,
                       struct kl_arena *scratch, kl_hash *root)
 {
     struct kl_view_reader reader;
@@ -75,18 +75,19 @@ static kl_status fill(struct kl_world *world, const kl_alloc *alloc, usize count
     for (usize i = 0; i < count; i++)
         KL_TRY(put_account(world->journal, &alloc[i]));
     KL_TRY(kl_journal_end_tx(world->journal, false));
-    return kl_state_commit(world->journal, view, builder, false, root, scratch, NULL);
+    return kl_state_commit(world->journal, view, builder, preimages, root, scratch, NULL);
 }
 
 kl_status kl_world_genesis(struct kl_world *world, const kl_alloc *alloc, usize count,
-                           struct kl_arena *scratch, struct kl_delta **out, kl_hash *root)
+                           bool preimages, struct kl_arena *scratch, struct kl_delta **out,
+                           kl_hash *root)
 {
     struct kl_view *view;
     struct kl_delta_builder *builder;
     KL_TRY(kl_state_view(world->state, NULL, &view));
     kl_status status = kl_delta_begin(&builder, NULL, 0);
     if (status == KL_OK) {
-        status = fill(world, alloc, count, view, builder, scratch, root);
+        status = fill(world, alloc, count, view, builder, preimages, scratch, root);
         if (status == KL_OK)
             status = kl_delta_seal(builder, out);
         else

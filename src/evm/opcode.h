@@ -14,4 +14,9 @@ enum {
 /* "PUSH1"; NULL for a byte that is no instruction under any fork.  Static storage. */
 const char *kl_opcode_name(u8 op);
 
+/* How many words it takes from the stack, and how many it puts there; 0 for a byte that is no
+ * instruction. */
+unsigned kl_opcode_in(u8 op);
+unsigned kl_opcode_out(u8 op);
+
 #endif

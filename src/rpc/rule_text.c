@@ -62,6 +62,28 @@ static bool put_common(char *out, const kl_tx_facts *facts, kl_rule rule, const 
     return true;
 }
 
+/* What only executing has words for, of the sender's account and of blobs; false when rule is none
+ * of these. */
+static bool put_run(char *out, const kl_tx_facts *facts, kl_rule rule, const char *address)
+{
+    const kl_tx *tx = facts->tx;
+    if (rule == KL_RULE_TX_NONCE_LOW || rule == KL_RULE_TX_NONCE_HIGH)
+        put(out, rule, ": address %s, tx: %llu state: %llu", address, (llu)tx->nonce,
+            (llu)facts->nonce);
+    else if (rule == KL_RULE_TX_NONCE_MAX)
+        put(out, rule, ": address %s, nonce: %llu", address, (llu)facts->nonce);
+    else if (rule == KL_RULE_TX_SENDER_CODE)
+        put(out, rule, ": address %s, len(code): %zu", address, facts->code_len);
+    else if (rule == KL_RULE_TX_BLOB_FEE_LOW)
+        put(out, rule, ": address %s blobGasFeeCap: %s, blobBaseFee: %s", address,
+            decimal(tx->max_blob_fee).text, decimal(facts->blob_fee).text);
+    else if (rule == KL_RULE_TX_AUTH_CREATE || rule == KL_RULE_TX_AUTH_EMPTY)
+        put(out, rule, " (sender %s)", address);
+    else
+        return false;
+    return true;
+}
+
 void kl_rule_text_run(char out[KL_RULE_TEXT_MAX], const kl_tx_facts *facts, kl_rule rule)
 {
     const kl_tx *tx = facts->tx;
@@ -76,7 +98,7 @@ void kl_rule_text_run(char out[KL_RULE_TEXT_MAX], const kl_tx_facts *facts, kl_r
     else if (rule == KL_RULE_TX_FLOOR_GAS)
         put(out, rule, ": have %llu, want %llu", (llu)tx->gas_limit,
             (llu)kl_floor_gas(tx, facts->fork));
-    else if (!put_common(out, facts, rule, address))
+    else if (!put_run(out, facts, rule, address) && !put_common(out, facts, rule, address))
         put(out, rule, "%s", "");
 }
 

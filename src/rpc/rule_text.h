@@ -15,6 +15,8 @@ typedef struct kl_tx_facts {
     u64 nonce;        /* of the sender's account */
     kl_u256 balance;  /* of the same */
     kl_u256 base_fee; /* of the block tx is for */
+    kl_u256 blob_fee; /* of the same; the words of executing name it */
+    usize code_len;   /* of the sender's code; the same */
 } kl_tx_facts;
 
 /* The words of executing it [geth core/state_transition]. */
