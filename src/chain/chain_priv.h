@@ -75,8 +75,10 @@ KL_MUST_USE kl_status kl_chain_restore(struct kl_chain *chain, const kl_state_co
  * judged as strictly as a block from outside.  KL_CORRUPT with bad_rule: the record bad_version is
  * not what execution makes of it; with ledger.damage: it cannot be read; with neither: the database
  * is damaged. */
+struct kl_verify_watch;
 struct kl_roll {
     struct kl_progress *progress;
+    struct kl_verify_watch *watch;           /* or NULL */
     u64 versions, blocks, transactions, gas; /* executed */
     u64 unexecuted;                          /* judged by kl_chain_judge_unexecuted */
     u64 bad_version, bad_block;              /* the last one looked at */

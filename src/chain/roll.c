@@ -1,6 +1,7 @@
 /* The one loop behind opening and verifying: a record is executed, its tip queued, and before
  * memory runs full the queue goes into the database. */
 #include "chain/chain_priv.h"
+#include "chain/verify.h"
 
 #define ROLL_BYTES_MAX   ((usize)64 << 20) /* of deltas in memory before they are flushed */
 #define ROLL_RECORDS_MAX 1000u
@@ -34,9 +35,12 @@ static kl_status roll_one(struct kl_chain *chain, struct kl_run *run, u64 versio
         return KL_CORRUPT;
     }
     count(roll, tip);
-    kl_chain_take_head(chain, tip);
+    kl_status status =
+        roll->watch ? roll->watch->step(roll->watch, chain, chain->head, tip) : KL_OK;
+    if (status == KL_OK)
+        kl_chain_take_head(chain, tip);
     kl_tip_unref(tip);
-    return KL_OK;
+    return status;
 }
 
 static kl_status flush_all(struct kl_chain *chain, u64 end)

@@ -10,11 +10,19 @@
 
 #include "chain/chain.h"
 
+/* Told of every step that was found good, parent being NULL for the first; views of both can be
+ * had. KL_CANCELED, or any other status, ends the verification with it. */
+struct kl_verify_watch {
+    kl_status (*step)(struct kl_verify_watch *watch, struct kl_chain *chain,
+                      const struct kl_tip *parent, const struct kl_tip *tip);
+};
+
 typedef struct kl_verify_config {
     struct kl_fs *fs;         /* of the chain; not written to */
     struct kl_kv *scratch;    /* an empty database for the fresh state */
     struct kl_fs *scratch_fs; /* for its history */
     struct kl_workers *workers;
+    struct kl_verify_watch *watch; /* NULL: nobody watches; with one, the fresh state keeps names */
 } kl_verify_config;
 
 typedef struct kl_verify_result {
