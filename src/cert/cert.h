@@ -4,6 +4,7 @@
  *   valset.h            who may vote, and with what weight          scheme.h       how they sign
  *   vote.h              proposals and votes                         certificate.h  a quorum's votes
  *   evidence.h          two votes that no honest validator signs both
+ *   randao.h            a leader's share of the chain's randomness
  *
  * Pure functions over plain values: no clock, no state, no allocation beyond an arena or buffer of
  * the caller's.  Decoders take bytes from outside and return a kl_rule; every length and count is
@@ -14,6 +15,7 @@
 #include "cert/certificate.h"
 #include "cert/consensus_header.h"
 #include "cert/evidence.h"
+#include "cert/randao.h"
 #include "cert/scheme.h"
 #include "cert/valset.h"
 #include "cert/vote.h"

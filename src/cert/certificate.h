@@ -33,7 +33,9 @@ kl_rule kl_certificate_check(const kl_certificate *certificate, const kl_valset 
                              const kl_vote_domain *domain);
 
 /* rlp([kind, epoch, view(, parent_view, height, parent_hash, block_hash), signers, signatures]);
- * signers is a byte string without trailing zero bytes.  A decoded certificate views the bytes. */
+ * signers is a byte string without trailing zero bytes, and not empty.  A decoded certificate views
+ * the bytes.  The RLP_ rows, VOTE_KIND, VOTE_VIEW, CERTIFICATE_SIGNERS, CERTIFICATE_SIGNATURE (too
+ * many bytes). */
 void kl_certificate_encode(kl_out *out, const kl_certificate *certificate);
 kl_rule kl_certificate_decode(kl_certificate *out, kl_span bytes);
 

@@ -23,7 +23,8 @@ typedef struct kl_evidence {
 kl_rule kl_evidence_check(const kl_evidence *evidence, const kl_valset *set,
                           const kl_vote_domain *domain);
 
-/* rlp([vote, vote]), the lesser encoding first, so that the same evidence is the same bytes. */
+/* rlp([vote, vote]), the lesser encoding first, so that the same evidence is the same bytes.  The
+ * rows of kl_vote_decode, and EVIDENCE_ORDER. */
 #define KL_EVIDENCE_RLP_MAX (2 * KL_VOTE_RLP_MAX + 8)
 void kl_evidence_encode(kl_out *out, const kl_evidence *evidence, const kl_vote_scheme *scheme);
 kl_rule kl_evidence_decode(kl_evidence *out, kl_span bytes, const kl_vote_scheme *scheme);

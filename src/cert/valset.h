@@ -30,10 +30,13 @@ typedef struct kl_valset {
     const kl_validator *validators;
     u32 count;
     u64 weight; /* W */
+    u64 unit;   /* the greatest common divisor of the weights */
+    u64 stride; /* of the leaders' round, see valset.c */
     kl_hash hash;
 } kl_valset;
 
-/* Fills weight and hash.  VALSET_EMPTY, VALSET_SIZE, VALSET_WEIGHT (0, or above KL_WEIGHT_MAX),
+/* Makes a set of validators, which stay the caller's.  Whether keys are any, check_key has said
+ * before they came here.  VALSET_EMPTY, VALSET_SIZE, VALSET_WEIGHT (0, or above KL_WEIGHT_MAX),
  * VALSET_TWICE (an operator or vote key twice). */
 kl_rule kl_valset_init(kl_valset *out, const kl_vote_scheme *scheme, const kl_validator *validators,
                        u32 count);
@@ -48,14 +51,15 @@ static inline u64 kl_valset_quorum(const kl_valset *set) /* Q */
     return set->weight - kl_valset_faulty(set);
 }
 
-/* Who leads a view ≥ 1: smooth weighted round robin, the same for everybody: over any W views in a
- * row a validator leads as often as it has weight.  O(count); with equal weights validators[view
- * mod count]. */
+/* Who leads a view ≥ 1, the same for everybody: a weighted round, about even.  Over any W / unit
+ * views in a row a validator leads weight / unit times.  O(count); with equal weights
+ * validators[view mod count]. */
 u32 kl_valset_leader(const kl_valset *set, u64 view);
 
 /* rlp([scheme, [[operator, key, randao_key, weight], …]]); its keccak is the set's hash. */
 void kl_valset_encode(kl_out *out, const kl_valset *set);
-/* Validators lie in the arena.  KL_NOMEM. */
+/* Validators lie in the arena.  *broken: an RLP_ row, VALSET_SCHEME, and what kl_valset_init says.
+ * KL_NOMEM. */
 KL_MUST_USE kl_status kl_valset_decode(kl_valset *out, kl_span bytes, bool tests,
                                        struct kl_arena *arena, kl_rule *broken);
 

@@ -54,11 +54,18 @@ typedef struct kl_vote_domain {
 void kl_vote_preimage(u8 out[KL_VOTE_PREIMAGE_LEN], const kl_vote_domain *domain, u8 scheme,
                       const kl_vote_subject *subject);
 
-/* VOTE_SIGNER (no such place), VOTE_SIGNATURE. */
+/* Signs with the signer's secret.  Whoever calls it has asked the guard.  False for a secret that
+ * is none. */
+KL_MUST_USE bool kl_vote_sign(kl_vote *out, const kl_vote_subject *subject, u32 signer,
+                              const kl_vote_scheme *scheme, const kl_secret32 *secret,
+                              const kl_vote_domain *domain);
+
+/* VOTE_SIGNER (no such place), VOTE_SIGNATURE.  The set is that of the subject's epoch. */
 kl_rule kl_vote_check(const kl_vote *vote, const kl_valset *set, const kl_vote_domain *domain);
 
 /* rlp([kind, epoch, view(, parent_view, height, parent_hash, block_hash), signer, signature]); the
- * signature has the scheme's length. */
+ * signature has the scheme's length.  The RLP_ rows, VOTE_KIND, VOTE_VIEW (view 0, or a parent's
+ * view that is not below it), VOTE_SIGNER (beyond KL_VALIDATORS_MAX). */
 #define KL_VOTE_RLP_MAX 256
 void kl_vote_encode(kl_out *out, const kl_vote *vote, const kl_vote_scheme *scheme);
 kl_rule kl_vote_decode(kl_vote *out, kl_span bytes, const kl_vote_scheme *scheme);

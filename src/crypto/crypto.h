@@ -6,12 +6,14 @@
  *   digest.h   SHA-256, RIPEMD-160, BLAKE2b F, CRC-32C       p256.h       secp256r1 verify
  *   kdf.h      HMAC, PBKDF2                                  bn254.h      add, mul, pairing
  *   modexp.h   big modular exponentiation                    bls12.h      BLS12-381, KZG opening
- *   address.h  addresses from keys, CREATE and CREATE2       ethash.h     proof of work, light */
+ *   address.h  addresses from keys, CREATE and CREATE2       ethash.h     proof of work, light
+ *   bls_sign.h signatures that aggregate, on BLS12-381 */
 #ifndef KL_CRYPTO_CRYPTO_H
 #define KL_CRYPTO_CRYPTO_H
 
 #include "crypto/address.h"
 #include "crypto/bls12.h"
+#include "crypto/bls_sign.h"
 #include "crypto/bn254.h"
 #include "crypto/digest.h"
 #include "crypto/ethash.h"
