@@ -2,8 +2,9 @@
 
 #include "evm/evm_priv.h"
 
-/* What a machine keeps of its regions between runs. */
-#define KEEP_BYTES ((usize)4 << 20)
+/* What a machine keeps of its regions between runs: more than a transaction within EIP-7825's gas
+ * can use of memory, so that no page of it is asked for twice. */
+#define KEEP_BYTES ((usize)8 << 20)
 
 /* Room for what precompiles return, and for what they compute with. */
 #define ARENA_LIMIT ((usize)64 << 20)
