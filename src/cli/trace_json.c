@@ -6,7 +6,6 @@
 #include "codec/hex.h"
 #include "codec/json.h"
 #include "evm/evm.h"
-#include "evm/opcode.h"
 
 #define LINE_MAX_BYTES ((usize)64 << 20)
 
@@ -19,16 +18,6 @@ static void flush(struct kl_trace_json *trace)
 {
     fwrite(trace->line.p, 1, trace->line.len, trace->out);
     kl_buf_clear(&trace->line);
-}
-
-/* Instructions that no fork has go by their number, as in geth. */
-static void put_name(struct kl_json_out *out, u8 op)
-{
-    char unknown[32];
-    const char *name = kl_opcode_name(op);
-    if (!name && op != KL_OP_INVALID)
-        snprintf(unknown, sizeof unknown, "opcode 0x%x not defined", op);
-    kl_json_put_text(out, name ? name : op == KL_OP_INVALID ? "INVALID" : unknown);
 }
 
 static void put_stack(struct kl_json_out *out, const kl_trace_step *step, bool none)
@@ -52,29 +41,29 @@ static void put_bytes(struct kl_json_out *out, const char *name, kl_span bytes)
     kl_json_put_data(out, bytes);
 }
 
-/* The text of a halt with the numbers that geth adds to it; '<' and '>' as geth escapes them. */
-static void put_halt(struct kl_json_out *out, const kl_trace_step *step, kl_halt halt)
+/* '<' and '>' are escaped, as geth's writer does. */
+static void put_error(struct kl_json_out *out, const char *text)
 {
-    char text[96];
-    unsigned in = kl_opcode_in(step->op), more = kl_opcode_out(step->op);
-    const char *name = kl_opcode_name(step->op);
-    if (halt == KL_HALT_STACK_UNDERFLOW)
-        (void)snprintf(text, sizeof text, "\"%s (%zu \\u003c=\\u003e %u)\"", kl_halt_text(halt),
-                       step->stack_len, in);
-    else if (halt == KL_HALT_STACK_OVERFLOW)
-        (void)snprintf(text, sizeof text, "\"%s (%u)\"", kl_halt_text(halt), 1024 + in - more);
-    else if (halt == KL_HALT_BAD_OPCODE && name)
-        (void)snprintf(text, sizeof text, "\"%s: %s\"", kl_halt_text(halt), name);
-    else if (halt == KL_HALT_BAD_OPCODE)
-        (void)snprintf(text, sizeof text, "\"%s: opcode 0x%x not defined\"", kl_halt_text(halt),
-                       step->op);
-    else
-        (void)snprintf(text, sizeof text, "\"%s\"", kl_halt_text(halt));
+    char escaped[2 + 6 * KL_HALT_DETAIL_MAX], *to = escaped;
+    *to++ = '"';
+    for (const char *c = text; *c; c++) {
+        bool plain = *c != '<' && *c != '>';
+        to += snprintf(to, 7, plain ? "%c" : "\\u%04x", *c);
+    }
+    *to++ = '"';
     kl_json_put_key(out, "error");
-    kl_json_put_raw(out, kl_span_str(text));
+    kl_json_put_raw(out, kl_span_of(escaped, (usize)(to - escaped)));
 }
 
-static void put_step(struct kl_trace_json *trace, const kl_trace_step *step, int halt)
+static void put_name(struct kl_json_out *out, u8 op)
+{
+    char name[KL_OP_TEXT_MAX];
+    kl_op_text(name, op);
+    kl_json_put_key(out, "opName");
+    kl_json_put_text(out, name);
+}
+
+static void put_step(struct kl_trace_json *trace, const kl_trace_step *step, const char *error)
 {
     struct kl_json_out out = kl_json_out_to(&trace->line);
     kl_json_put_object(&out);
@@ -95,10 +84,9 @@ static void put_step(struct kl_trace_json *trace, const kl_trace_step *step, int
     kl_json_put_number(&out, step->depth);
     kl_json_put_key(&out, "refund");
     kl_json_put_number(&out, (u64)KL_MAX(step->refund, 0));
-    kl_json_put_key(&out, "opName");
     put_name(&out, step->op);
-    if (halt != KL_HALT_NONE)
-        put_halt(&out, step, (kl_halt)halt);
+    if (error)
+        put_error(&out, error);
     kl_json_put_object_end(&out);
     kl_buf_str(&trace->line, "\n");
 }
@@ -106,23 +94,18 @@ static void put_step(struct kl_trace_json *trace, const kl_trace_step *step, int
 static void on_step(struct kl_tracer *tracer, const kl_trace_step *step)
 {
     flush(of(tracer));
-    put_step(of(tracer), step, KL_HALT_NONE);
-}
-
-static bool fails_before_it_runs(int halt)
-{
-    return halt == KL_HALT_OUT_OF_GAS || halt == KL_HALT_STACK_UNDERFLOW ||
-           halt == KL_HALT_STACK_OVERFLOW;
+    put_step(of(tracer), step, NULL);
 }
 
 static void on_fault(struct kl_tracer *tracer, const kl_trace_step *step, int halt)
 {
     struct kl_trace_json *trace = of(tracer);
-    if (fails_before_it_runs(halt))
+    kl_halt_detail(trace->error, halt, step);
+    if (kl_halt_comes_first(halt))
         kl_buf_clear(&trace->line);
     else
         flush(trace);
-    put_step(trace, step, halt);
+    put_step(trace, step, trace->error);
     flush(trace);
 }
 
@@ -149,10 +132,9 @@ static void on_leave(struct kl_tracer *tracer, KL_UNUSED const kl_trace_call *ca
     put_digits(trace, &out, end->output);
     kl_json_put_key(&out, "gasUsed");
     kl_json_put_quantity(&out, end->gas_used);
-    if (end->halt != KL_HALT_NONE) {
-        kl_json_put_key(&out, "error");
-        kl_json_put_text(&out, kl_halt_text((kl_halt)end->halt));
-    }
+    if (end->halt != KL_HALT_NONE)
+        put_error(&out, trace->error[0] ? trace->error : kl_halt_text((kl_halt)end->halt));
+    trace->error[0] = '\0';
     kl_json_put_object_end(&out);
     kl_buf_str(&trace->line, "\n");
     flush(trace);

@@ -20,6 +20,7 @@ struct kl_trace_json {
     FILE *out;
     struct kl_buf line; /* the last step, held back until it is known whether it failed */
     struct kl_buf text; /* for hex */
+    char error[KL_HALT_DETAIL_MAX]; /* of the frame that is about to be left */
 };
 
 void kl_trace_json_init(struct kl_trace_json *trace, FILE *out, kl_trace_json_options options);

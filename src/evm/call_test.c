@@ -117,14 +117,21 @@ KL_TEST(call_return_data_bounds)
     place_teller(w, &other_address, KL_OP_ADDRESS);
     static const struct {
         u64 from, len;
-        bool ok;
-    } cases[] = {{0, 32, true},  {32, 0, true}, {33, 0, false},         {1, 32, false},
-                 {0, 33, false}, {31, 1, true}, {UINT64_MAX, 1, false}, {1, UINT64_MAX, false}};
+        kl_halt halt;
+    } cases[] = {{0, 32, KL_HALT_NONE},
+                 {32, 0, KL_HALT_NONE},
+                 {31, 1, KL_HALT_NONE},
+                 {33, 0, KL_HALT_RETURN_DATA_BOUNDS},
+                 {1, 32, KL_HALT_RETURN_DATA_BOUNDS},
+                 {0, 33, KL_HALT_RETURN_DATA_BOUNDS},
+                 {UINT64_MAX, 1, KL_HALT_RETURN_DATA_BOUNDS},
+                 {1, (u64)1 << 32, KL_HALT_OUT_OF_GAS}, /* memory is paid for first */
+                 {1, UINT64_MAX, KL_HALT_GAS_OVERFLOW}};
     for (usize i = 0; i < KL_COUNT_OF(cases); i++) {
         struct code c = {0};
         call(&c, KL_OP_CALL, 90000, &other_address, 0, 0, 0);
         OP(&c, RETURNDATACOPY, 0, cases[i].from, cases[i].len);
-        CHECK_HALT(run(w, &c), cases[i].ok ? KL_HALT_NONE : KL_HALT_RETURN_DATA_BOUNDS);
+        CHECK_HALT(run(w, &c), cases[i].halt);
     }
     struct code none = {0};
     OP(&none, RETURNDATACOPY, 0, 0, 1);

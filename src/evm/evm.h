@@ -48,6 +48,7 @@ typedef struct kl_evm_tx {
     kl_u256 gas_price;
     const kl_hash *blob_hashes;
     usize blob_count;
+    u64 refund; /* granted before the run [EIP-7702]: the counter that tracers see starts there */
 } kl_evm_tx;
 
 typedef struct kl_evm_message {
@@ -69,6 +70,9 @@ typedef enum kl_halt {
 } kl_halt;
 
 const char *kl_halt_text(kl_halt halt);
+
+/* Is it geth's "out of gas", with more words or without? */
+bool kl_halt_is_gas(kl_halt halt);
 
 typedef struct kl_evm_result {
     kl_halt halt;   /* KL_HALT_NONE: ended well; KL_HALT_REVERT: gas_left and output count */

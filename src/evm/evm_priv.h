@@ -22,6 +22,9 @@
 
 #define KL_STACK_MAX 1024
 
+/* The longest memory whose price geth works out; what is longer has none. */
+#define KL_MEMORY_PRICED 0x1fffffffe0u
+
 struct kl_frame {
     /* The loop's registers, while something else runs. */
     const u8 *ip; /* the instruction */
@@ -114,7 +117,7 @@ KL_MUST_USE static inline bool kl_memory_end(u64 *end, const kl_u256 *offset, co
         return true;
     }
     return !(offset->w[1] | offset->w[2] | offset->w[3] | len->w[1] | len->w[2] | len->w[3]) &&
-           kl_add_u64(end, offset->w[0], len->w[0]);
+           kl_add_u64(end, offset->w[0], len->w[0]) && *end <= UINT64_MAX - 31;
 }
 
 /* What it costs to make the frame's memory reach end. */
@@ -130,6 +133,16 @@ static inline kl_op_end kl_memory_reach(struct kl_evm *evm, struct kl_frame *f, 
     return end <= f->memory_len ? KL_OP_NEXT : kl_memory_grow(evm, f, end);
 }
 
+/* The end of a frame that cannot pay price, which has been taken, for an instruction that needs
+ * memory up to end (0: none).  Where memory is too long to have a price, geth shows none. */
+KL_NOINLINE kl_op_end kl_out_of_gas(struct kl_evm *evm, struct kl_frame *f, u64 price, u64 end);
+
+/* Pays for copying len bytes to `to`, which end at *end. */
+kl_op_end kl_memory_pay(struct kl_evm *evm, struct kl_frame *f, u64 *end, const kl_u256 *to,
+                        const kl_u256 *len);
+/* Fills them, being there, with source from offset on, and zeros behind its end. */
+void kl_memory_fill(struct kl_frame *f, const kl_u256 *to, kl_span source, const kl_u256 *from,
+                    const kl_u256 *len);
 /* Copies source from offset on, and zeros behind its end; pays for memory and words; takes args
  * words from the stack. */
 kl_op_end kl_memory_copy(struct kl_evm *evm, struct kl_frame *f, unsigned args, const kl_u256 *to,
@@ -205,6 +218,15 @@ KL_MUST_USE static inline bool kl_charge(struct kl_frame *f, u64 price)
 {
     f->gas -= (i64)price;
     return f->gas >= 0;
+}
+
+/* The end of a frame whose instruction is paid for, and may not run: its memory, up to end, is made
+ * for a tracer alone, so that no limit of this machine comes before the verdict. */
+static inline kl_op_end kl_fault_with(struct kl_evm *evm, struct kl_frame *f, u64 end, kl_halt halt)
+{
+    if (evm->tracer && kl_memory_reach(evm, f, end) != KL_OP_NEXT)
+        return KL_OP_STATUS;
+    return kl_halt_with(evm, halt);
 }
 
 #endif

@@ -79,7 +79,7 @@ static kl_op_end run_precompile(struct kl_evm *evm, const kl_enter *enter,
 {
     kl_span input = enter->call.input, output = KL_SPAN_NONE;
     u64 gas = enter->call.gas, price = kl_precompile_gas(precompile, input, evm->fork);
-    kl_halt halt = KL_HALT_OUT_OF_GAS;
+    kl_halt halt = price == UINT64_MAX ? KL_HALT_PRECOMPILE : KL_HALT_OUT_OF_GAS;
     if (price <= gas) {
         bool ok;
         kl_arena_reset(&evm->arena, ARENA_KEEP);

@@ -226,7 +226,7 @@ KL_TEST(gas_sstore_sentry_and_cold_slot)
     struct code code = {0};
     OP(&code, SSTORE, 0, 0);
     w->message.gas = 6 + 2300;
-    CHECK_HALT(run(w, &code), KL_HALT_OUT_OF_GAS); /* [EIP-2200] */
+    CHECK_HALT(run(w, &code), KL_HALT_STORE_SENTRY); /* [EIP-2200] */
     w->message.gas = 6 + 2301;
     CHECK_HALT(run(w, &code), KL_HALT_NONE);
     CHECK_U64(gas_used(w), 806);

@@ -61,26 +61,30 @@ static struct call_args call_args(const struct kl_frame *f)
     };
 }
 
-/* What the callee's account adds to the price: first touch, coming into being, delegation. */
-static kl_op_end account_price(struct kl_evm *evm, const struct call_args *args, kl_enter *enter,
-                               u64 *price)
+/* The callee's account: what looking there costs, which is taken, and what comes to the price if it
+ * comes into being. */
+static kl_op_end reach_account(struct kl_evm *evm, struct kl_frame *f, const struct call_args *args,
+                               kl_enter *enter, u64 *price)
 {
     const struct kl_evm_host_ops *ops = evm->host->ops;
     bool cold = false, fresh = false;
-    u64 delegate_price;
+    u64 touch;
     KL_TRY_HOST(ops->account(evm->host, &enter->call.to, &enter->account,
                              evm->fork >= KL_BERLIN ? &cold : NULL));
     if (args->kind == KL_CALL)
         fresh = evm->fork < KL_SPURIOUS ? !ops->exists(evm->host, enter->account)
                                         : args->value && ops->is_empty(evm->host, enter->account);
     kl_op_end end = kl_code_of(evm, &enter->call.to, enter->account, &enter->code,
-                               &enter->call.code_address, &delegate_price);
-    *price = delegate_price; /* [EIP-7702] */
+                               &enter->call.code_address, &touch); /* [EIP-7702] */
+    if (end != KL_OP_NEXT)
+        return end;
+    *price = fresh ? KL_GAS_NEW_ACCOUNT : 0; /* [EIP-161] */
     if (cold)
-        *price += KL_GAS_COLD_ACCOUNT - KL_GAS_WARM; /* [EIP-2929] */
-    if (fresh)
-        *price += KL_GAS_NEW_ACCOUNT; /* [EIP-161] */
-    return end;
+        touch += KL_GAS_COLD_ACCOUNT - KL_GAS_WARM; /* [EIP-2929] */
+    if (kl_charge(f, touch))
+        return KL_OP_NEXT;
+    f->gas += (i64)touch; /* geth does not show it */
+    return kl_halt_with(evm, KL_HALT_TOUCH_OUT_OF_GAS);
 }
 
 /* Takes what the callee gets from what is left; false when there is too little. */
@@ -96,28 +100,57 @@ static bool take_gas(struct kl_evm *evm, struct kl_frame *f, const kl_u256 *want
     return true;
 }
 
+/* A call that nobody could pay: its price has what the callee would get in it, worked out as geth
+ * does, which lets the difference wrap.  `left` is what there was before price was taken. */
+static kl_op_end call_out_of_gas(struct kl_evm *evm, struct kl_frame *f, const kl_u256 *wanted,
+                                 u64 left, u64 price, u64 end)
+{
+    u64 gas = kl_u256_sat_u64(*wanted), rest = left - price;
+    if (evm->tracer && end <= KL_MEMORY_PRICED) {
+        if (evm->fork >= KL_TANGERINE)
+            gas = KL_MIN(gas, rest - rest / 64);
+        f->gas = (i64)(rest - gas);
+    } else if (evm->tracer) {
+        f->gas = (i64)(evm->now.gas - (u64)evm->gas.base[*f->ip]);
+        price = 0;
+    }
+    return kl_out_of_gas(evm, f, price, end);
+}
+
+/* Everything a call costs, up to what its callee gets. */
+static kl_op_end pay_call(struct kl_evm *evm, struct kl_frame *f, const struct call_args *args,
+                          kl_enter *enter, u64 *memory_end)
+{
+    u64 in_end, out_end, price;
+    if (!kl_memory_end(&in_end, args->in, args->in_len) ||
+        !kl_memory_end(&out_end, args->out, args->out_len))
+        return kl_halt_with(evm, KL_HALT_GAS_OVERFLOW);
+    *memory_end = KL_MAX(in_end, out_end);
+    kl_op_end end = reach_account(evm, f, args, enter, &price);
+    if (end != KL_OP_NEXT)
+        return end;
+    u64 left = (u64)f->gas;
+    price =
+        kl_gas_add(kl_memory_price(f, *memory_end), price + (args->value ? KL_GAS_CALL_VALUE : 0u));
+    if (!kl_charge(f, price) || !take_gas(evm, f, args->gas, &enter->call.gas))
+        return call_out_of_gas(evm, f, args->gas, left, price, *memory_end);
+    return KL_OP_NEXT;
+}
+
 kl_op_end kl_op_call(struct kl_evm *evm, struct kl_frame *f)
 {
     struct call_args args = call_args(f);
-    u64 in_end, out_end, price;
-    if (!kl_memory_end(&in_end, args.in, args.in_len) ||
-        !kl_memory_end(&out_end, args.out, args.out_len))
-        return kl_halt_with(evm, KL_HALT_OUT_OF_GAS);
-    u64 memory_end = KL_MAX(in_end, out_end);
-    price = kl_gas_add(kl_memory_price(f, memory_end), args.value ? KL_GAS_CALL_VALUE : 0u);
-    if (!kl_charge(f, price))
-        return kl_halt_with(evm, KL_HALT_OUT_OF_GAS);
-
+    u64 memory_end;
     kl_enter enter = {.call = begin(evm, args.kind)};
     enter.call.to = kl_u256_to_address(*args.to);
-    kl_op_end end = account_price(evm, &args, &enter, &price);
+    kl_op_end end = pay_call(evm, f, &args, &enter, &memory_end);
     if (end != KL_OP_NEXT)
         return end;
-    if (!kl_charge(f, price) || !take_gas(evm, f, args.gas, &enter.call.gas))
-        return kl_halt_with(evm, KL_HALT_OUT_OF_GAS);
     kl_trace_point(evm, f);
-    if (args.kind == KL_CALL && args.value && f->is_static)
-        return kl_halt_with(evm, KL_HALT_WRITE_PROTECTION); /* [EIP-214] */
+    if (args.kind == KL_CALL && args.value && f->is_static) {
+        f->sp -= args.count;
+        return kl_fault_with(evm, f, memory_end, KL_HALT_WRITE_PROTECTION); /* [EIP-214] */
+    }
     if (kl_memory_reach(evm, f, memory_end) != KL_OP_NEXT)
         return KL_OP_STATUS;
 
@@ -168,16 +201,17 @@ kl_op_end kl_op_create(struct kl_evm *evm, struct kl_frame *f)
     bool salted = *f->ip == KL_OP_CREATE2;
     const kl_u256 *top = f->sp - 1;
     u64 end;
-    if (f->is_static)
-        return kl_halt_with(evm, KL_HALT_WRITE_PROTECTION);
     if (!kl_memory_end(&end, &top[-1], &top[-2]))
-        return kl_halt_with(evm, KL_HALT_OUT_OF_GAS);
+        return kl_halt_with(evm, KL_HALT_GAS_OVERFLOW);
     u64 len = top[-2].w[0];
-    if (len > kl_init_code_limit(evm)) /* [EIP-3860] */
+    if (len > kl_init_code_limit(evm) && end <= KL_MEMORY_PRICED) /* [EIP-3860] */
         return kl_halt_with(evm, KL_HALT_INIT_CODE_SIZE);
-    if (!kl_charge(f, create_price(evm, f, salted, end, len)))
-        return kl_halt_with(evm, KL_HALT_OUT_OF_GAS);
+    u64 price = create_price(evm, f, salted, end, len);
+    if (!kl_charge(f, price))
+        return kl_out_of_gas(evm, f, price, end);
     kl_trace_point(evm, f);
+    if (f->is_static)
+        return kl_fault_with(evm, f, end, KL_HALT_WRITE_PROTECTION); /* [EIP-214] */
     if (kl_memory_reach(evm, f, end) != KL_OP_NEXT)
         return KL_OP_STATUS;
 

@@ -18,10 +18,11 @@ kl_op_end kl_op_keccak256(struct kl_evm *evm, struct kl_frame *f)
     kl_u256 *top = f->sp - 1;
     u64 end;
     if (!kl_memory_end(&end, &top[0], &top[-1]))
-        return kl_halt_with(evm, KL_HALT_OUT_OF_GAS);
+        return kl_halt_with(evm, KL_HALT_GAS_OVERFLOW);
     u64 len = top[-1].w[0];
-    if (!kl_charge(f, kl_gas_add(kl_memory_price(f, end), kl_gas_words(len, KL_GAS_KECCAK_WORD))))
-        return kl_halt_with(evm, KL_HALT_OUT_OF_GAS);
+    u64 price = kl_gas_add(kl_memory_price(f, end), kl_gas_words(len, KL_GAS_KECCAK_WORD));
+    if (!kl_charge(f, price))
+        return kl_out_of_gas(evm, f, price, end);
     kl_trace_point(evm, f);
     if (kl_memory_reach(evm, f, end) != KL_OP_NEXT)
         return KL_OP_STATUS;
@@ -46,11 +47,13 @@ kl_op_end kl_op_calldataload(struct kl_evm *evm, struct kl_frame *f)
 /* Pays for, and makes, len bytes of memory at the offset on top of the stack. */
 static inline kl_op_end reach(struct kl_evm *evm, struct kl_frame *f, u64 len)
 {
-    const kl_u256 *offset = f->sp - 1;
+    kl_u256 bytes = kl_u256_of(len);
     u64 end;
-    if ((offset->w[1] | offset->w[2] | offset->w[3]) || !kl_add_u64(&end, offset->w[0], len) ||
-        !kl_charge(f, kl_memory_price(f, end)))
-        return kl_halt_with(evm, KL_HALT_OUT_OF_GAS);
+    if (!kl_memory_end(&end, f->sp - 1, &bytes))
+        return kl_halt_with(evm, KL_HALT_GAS_OVERFLOW);
+    u64 price = kl_memory_price(f, end);
+    if (!kl_charge(f, price))
+        return kl_out_of_gas(evm, f, price, end);
     kl_trace_point(evm, f);
     return kl_memory_reach(evm, f, end);
 }
@@ -90,10 +93,11 @@ kl_op_end kl_op_mcopy(struct kl_evm *evm, struct kl_frame *f)
     const kl_u256 *to = f->sp - 1, *from = f->sp - 2, *len = f->sp - 3;
     u64 to_end, from_end;
     if (!kl_memory_end(&to_end, to, len) || !kl_memory_end(&from_end, from, len))
-        return kl_halt_with(evm, KL_HALT_OUT_OF_GAS);
+        return kl_halt_with(evm, KL_HALT_GAS_OVERFLOW);
     u64 end = KL_MAX(to_end, from_end), count = len->w[0];
-    if (!kl_charge(f, kl_gas_add(kl_memory_price(f, end), kl_gas_words(count, KL_GAS_COPY_WORD))))
-        return kl_halt_with(evm, KL_HALT_OUT_OF_GAS);
+    u64 price = kl_gas_add(kl_memory_price(f, end), kl_gas_words(count, KL_GAS_COPY_WORD));
+    if (!kl_charge(f, price))
+        return kl_out_of_gas(evm, f, price, end);
     kl_trace_point(evm, f);
     if (kl_memory_reach(evm, f, end) != KL_OP_NEXT)
         return KL_OP_STATUS;
@@ -117,11 +121,19 @@ kl_op_end kl_op_codecopy(struct kl_evm *evm, struct kl_frame *f)
 /* [EIP-211]: reading past the end is an error, even of no bytes. */
 kl_op_end kl_op_returndatacopy(struct kl_evm *evm, struct kl_frame *f)
 {
-    u64 from, count, end;
-    if (!kl_u256_to_u64(&from, f->sp[-2]) || !kl_u256_to_u64(&count, f->sp[-3]) ||
+    const kl_u256 *to = f->sp - 1, *offset = f->sp - 2, *len = f->sp - 3;
+    u64 from, count, end, memory_end;
+    kl_op_end paid = kl_memory_pay(evm, f, &memory_end, to, len);
+    if (paid != KL_OP_NEXT)
+        return paid;
+    f->sp -= 3;
+    if (!kl_u256_to_u64(&from, *offset) || !kl_u256_to_u64(&count, *len) ||
         !kl_add_u64(&end, from, count) || end > evm->returned.len)
-        return kl_halt_with(evm, KL_HALT_RETURN_DATA_BOUNDS);
-    return kl_memory_copy(evm, f, 3, f->sp - 1, evm->returned, f->sp - 2, f->sp - 3);
+        return kl_fault_with(evm, f, memory_end, KL_HALT_RETURN_DATA_BOUNDS);
+    if (kl_memory_reach(evm, f, memory_end) != KL_OP_NEXT)
+        return KL_OP_STATUS;
+    kl_memory_fill(f, to, evm->returned, offset, len);
+    return KL_OP_NEXT;
 }
 
 kl_op_end kl_op_log(struct kl_evm *evm, struct kl_frame *f)
@@ -129,14 +141,15 @@ kl_op_end kl_op_log(struct kl_evm *evm, struct kl_frame *f)
     unsigned topics = *f->ip - KL_OP_LOG0;
     const kl_u256 *offset = f->sp - 1, *len = f->sp - 2;
     u64 end;
-    if (f->is_static)
-        return kl_halt_with(evm, KL_HALT_WRITE_PROTECTION);
     if (!kl_memory_end(&end, offset, len))
-        return kl_halt_with(evm, KL_HALT_OUT_OF_GAS);
+        return kl_halt_with(evm, KL_HALT_GAS_OVERFLOW);
     u64 bytes = KL_MIN(kl_mul_sat_u64(len->w[0], KL_GAS_LOG_BYTE), KL_GAS_NEVER);
-    if (!kl_charge(f, kl_gas_add(kl_memory_price(f, end), bytes)))
-        return kl_halt_with(evm, KL_HALT_OUT_OF_GAS);
+    u64 price = kl_gas_add(kl_memory_price(f, end), bytes);
+    if (!kl_charge(f, price))
+        return kl_out_of_gas(evm, f, price, end);
     kl_trace_point(evm, f);
+    if (f->is_static)
+        return kl_fault_with(evm, f, end, KL_HALT_WRITE_PROTECTION); /* [EIP-214] */
     if (kl_memory_reach(evm, f, end) != KL_OP_NEXT)
         return KL_OP_STATUS;
     kl_log_entry entry = {.address = f->address, .topic_count = (u8)topics};
@@ -152,14 +165,18 @@ kl_op_end kl_op_log(struct kl_evm *evm, struct kl_frame *f)
 static kl_op_end end_with(struct kl_evm *evm, struct kl_frame *f, kl_halt halt)
 {
     u64 end;
-    if (!kl_memory_end(&end, &f->sp[-1], &f->sp[-2]) || !kl_charge(f, kl_memory_price(f, end)))
-        return kl_halt_with(evm, KL_HALT_OUT_OF_GAS);
+    if (!kl_memory_end(&end, &f->sp[-1], &f->sp[-2]))
+        return kl_halt_with(evm, KL_HALT_GAS_OVERFLOW);
+    u64 price = kl_memory_price(f, end);
+    if (!kl_charge(f, price))
+        return kl_out_of_gas(evm, f, price, end);
     kl_trace_point(evm, f);
     if (kl_memory_reach(evm, f, end) != KL_OP_NEXT)
         return KL_OP_STATUS;
-    u64 len = f->sp[-2].w[0];
+    f->sp -= 2;
+    u64 len = f->sp[0].w[0];
     evm->halt = halt;
-    evm->output = len ? kl_span_of(f->memory + f->sp[-1].w[0], len) : KL_SPAN_NONE;
+    evm->output = len ? kl_span_of(f->memory + f->sp[1].w[0], len) : KL_SPAN_NONE;
     return KL_OP_HALT;
 }
 

@@ -104,18 +104,18 @@ kl_op_end kl_op_sstore(struct kl_evm *evm, struct kl_frame *f)
 {
     kl_evm_slot slot;
     const kl_u256 *key = f->sp - 1, *value = f->sp - 2;
-    if (f->is_static)
-        return kl_halt_with(evm, KL_HALT_WRITE_PROTECTION);
     if (evm->fork >= KL_ISTANBUL && f->gas <= KL_GAS_SSTORE_SENTRY) /* [EIP-2200] */
-        return kl_halt_with(evm, KL_HALT_OUT_OF_GAS);
+        return kl_halt_with(evm, KL_HALT_STORE_SENTRY);
     KL_TRY_HOST(evm->host->ops->slot(evm->host, f->self, key, &slot));
     kl_sstore_price price = kl_gas_sstore(evm->fork, &slot.original, &slot.current, value);
     if (slot.cold && evm->fork >= KL_BERLIN)
         price.gas += KL_GAS_COLD_SLOT; /* [EIP-2929] */
+    evm->refund += price.refund;       /* gone again when the frame fails */
     if (!kl_charge(f, price.gas))
         return kl_halt_with(evm, KL_HALT_OUT_OF_GAS);
-    evm->refund += price.refund;
     kl_trace_point(evm, f);
+    if (f->is_static)
+        return kl_halt_with(evm, KL_HALT_WRITE_PROTECTION); /* [EIP-214] */
     if (!kl_u256_eq(slot.current, *value))
         evm->host->ops->set_slot(evm->host, f->self, &slot, value);
     f->sp -= 2;
@@ -161,13 +161,13 @@ kl_op_end kl_op_selfdestruct(struct kl_evm *evm, struct kl_frame *f)
     kl_address address = kl_u256_to_address(f->sp[-1]);
     kl_evm_account *heir;
     bool cold = false, first;
-    if (f->is_static)
-        return kl_halt_with(evm, KL_HALT_WRITE_PROTECTION);
     KL_TRY_HOST(ops->account(evm->host, &address, &heir, evm->fork >= KL_BERLIN ? &cold : NULL));
     u64 price = (cold ? KL_GAS_COLD_ACCOUNT : 0) + heir_price(evm, f, heir); /* [EIP-2929] */
     if (!kl_charge(f, price))
         return kl_halt_with(evm, KL_HALT_OUT_OF_GAS);
     kl_trace_point(evm, f);
+    if (f->is_static)
+        return kl_halt_with(evm, KL_HALT_WRITE_PROTECTION); /* [EIP-214] */
     if (KL_UNLIKELY(evm->tracer)) {
         kl_trace_call call = {.kind = KL_SELFDESTRUCT,
                               .depth = (unsigned)(f - evm->frames) + 1,

@@ -52,4 +52,13 @@ struct kl_tracer {
     bool want_memory; /* fills step->memory */
 };
 
+/* Does an instruction that ends its frame with this kl_halt fail before it could run? */
+bool kl_halt_comes_first(int halt);
+/* geth's name of an instruction: "SSTORE", "opcode 0xc not defined". */
+enum { KL_OP_TEXT_MAX = 32 };
+void kl_op_text(char out[KL_OP_TEXT_MAX], u8 op);
+/* geth's words for how a frame ended; step is the instruction that ended it, or NULL. */
+enum { KL_HALT_DETAIL_MAX = 112 };
+void kl_halt_detail(char out[KL_HALT_DETAIL_MAX], int halt, const kl_trace_step *step);
+
 #endif

@@ -160,6 +160,19 @@ KL_TEST(trace_refund_is_the_counter_with_this_store)
     CHECK_U64(recorder.steps[5].gas_cost, 100);
 }
 
+/* What authorizations gave back counts already [EIP-7702]. */
+KL_TEST(trace_refund_starts_with_what_was_granted)
+{
+    WORLD(w, KL_PRAGUE);
+    struct code c = {0};
+    watch(w);
+    w->tx.refund = 12500;
+    op(&c, KL_OP_STOP);
+    CHECK_HALT(run(w, &c), KL_HALT_NONE);
+    CHECK_U64(recorder.steps[0].refund, 12500);
+    CHECK_U64(w->result.refund, 0);
+}
+
 /* Every kind of fault is shown once as a step, then as a fault. */
 KL_TEST(trace_faults)
 {
@@ -177,7 +190,14 @@ KL_TEST(trace_faults)
         {{KL_OP_PUSH1, 9, KL_OP_JUMP}, 3, 100, KL_HALT_BAD_JUMP, 2, 8},
         {{KL_OP_PUSH1, 0, KL_OP_PUSH1, 0, KL_OP_REVERT}, 5, 100, KL_HALT_REVERT, 3, 0},
         {{KL_OP_PUSH1, 1, KL_OP_PUSH1, 64, KL_OP_MSTORE}, 5, 10, KL_HALT_OUT_OF_GAS, 3, 12},
-        {{KL_OP_PUSH1, 1, KL_OP_DUP1, KL_OP_SSTORE}, 4, 2000, KL_HALT_OUT_OF_GAS, 3, 0},
+        {{KL_OP_PUSH1, 1, KL_OP_DUP1, KL_OP_SSTORE}, 4, 2000, KL_HALT_STORE_SENTRY, 3, 0},
+        {{KL_OP_EXP}, 1, 100, KL_HALT_STACK_UNDERFLOW, 1, 0},
+        {{KL_OP_PUSH1, 1, KL_OP_DUP1, KL_OP_DUP1, KL_OP_RETURNDATACOPY},
+         5,
+         100,
+         KL_HALT_RETURN_DATA_BOUNDS,
+         4,
+         9},
     };
     for (usize i = 0; i < KL_COUNT_OF(cases); i++) {
         WORLD(w, KL_OSAKA);
@@ -191,6 +211,35 @@ KL_TEST(trace_faults)
         CHECK(recorder.faults == 1 && last->fault == (int)cases[i].halt);
         CHECK_U64(last->gas_cost, cases[i].cost);
         CHECK(recorder.calls[0].left && recorder.calls[0].end.halt == (int)cases[i].halt);
+    }
+}
+
+/* What may not write is shown with its price, as it would have run [EIP-214]. */
+KL_TEST(trace_write_protection)
+{
+    static const struct {
+        u8 op;
+        u64 cost;
+    } cases[] = {{KL_OP_SSTORE, 22100},
+                 {KL_OP_LOG0, 375 + 8},
+                 {KL_OP_TSTORE, 100},
+                 {KL_OP_CREATE, 32002},
+                 {KL_OP_SELFDESTRUCT, 32600}};
+    for (usize i = 0; i < KL_COUNT_OF(cases); i++) {
+        WORLD(w, KL_OSAKA);
+        struct code c = {0};
+        watch(w);
+        w->message.is_static = true;
+        OP(&c, MSTORE, 0, 0);
+        push(&c, 1);
+        push(&c, 1);
+        push(&c, 0);
+        op(&c, cases[i].op);
+        CHECK_HALT(run(w, &c), KL_HALT_WRITE_PROTECTION);
+        const struct seen_step *last = &recorder.steps[recorder.step_count - 1];
+        CHECK(last->op == cases[i].op && last->fault == KL_HALT_WRITE_PROTECTION);
+        CHECK_U64(last->gas_cost, cases[i].cost);
+        CHECK_U64(last->stack_len, 3);
     }
 }
 
@@ -259,7 +308,7 @@ KL_TEST(trace_creation_and_selfdestruct)
     CHECK_U64(recorder.call_count, 3);
     CHECK(recorder.calls[1].call.kind == KL_CREATE && recorder.calls[1].call.depth == 2);
     CHECK(recorder.steps[3].op == KL_OP_CREATE && recorder.steps[3].gas_cost == 32000);
-    CHECK(recorder.steps[4].op == KL_OP_STOP && recorder.steps[4].depth == 2);
+    CHECK(recorder.steps[4].depth == 1); /* empty init code runs nothing */
     const struct seen_call *end = &recorder.calls[2];
     CHECK(end->call.kind == KL_SELFDESTRUCT && end->call.depth == 2 && end->left);
     CHECK(kl_address_eq(&end->call.to, &third_address) && end->call.value.w[0] == 1000);

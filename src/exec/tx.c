@@ -83,7 +83,8 @@ static kl_status run(struct kl_exec *exec, struct apply *a, struct kl_tracer *tr
     kl_evm_tx evm_tx = {.origin = tx->sender,
                         .gas_price = a->price,
                         .blob_hashes = tx->blob_hashes,
-                        .blob_count = tx->blob_count};
+                        .blob_count = tx->blob_count,
+                        .refund = a->refund};
     kl_evm_message message = {.create = !tx->has_to,
                               .caller = tx->sender,
                               .to = a->to,

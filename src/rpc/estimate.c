@@ -102,7 +102,7 @@ static bool is_plain(struct trial *t, bool *out)
 /* The message fails with all the gas it may have. */
 static bool fail_for_good(struct trial *t, u64 limit)
 {
-    if (t->broken == KL_RULE_NONE && t->result.halt != KL_HALT_OUT_OF_GAS)
+    if (t->broken == KL_RULE_NONE && !kl_halt_is_gas(t->result.halt))
         return kl_call_env_fail_halt(t->env, &t->result);
     return kl_rpc_fail(t->env->call, KL_RPC_INPUT, "gas required exceeds allowance (%llu)",
                        (unsigned long long)limit);

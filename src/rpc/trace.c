@@ -172,12 +172,6 @@ void kl_rpc_tracer_full(struct kl_rpc_tracer *tracer)
     kl_exec_cancel(tracer->exec);
 }
 
-bool kl_halt_comes_first(int halt)
-{
-    return halt == KL_HALT_OUT_OF_GAS || halt == KL_HALT_STACK_UNDERFLOW ||
-           halt == KL_HALT_STACK_OVERFLOW;
-}
-
 void kl_trace_put_key(struct kl_json_out *out, kl_span bytes)
 {
     char name[2 + 2 * sizeof(kl_hash) + 1] = "0x";
@@ -185,41 +179,4 @@ void kl_trace_put_key(struct kl_json_out *out, kl_span bytes)
     kl_hex_digits(name + 2, bytes);
     name[2 + 2 * bytes.len] = 0;
     kl_json_put_key(out, name);
-}
-
-void kl_op_text(char out[KL_OP_TEXT_MAX], u8 op)
-{
-    const char *name = op == KL_OP_INVALID ? "INVALID" : kl_opcode_name(op);
-    if (name)
-        snprintf(out, KL_OP_TEXT_MAX, "%s", name);
-    else
-        snprintf(out, KL_OP_TEXT_MAX, "opcode %#x not defined", op);
-}
-
-/* What an instruction takes from the stack and puts there. */
-static const struct {
-    u8 in, out;
-} arity[256] = {
-#define KL_OPCODE_X(byte, name, in, out, fork, gas) [byte] = {in, out},
-#include "evm/opcodes.def"
-#undef KL_OPCODE_X
-};
-
-void kl_halt_detail(char out[KL_HALT_DETAIL_MAX], int halt, const kl_trace_step *step)
-{
-    const usize most = 1024;
-    const char *text = kl_halt_text((kl_halt)halt);
-    char op[KL_OP_TEXT_MAX];
-    if (step && halt == KL_HALT_STACK_UNDERFLOW) {
-        snprintf(out, KL_HALT_DETAIL_MAX, "%s (%zu <=> %u)", text, step->stack_len,
-                 arity[step->op].in);
-    } else if (step && halt == KL_HALT_STACK_OVERFLOW) {
-        snprintf(out, KL_HALT_DETAIL_MAX, "stack limit reached %zu (%zu)", step->stack_len,
-                 most + arity[step->op].in - arity[step->op].out);
-    } else if (step && halt == KL_HALT_BAD_OPCODE) {
-        kl_op_text(op, step->op);
-        snprintf(out, KL_HALT_DETAIL_MAX, "%s: %s", text, op);
-    } else {
-        snprintf(out, KL_HALT_DETAIL_MAX, "%s", text);
-    }
 }

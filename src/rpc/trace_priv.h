@@ -75,16 +75,8 @@ bool kl_rpc_tracer_goes_on(struct kl_rpc_tracer *tracer);
 /* There is no room for what it should hold: stops the EVM. */
 void kl_rpc_tracer_full(struct kl_rpc_tracer *tracer);
 
-/* Does an instruction that ends its frame so fail before it could run? */
-bool kl_halt_comes_first(int halt);
 /* A member's name: "0x…" of a hash or an address. */
 void kl_trace_put_key(struct kl_json_out *out, kl_span bytes);
-/* geth's name of an instruction: "SSTORE", "opcode 0xc not defined". */
-enum { KL_OP_TEXT_MAX = 32 };
-void kl_op_text(char out[KL_OP_TEXT_MAX], u8 op);
-/* geth's words for how a frame ended; step is the instruction that ended it, or NULL. */
-enum { KL_HALT_DETAIL_MAX = 80 };
-void kl_halt_detail(char out[KL_HALT_DETAIL_MAX], int halt, const kl_trace_step *step);
 
 extern const kl_rpc_tracer_kind kl_tracer_struct, kl_tracer_call, kl_tracer_four_byte,
     kl_tracer_noop, kl_tracer_prestate;
