@@ -98,9 +98,10 @@ setup: ## install what the build needs
 tools: setup ## install what the checks need
 	@$(call debian,$(TOOLS))
 
-# The clients that the end-to-end tests run.
+# The clients that the end-to-end tests run, and a Node for them where the system's is too old.
 e2e-packages: setup ## install what the end-to-end tests need
-	@$(call npm-ci,tests/e2e)
+	@[ "$$(node -p 'parseInt(process.versions.node) >= 20')" = true ] || { $(call npm-ci,tests/e2e/runtime); }
+	@PATH=$$(tests/e2e/path); $(call npm-ci,tests/e2e)
 
 debian = missing=$$(for p in $(1); do \
 	    dpkg-query -W -f '$${db:Status-Status}\n' $$p 2>/dev/null | grep -qx installed || echo $$p; done); \
