@@ -9,7 +9,8 @@
  * A failed kl_file_sync must not be tried again and believed: pages may have been dropped.
  *
  * Failures: KL_FULL for no space or quota, KL_NOTFOUND, KL_BUSY for a lock somebody else holds,
- * KL_NOMEM and KL_LIMIT (open files) for this process's own limits, KL_IO for everything else.
+ * KL_DENIED for what this user may not do or a read-only file system, KL_NOMEM and KL_LIMIT (open
+ * files) for this process's own limits, KL_IO for everything else.
  * Thread: a kl_fs and a kl_file may be used from any thread at once. */
 #ifndef KL_BASE_FILE_H
 #define KL_BASE_FILE_H
@@ -97,7 +98,8 @@ KL_MUST_USE static inline kl_status kl_fs_list(struct kl_fs *fs, const char *pat
 }
 
 /* Creates path if need be and holds an exclusive lock on it until the file is closed or the process
- * ends; KL_BUSY while another process, or this one, holds it. */
+ * ends; KL_BUSY while another process, or this one, holds it.  Where nothing can be created it is
+ * the file that is there, or else the folder, that is locked. */
 KL_MUST_USE static inline kl_status kl_fs_lock(struct kl_fs *fs, struct kl_file **out,
                                                const char *path)
 {

@@ -85,6 +85,10 @@ static kl_status status_of(int error)
     case EDQUOT:
     case EFBIG:
         return KL_FULL;
+    case EACCES:
+    case EPERM:
+    case EROFS:
+        return KL_DENIED;
     case MDB_READERS_FULL:
         return KL_LIMIT;
     case ENOMEM:

@@ -63,6 +63,7 @@ static kl_status blame_folder(const struct kl_node *node, kl_status status, kl_n
     case KL_NOMEM:
     case KL_IO:
     case KL_FULL:
+    case KL_DENIED:
     case KL_CORRUPT:
     case KL_TIMEOUT:
     case KL_CANCELED:

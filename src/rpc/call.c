@@ -75,6 +75,7 @@ bool kl_rpc_ok(struct kl_rpc_call *call, kl_status status)
     case KL_NOMEM:
     case KL_IO:
     case KL_FULL:
+    case KL_DENIED:
     case KL_CORRUPT:
         break;
     }

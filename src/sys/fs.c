@@ -36,6 +36,10 @@ kl_status kl_sys_status(int error_number)
     case EDQUOT:
     case EFBIG:
         return KL_FULL;
+    case EACCES:
+    case EPERM:
+    case EROFS:
+        return KL_DENIED;
     case ENOMEM:
         return KL_NOMEM;
     case EMFILE:
@@ -211,7 +215,7 @@ static kl_status open_with(struct kl_fs *fs, struct sys_file **out, const char *
         return KL_NOMEM;
     f->file.ops = &file_ops;
     do
-        f->fd = openat(root_of(fs), kl_fs_inside(path), flags | O_CLOEXEC, FILE_MODE);
+        f->fd = openat(root_of(fs), path, flags | O_CLOEXEC, FILE_MODE);
     while (f->fd < 0 && errno == EINTR);
     if (f->fd < 0) {
         kl_status status = last_error();
@@ -230,9 +234,22 @@ static kl_status open_file(struct kl_fs *fs, struct kl_file **out, const char *p
         [KL_OPEN_CREATE] = O_RDWR | O_CREAT | O_EXCL,
     };
     struct sys_file *f = NULL;
-    KL_TRY(open_with(fs, &f, path, flags[how]));
+    KL_TRY(open_with(fs, &f, kl_fs_inside(path), flags[how]));
     *out = &f->file;
     return KL_OK;
+}
+
+/* What is locked.  Who may only read can lock what is there; where there is no file, nobody who
+ * could have made it has locked it, so the root folder does. */
+static kl_status open_lock(struct kl_fs *fs, struct sys_file **out, const char *path)
+{
+    kl_status status = open_with(fs, out, path, O_RDWR | O_CREAT);
+    if (status != KL_DENIED)
+        return status;
+    status = open_with(fs, out, path, O_RDONLY);
+    if (status != KL_NOTFOUND)
+        return status;
+    return open_with(fs, out, ".", O_RDONLY | O_DIRECTORY);
 }
 
 /* The lock belongs to the open file description: a second open of the same file, in this process or
@@ -240,7 +257,7 @@ static kl_status open_file(struct kl_fs *fs, struct kl_file **out, const char *p
 static kl_status lock_file(struct kl_fs *fs, struct kl_file **out, const char *path)
 {
     struct sys_file *f = NULL;
-    KL_TRY(open_with(fs, &f, path, O_RDWR | O_CREAT));
+    KL_TRY(open_lock(fs, &f, kl_fs_inside(path)));
     if (flock(f->fd, LOCK_EX | LOCK_NB) != 0) {
         kl_status status = last_error();
         close_file(&f->file);

@@ -137,6 +137,29 @@ KL_TEST(fs_lock_is_between_processes)
     temp_done(&temp);
 }
 
+/* Root may write everywhere. */
+static bool become_nobody(void)
+{
+    return geteuid() != 0 || setuid(65534) == 0;
+}
+
+KL_TEST(fs_lock_of_a_folder_that_can_only_be_read)
+{
+    struct temp temp;
+    struct kl_file *lock, *again;
+    temp_open(&temp);
+    CHECK(chmod(temp.path, 0555) == 0);
+    pid_t child = start_child();
+    if (child == 0) {
+        bool good = become_nobody() && kl_fs_open(temp.fs, &lock, "x", KL_OPEN_CREATE) == KL_DENIED;
+        good = good && kl_fs_lock(temp.fs, &lock, "lock") == KL_OK;
+        _exit(good && kl_fs_lock(temp.fs, &again, "lock") == KL_BUSY ? 0 : 1);
+    }
+    CHECK_U64(outcome(child), 0);
+    CHECK(chmod(temp.path, 0700) == 0);
+    temp_done(&temp);
+}
+
 KL_TEST(fs_refuses_paths_that_leave_it)
 {
     static const char *const bad[] = {
