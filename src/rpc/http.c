@@ -92,10 +92,17 @@ static bool number(u64 *out, kl_span s)
     return s.len > 0;
 }
 
+static bool begins_line(u8 c)
+{
+    return (class_of(c) & TOKEN) || c == '\r' || c == '\n';
+}
+
 usize kl_http_head_len(kl_span bytes, usize *seen)
 {
     /* servers skip one empty line before a request [RFC 9112 section 2.2] */
     usize start = bytes.len >= 2 && bytes.p[0] == '\r' && bytes.p[1] == '\n' ? 2 : 0;
+    if (start < bytes.len && !begins_line(bytes.p[start]))
+        return start + 1;
     usize at = KL_MAX(*seen, start);
     while (at < bytes.len) {
         const u8 *feed = memchr(bytes.p + at, '\n', bytes.len - at);

@@ -48,7 +48,8 @@ typedef struct kl_http_request {
 
 /* The length of the request line and header at the start of bytes, with the empty line that ends
  * them; 0 while that has not arrived.  *seen keeps how far earlier calls have looked; it starts as
- * 0. */
+ * 0.  A first byte that no method has ends a head at once, which will be refused: a TLS client that
+ * took this for an https port would wait for its time-out. */
 usize kl_http_head_len(kl_span bytes, usize *seen);
 
 /* Judges a whole head.  A rule from the HTTP_ rows; *out is rubbish then. */

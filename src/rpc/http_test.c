@@ -240,6 +240,19 @@ KL_TEST(http_head_is_found_however_it_arrives)
     }
 }
 
+KL_TEST(http_what_is_no_http_is_known_by_its_first_byte)
+{
+    static const char *const first[] = {"\x16", "\r\n\x16", "{", "\x80", " "};
+    for (usize i = 0; i < KL_COUNT_OF(first); i++) {
+        usize seen = 0, len = strlen(first[i]);
+        kl_span bytes = kl_span_of(first[i], len);
+        CHECK_U64(kl_http_head_len(kl_span_sub(bytes, 0, len - 1), &seen), 0);
+        CHECK_U64(kl_http_head_len(bytes, &seen), len);
+        kl_http_request r;
+        CHECK_RULE(kl_http_parse(&r, bytes), KL_RULE_HTTP_LINE);
+    }
+}
+
 KL_TEST(http_statuses_of_rules)
 {
     CHECK_U64(kl_http_status_of(KL_RULE_HTTP_FIELD), 400);
