@@ -18,7 +18,7 @@ static void print_help(void)
     printf("usage: keel COMMAND [OPTION]... [ARGUMENT]...\n\ncommands:\n");
     for (usize i = 0; i < KL_COUNT_OF(commands); i++)
         printf("  %-12s %s\n", commands[i].name, commands[i].help);
-    printf("\n'keel COMMAND --help' tells more about one.  'keel --version' prints the version.\n");
+    printf("\n'keel help COMMAND' tells more about one.  'keel --version' prints the version.\n");
 }
 
 static int unknown_command(const char *typed)
@@ -35,6 +35,22 @@ static int unknown_command(const char *typed)
     return KL_EXIT_USAGE;
 }
 
+static int run_command(int argc, char **argv)
+{
+    for (usize i = 0; i < KL_COUNT_OF(commands); i++)
+        if (strcmp(argv[0], commands[i].name) == 0)
+            return commands[i].run(argc, argv);
+    return unknown_command(argv[0]);
+}
+
+/* 'keel help dev' is 'keel dev --help'. */
+static int help_about(char *name)
+{
+    char option[] = "--help";
+    char *argv[] = {name, option, NULL};
+    return run_command(2, argv);
+}
+
 int kl_cli_main(int argc, char **argv)
 {
     if (argc < 2) {
@@ -42,16 +58,15 @@ int kl_cli_main(int argc, char **argv)
         return KL_EXIT_USAGE;
     }
     const char *name = argv[1];
+    if (strcmp(name, "help") == 0 && argc > 2)
+        return help_about(argv[2]);
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
         print_help();
         return KL_EXIT_OK;
     }
-    if (strcmp(name, "--version") == 0) {
+    if (strcmp(name, "--version") == 0 || strcmp(name, "version") == 0) {
         printf("keel %s\n", KL_VERSION);
         return KL_EXIT_OK;
     }
-    for (usize i = 0; i < KL_COUNT_OF(commands); i++)
-        if (strcmp(name, commands[i].name) == 0)
-            return commands[i].run(argc - 1, argv + 1);
-    return unknown_command(name);
+    return run_command(argc - 1, argv + 1);
 }

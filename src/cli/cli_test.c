@@ -1,5 +1,8 @@
 #include "cli/command.h"
 
+#include <stdio.h>
+#include <unistd.h>
+
 #include "base/test.h"
 #include "cli/fixture.h"
 #include "cli/network.h"
@@ -22,6 +25,54 @@ KL_TEST(suggest_finds_the_near_name)
     memset(longest, 'x', sizeof longest - 1);
     longest[sizeof longest - 1] = '\0';
     CHECK(!kl_suggest(longest, names, KL_COUNT_OF(names)));
+}
+
+/* The commands print their help to what a person reads: a file, here. */
+static int run_cli(char *text, usize size, int argc, char **argv)
+{
+    int kept = dup(STDOUT_FILENO);
+    FILE *file = tmpfile();
+    CHECK(kept >= 0 && file && fflush(stdout) == 0 && dup2(fileno(file), STDOUT_FILENO) >= 0);
+    int code = kl_cli_main(argc, argv);
+    CHECK(fflush(stdout) == 0 && dup2(kept, STDOUT_FILENO) >= 0 && close(kept) == 0);
+    rewind(file);
+    text[fread(text, 1, size - 1, file)] = '\0';
+    CHECK(fclose(file) == 0);
+    return code;
+}
+
+KL_TEST(cli_every_command_has_help_with_examples)
+{
+    static const struct {
+        const char *argv[3];
+        const char *want;
+    } rows[] = {
+        {{"--help"}, "commands:"},
+        {{"help"}, "commands:"},
+        {{"help", "dev"}, "usage: keel dev "},
+        {{"dev", "--help"}, "\nexamples:\n"},
+        {{"init", "--help"}, "\nexamples:\n"},
+        {{"node", "--help"}, "\nexamples:\n"},
+        {{"verify", "--help"}, "\nexamples:\n"},
+        {{"statetest", "-h"}, "\nexamples:\n"},
+        {{"blocktest", "--help"}, "\nexamples:\n"},
+        {{"fuzz", "--help"}, "\nwhat:\n"},
+        {{"fuzz", "state", "--help"}, "\nexamples:\n"},
+        {{"bench", "--help"}, "\nworkloads:\n"},
+        {{"bench", "load", "--help"}, "\nexamples:\n"},
+        {{"--version"}, "keel " KL_VERSION "\n"},
+    };
+    for (usize i = 0; i < KL_COUNT_OF(rows); i++) {
+        char name[] = "keel", words[3][32], text[8192];
+        char *argv[5] = {name};
+        int argc = 1;
+        for (; argc <= 3 && rows[i].argv[argc - 1]; argc++) {
+            snprintf(words[argc - 1], sizeof words[0], "%s", rows[i].argv[argc - 1]);
+            argv[argc] = words[argc - 1];
+        }
+        CHECK(run_cli(text, sizeof text, argc, argv) == KL_EXIT_OK);
+        CHECK(strstr(text, rows[i].want) != NULL);
+    }
 }
 
 KL_TEST(network_names_are_specs)

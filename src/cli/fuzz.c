@@ -148,10 +148,25 @@ static int fuzz_state(int argc, char **argv)
     return status == KL_OK ? KL_EXIT_OK : KL_EXIT_FAILED;
 }
 
+static void print_help(FILE *to)
+{
+    fprintf(to, "usage: keel fuzz WHAT [OPTION]...\n\n"
+                "Writes random inputs for other clients to judge.\n\nwhat:\n"
+                "  state        State tests, with the post states that Keel computes\n\n"
+                "'keel fuzz WHAT --help' tells more about one.\n");
+}
+
 int kl_cmd_fuzz(int argc, char **argv)
 {
-    if (argc >= 2 && strcmp(argv[1], "state") == 0)
+    const char *what = argc > 1 ? argv[1] : NULL;
+    if (what && strcmp(what, "state") == 0)
         return fuzz_state(argc - 1, argv + 1);
-    fprintf(stderr, "keel fuzz: what? keel fuzz state\nTry 'keel fuzz state --help'.\n");
+    if (what && (strcmp(what, "--help") == 0 || strcmp(what, "-h") == 0)) {
+        print_help(stdout);
+        return KL_EXIT_OK;
+    }
+    if (what)
+        fprintf(stderr, "keel fuzz: unknown kind %s\n\n", what);
+    print_help(stderr);
     return KL_EXIT_USAGE;
 }
