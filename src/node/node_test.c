@@ -271,6 +271,22 @@ KL_TEST(node_refuses_another_genesis_and_tells_the_difference)
     rig_done(&rig);
 }
 
+KL_TEST(node_says_that_the_folders_genesis_file_is_damaged)
+{
+    struct rig rig;
+    char path[128];
+    rig_init(&rig, true);
+    rig_open(&rig);
+    rig_close(&rig);
+    make_genesis(&rig, 5);
+    snprintf(path, sizeof path, "%s/genesis.json", rig.dir);
+    CHECK(truncate(path, 40) == 0);
+    check_refused(&rig, KL_UNSUPPORTED, "genesis.json is missing or damaged", "--reset");
+    CHECK(unlink(path) == 0);
+    check_refused(&rig, KL_UNSUPPORTED, "genesis.json is missing or damaged", "--reset");
+    rig_done(&rig);
+}
+
 KL_TEST(node_resets_a_folder_and_leaves_what_is_not_its_own)
 {
     struct rig rig;

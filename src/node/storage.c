@@ -74,15 +74,23 @@ static kl_status blame_folder(const struct kl_node *node, kl_status status, kl_n
                          kl_status_text(status));
 }
 
-/* How the genesis that was asked for and the folder's differ. */
+/* How the genesis that was asked for and the folder's differ; the folder's copy may be damaged. */
 static kl_status blame_other_genesis(struct kl_node *node, kl_node_fault *fault)
 {
     struct kl_arena arena;
+    kl_genesis genesis;
+    kl_file_fault bad;
     kl_span theirs, a, b;
     const char *dir = node->config.dir;
-    kl_arena_init(&arena, (usize)256 << 20);
-    if (kl_folder_genesis(&node->folder, &arena, &theirs) == KL_OK &&
-        kl_dev_genesis_differ(node->config.genesis, theirs, &a, &b))
+    kl_arena_init(&arena, GENESIS_MEMORY);
+    if (kl_folder_genesis(&node->folder, &arena, &theirs) != KL_OK ||
+        kl_genesis_parse(&genesis, theirs, &arena, &bad) != KL_OK || bad.rule != KL_RULE_NONE)
+        (void)kl_node_blame(fault, KL_OK,
+                            "%s/" KL_FOLDER_GENESIS " is missing or damaged; put it back from a "
+                            "copy, choose another folder with --dir, or forget the chain with "
+                            "--reset",
+                            dir);
+    else if (kl_dev_genesis_differ(node->config.genesis, theirs, &a, &b))
         (void)kl_node_blame(fault, KL_OK,
                             "the chain in %s has another genesis: it has %.*s where %.*s is asked "
                             "for; start it with the options it was made with, choose another "
