@@ -148,7 +148,8 @@ KL_MUST_USE kl_status kl_chain_judge(struct kl_chain *chain, struct kl_run *run,
                                      kl_rule *broken);
 
 /* Applies a dev operation on top of parent.  DEV_FORBIDDEN on a chain whose spec lacks dev;
- * DEV_SNAPSHOT for an unknown snapshot. */
+ * DEV_SNAPSHOT for an unknown snapshot; DEV_GAS_LIMIT and DEV_SYSTEM_CODE for what no block could
+ * follow. */
 KL_MUST_USE kl_status kl_chain_dev(struct kl_chain *chain, struct kl_run *run,
                                    struct kl_tip *parent, const kl_devop *op, struct kl_tip **out,
                                    kl_rule *broken);

@@ -132,6 +132,25 @@ KL_TEST(chain_replays_dev_operations_and_reverts)
     world_done(&w);
 }
 
+/* What was built is judged again when the chain opens. */
+KL_TEST(chain_dev_operations_that_no_block_could_follow_are_refused)
+{
+    static const u64 good[] = {5000, INT64_MAX, 30000000}, bad[] = {0, 1, 4999, UINT64_MAX};
+    struct world w;
+    world_init(&w);
+    for (usize i = 0; i < KL_COUNT_OF(bad); i++)
+        CHECK_RULE(world_dev(&w, &(kl_devop){.kind = KL_DEVOP_GAS_LIMIT, .number = bad[i]}),
+                   KL_RULE_DEV_GAS_LIMIT);
+    for (usize i = 0; i < KL_COUNT_OF(good); i++) {
+        CHECK_RULE(world_dev(&w, &(kl_devop){.kind = KL_DEVOP_GAS_LIMIT, .number = good[i]}),
+                   KL_RULE_NONE);
+        world_block(&w, NULL, 0);
+    }
+    world_reopen(&w, true);
+    CHECK_U64(world_block(&w, NULL, 0), KL_COUNT_OF(good) + 1);
+    world_done(&w);
+}
+
 /* Snapshots stay numbered on, and those behind the genesis are gone. */
 KL_TEST(chain_goes_back_to_its_beginning)
 {

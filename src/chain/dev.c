@@ -99,11 +99,21 @@ static kl_status step(struct kl_chain *chain, struct kl_run *run, struct kl_tip 
     return KL_OK;
 }
 
+/* No block could follow code that every block must call and that fails. */
+static kl_rule judge_code(const struct kl_chain *chain, const struct kl_tip *parent,
+                          const kl_devop *op)
+{
+    const kl_header *h = &parent->header;
+    bool called = op->kind == KL_DEVOP_SET_CODE && kl_exec_is_needed(&op->address) &&
+                  kl_spec_fork(&chain->spec, h->number, h->timestamp) >= KL_PRAGUE;
+    return called ? KL_RULE_DEV_SYSTEM_CODE : KL_RULE_NONE;
+}
+
 kl_status kl_chain_dev(struct kl_chain *chain, struct kl_run *run, struct kl_tip *parent,
                        const kl_devop *wanted, struct kl_tip **out, kl_rule *broken)
 {
     const kl_devop stripped = kl_devop_strip(wanted), *op = &stripped;
-    *broken = chain->spec.dev ? KL_RULE_NONE : KL_RULE_DEV_FORBIDDEN;
+    *broken = chain->spec.dev ? judge_code(chain, parent, op) : KL_RULE_DEV_FORBIDDEN;
     if (*broken != KL_RULE_NONE)
         return KL_OK;
     kl_arena_reset(&chain->arena, KL_STEP_KEEP);

@@ -1,5 +1,6 @@
 #include "chain/devop.h"
 
+#include "chain/rules.h"
 #include "codec/rlp.h"
 
 static const char *const names[KL_DEVOP_COUNT] = {
@@ -159,8 +160,17 @@ static kl_rule impersonate(kl_dev_env *env, const kl_devop *op)
 static kl_rule shift_time(kl_dev_env *env, i64 seconds)
 {
     return __builtin_add_overflow(env->time_offset_s, seconds, &env->time_offset_s)
-               ? KL_RULE_DEV_LIMIT
+               ? KL_RULE_DEV_TIME
                : KL_RULE_NONE;
+}
+
+static kl_rule set_gas_limit(kl_dev_env *env, u64 limit)
+{
+    if (limit < KL_GAS_LIMIT_MIN || limit > KL_GAS_LIMIT_MAX)
+        return KL_RULE_DEV_GAS_LIMIT;
+    env->has_gas_limit = true;
+    env->gas_limit = limit;
+    return KL_RULE_NONE;
 }
 
 static kl_rule snapshot(kl_dev_env *env, u64 version)
@@ -196,9 +206,7 @@ kl_rule kl_dev_apply(kl_dev_env *env, const kl_devop *op, u64 version)
         env->randao = kl_u256_to_hash(op->value);
         return KL_RULE_NONE;
     case KL_DEVOP_GAS_LIMIT:
-        env->has_gas_limit = true;
-        env->gas_limit = op->number;
-        return KL_RULE_NONE;
+        return set_gas_limit(env, op->number);
     case KL_DEVOP_COINBASE:
         env->has_coinbase = true;
         env->coinbase = op->address;

@@ -8,8 +8,6 @@
 #include "exec/fees.h"
 #include "trie/trie.h"
 
-#define GAS_LIMIT_MAX  INT64_MAX
-#define GAS_LIMIT_MIN  5000u
 #define GAS_LIMIT_STEP 1024u
 #define BLOB_GAS       131072u
 #define DAO_EXTRA      "dao-hard-fork"
@@ -35,8 +33,8 @@ static kl_rule judge_gas(const kl_spec *spec, const kl_header *header, const kl_
     if (fork >= KL_LONDON && parent->tail == 0)
         from = kl_mul_sat_u64(from, spec->elasticity);
     u64 away = header->gas_limit > from ? header->gas_limit - from : from - header->gas_limit;
-    if (away >= from / GAS_LIMIT_STEP || header->gas_limit < GAS_LIMIT_MIN ||
-        header->gas_limit > GAS_LIMIT_MAX)
+    if (away >= from / GAS_LIMIT_STEP || header->gas_limit < KL_GAS_LIMIT_MIN ||
+        header->gas_limit > KL_GAS_LIMIT_MAX)
         return KL_RULE_HEADER_GAS_LIMIT;
     return header->gas_used > header->gas_limit ? KL_RULE_HEADER_GAS_USED : KL_RULE_NONE;
 }

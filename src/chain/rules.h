@@ -10,6 +10,10 @@
 #include "base/arena.h"
 #include "types/types.h"
 
+/* Of a block [YP section 4.3.4]; the most is what the EVM can count. */
+#define KL_GAS_LIMIT_MIN 5000u
+#define KL_GAS_LIMIT_MAX INT64_MAX
+
 /* What a header is judged against. */
 typedef struct kl_parent {
     const kl_header *header;

@@ -87,6 +87,10 @@ typedef struct kl_exec_outcome {
     kl_hash requests_hash; /* from Prague on */
 } kl_exec_outcome;
 
+/* Must this contract have code, and must its call go well, for a block to be good from Prague on
+ * [EIP-7002, EIP-7251]? */
+bool kl_exec_is_needed(const kl_address *contract);
+
 /* Pays ommers and coinbase (before Paris), credits withdrawals, collects requests.  *broken: a
  * system contract is missing or fails, or a deposit log is malformed. */
 KL_MUST_USE kl_status kl_exec_end(struct kl_exec *exec, const kl_header *ommers, usize ommer_count,

@@ -68,6 +68,12 @@ static const kl_address request_contracts[REQUEST_TYPES] = {
             0x57, 0x9f, 0x8b, 0x00, 0xf3, 0xa5, 0x90, 0x00, 0x72, 0x51}},
 };
 
+bool kl_exec_is_needed(const kl_address *contract)
+{
+    return kl_address_eq(contract, &request_contracts[1]) ||
+           kl_address_eq(contract, &request_contracts[2]);
+}
+
 /* The data of one type; *broken when its contract is missing or fails. */
 static kl_status request_data(struct kl_exec *exec, u8 type, kl_span *out, kl_rule *broken)
 {

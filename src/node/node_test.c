@@ -557,6 +557,56 @@ KL_TEST(node_with_a_bad_genesis_makes_nothing)
     rig_done(&rig);
 }
 
+KL_TEST(node_refuses_a_genesis_that_no_block_could_follow)
+{
+    static const struct {
+        const char *header, *want;
+    } rows[] = {
+        {"\"gasLimit\":4999", "gasLimit: no block could follow"},
+        {"\"gasLimit\":\"0x8000000000000000\"", "gasLimit: no block could follow"},
+        {"\"gasLimit\":5000,\"timestamp\":\"0x8000000000000000\"",
+         "timestamp: no block could follow"},
+    };
+    for (usize i = 0; i < KL_COUNT_OF(rows); i++) {
+        struct rig rig;
+        char text[512];
+        rig_init(&rig, true);
+        int len =
+            snprintf(text, sizeof text,
+                     "{\"config\":{\"chainId\":7,\"terminalTotalDifficulty\":0,"
+                     "\"homesteadBlock\":0,\"eip150Block\":0,\"eip155Block\":0,\"eip158Block\":0,"
+                     "\"byzantiumBlock\":0,\"constantinopleBlock\":0,\"petersburgBlock\":0,"
+                     "\"istanbulBlock\":0,\"berlinBlock\":0,\"londonBlock\":0},"
+                     "\"difficulty\":0,\"alloc\":{},%s}",
+                     rows[i].header);
+        rig.config.genesis = kl_span_of(text, (usize)len);
+        rig.config.genesis_file = "my.json";
+        check_refused(&rig, KL_UNSUPPORTED, "my.json: ", rows[i].want);
+        rig_done(&rig);
+    }
+}
+
+KL_TEST(node_keeps_the_code_that_every_block_calls)
+{
+    static const u8 code[] = {0xfe};
+    struct rig rig;
+    kl_rule broken;
+    kl_devop op = {.kind = KL_DEVOP_SET_CODE,
+                   .address = {{0x00, 0x00, 0x09, 0x61, 0xef, 0x48, 0x0e, 0xb5, 0x5e, 0x80,
+                                0xd1, 0x9a, 0xd8, 0x35, 0x79, 0xa6, 0x4c, 0x00, 0x70, 0x02}},
+                   .code = KL_SPAN_OF(code)};
+    rig_init(&rig, false);
+    rig_open(&rig);
+    CHECK_OK(kl_host_dev(kl_node_host(rig.node), &op, &broken));
+    CHECK_RULE(broken, KL_RULE_DEV_SYSTEM_CODE);
+    op.address.b[19] = 0x03;
+    CHECK_OK(kl_host_dev(kl_node_host(rig.node), &op, &broken));
+    CHECK_RULE(broken, KL_RULE_NONE);
+    (void)send_value(&rig, 1);
+    CHECK_U64(block_number(&rig), 1);
+    rig_done(&rig);
+}
+
 KL_TEST(node_whose_port_is_taken_says_so)
 {
     struct rig rig, other;

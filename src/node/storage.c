@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "chain/rules.h"
 #include "lmdb/lmdb.h"
 #include "node/dev_genesis.h"
 #include "node/node_priv.h"
@@ -136,6 +137,23 @@ static kl_status judge_system_contracts(const struct kl_node *node, const kl_gen
                          "[EIP-7002, EIP-7251]; add it with the code that its EIP gives, or leave "
                          "out pragueTime",
                          genesis_name(node), missing);
+}
+
+/* Blocks would break rules that are judged against their parent's header. */
+static kl_status judge_header(const struct kl_node *node, const kl_header *h, kl_node_fault *fault)
+{
+    if (h->gas_limit < KL_GAS_LIMIT_MIN || h->gas_limit > KL_GAS_LIMIT_MAX)
+        return kl_node_blame(fault, KL_UNSUPPORTED,
+                             "%s: gasLimit: no block could follow: it must be at least 5000 and at "
+                             "most 2^63 - 1",
+                             genesis_name(node));
+    if (h->timestamp > INT64_MAX)
+        return kl_node_blame(
+            fault, KL_UNSUPPORTED,
+            "%s: timestamp: no block could follow: it must be at most 2^63 - 1, in "
+            "seconds",
+            genesis_name(node));
+    return KL_OK;
 }
 
 static kl_status blame_chain(struct kl_node *node, kl_status status, const kl_chain_report *r,
@@ -303,6 +321,8 @@ static kl_status judge_genesis(const struct kl_node *node, kl_node_fault *fault)
                                "chain whose engine is solo can be run",
                                genesis_name(node));
     else
+        status = judge_header(node, &genesis.header, fault);
+    if (status == KL_OK)
         status = judge_system_contracts(node, &genesis, fault);
     kl_arena_done(&arena);
     return status;
