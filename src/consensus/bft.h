@@ -2,8 +2,8 @@
  *
  * The host carries effects out in the order of the list and gives their answers back as events.
  * Nothing here is verified before the engine has it, except what the host read from its own disk
- * (KL_BFT_RESTORE_*).  Pointers of an event live as long as the call; those of an effect until the
- * next call of the engine.
+ * (KL_BFT_RESTORE_*).  Pointers of an effect hold until the next call of the engine; some are the
+ * event's, which live as long.
  *
  * [DESIGN 7: durability barrier]  KL_BFT_PERSIST appends to the consensus log and does not wait.
  * KL_BFT_BARRIER asks for KL_BFT_PERSISTED once all that was appended before it is durable, and,
@@ -42,7 +42,7 @@ typedef enum kl_bft_event_kind {
     KL_BFT_EXECUTED,     /* hash, verdict */
     KL_BFT_BODY,         /* hash: a body that was fetched is here */
     KL_BFT_SYNCED,       /* proposal: the host has committed all up to it by itself */
-    KL_BFT_NEXT_EPOCH,   /* epoch_config, behind KL_BFT_EPOCH_DONE */
+    KL_BFT_NEXT_EPOCH,   /* epoch_config; KL_BFT_EPOCH_DONE's block is durable */
 
     /* The world. */
     KL_BFT_TIMER,

@@ -1,0 +1,150 @@
+/* The moments at which something is due.  All are functions of the state; the one timer of the
+ * engine is set to the earliest. */
+#include "consensus/simplex_priv.h"
+
+#define PATIENCE_CAP    8u
+#define PATIENCE_MAX_NS (10u * 1000000000ull)
+
+/* [Simplex R11] deltas * Δ * 1.5^(views nullified in a row), at most 8 times, at most 10 s. */
+static u64 patience(const struct kl_simplex *s, u64 deltas)
+{
+    u64 base = kl_mul_sat_u64(deltas, s->config.delta_ns);
+    u64 ns = base;
+    for (u32 i = 0; i < s->nullified_in_row && ns < PATIENCE_CAP * base; i++)
+        ns = kl_add_sat_u64(ns, ns / 2);
+    return KL_MIN(KL_MIN(ns, kl_mul_sat_u64(base, PATIENCE_CAP)), PATIENCE_MAX_NS);
+}
+
+bool kl_simplex_is_unsettled(const struct kl_simplex *s)
+{
+    return s->notarized.view > s->final.view;
+}
+
+/* [Simplex R12] When there is reason for a block in our view, for a leader (a pending transaction
+ * counts at once) or for those who wait for it (it counts after Δ, in which it reaches the leader).
+ * A notarized head that is not final in time is reason too: the next block finalizes it. */
+static u64 reason_at(const struct kl_simplex *s, bool leads)
+{
+    const kl_simplex_slot *slot = slot_at(s, s->view);
+    u64 entered = s->entered_ns;
+    if (!s->config.empty_period_ns || slot->has_proposal)
+        return entered;
+    u64 at = kl_add_sat_u64(entered, s->config.empty_period_ns);
+    if (s->pending) {
+        u64 since = kl_add_sat_u64(s->pending_since_ns, leads ? 0 : s->config.delta_ns);
+        at = KL_MIN(at, KL_MAX(entered, since));
+    }
+    if (kl_simplex_is_unsettled(s))
+        at = KL_MIN(at, kl_add_sat_u64(entered, kl_mul_sat_u64(2, s->config.delta_ns)));
+    if (slot->nullify_some_ns != NEVER)
+        at = KL_MIN(at, KL_MAX(entered, slot->nullify_some_ns));
+    return at;
+}
+
+/* [Simplex R0] Its last led view came to nothing, and it was not heard since. */
+bool kl_simplex_is_skipped(const struct kl_simplex *s)
+{
+    return s->suspect_view[kl_valset_leader(s->set, s->view)] != 0;
+}
+
+u64 kl_simplex_leader_deadline(const struct kl_simplex *s)
+{
+    if (kl_simplex_is_skipped(s))
+        return s->entered_ns;
+    u64 wait = kl_add_sat_u64(s->config.block_period_ns, patience(s, 2));
+    return kl_add_sat_u64(reason_at(s, false), wait);
+}
+
+u64 kl_simplex_advance_deadline(const struct kl_simplex *s)
+{
+    u64 wait = kl_add_sat_u64(s->config.block_period_ns, patience(s, 3));
+    return kl_add_sat_u64(reason_at(s, false), wait);
+}
+
+u64 kl_simplex_propose_at(const struct kl_simplex *s, const kl_proposal *parent)
+{
+    const kl_simplex_slot *slot = slot_at(s, parent->view);
+    u64 at = s->entered_ns;
+    if (slot && slot->seen_ns)
+        at = KL_MAX(at, kl_add_sat_u64(slot->seen_ns, s->config.block_period_ns));
+    return KL_MAX(at, reason_at(s, true));
+}
+
+/* Whether something is missing that only repetition brings. */
+static bool is_stuck(const struct kl_simplex *s)
+{
+    const kl_simplex_slot *slot = slot_at(s, s->view);
+    return slot->own[KL_VOTE_NULLIFY - 1].state != OWN_NONE || slot->asked_certificates ||
+           slot->judged == JUDGED_MISSING || kl_simplex_is_unsettled(s) ||
+           s->committed.view < s->final.view;
+}
+
+static void retry_bodies(struct kl_simplex *s)
+{
+    for (u64 view = KL_MAX(s->base, s->committed.view + 1); view <= s->view; view++) {
+        kl_simplex_slot *slot = slot_at(s, view);
+        if (slot->judged != JUDGED_MISSING || !kl_simplex_target(slot))
+            continue;
+        kl_simplex_fetch_body(s, kl_simplex_target(slot), KL_BFT_ALL);
+        slot->judged = JUDGED_NOT; /* and ask once more: perhaps it was the clock or the disk */
+    }
+}
+
+/* [Simplex R7] Stuck: our stored nullify vote, with what lets a peer enter our view; stored
+ * finalize votes of a head that is not final, with its Notarization; and what is missing, asked of
+ * anybody. [Simplex R8] Nothing is signed here. */
+void kl_simplex_retry(struct kl_simplex *s)
+{
+    s->retry_at_ns = NEVER;
+    if (s->ended || !is_stuck(s))
+        return;
+    kl_simplex_slot *slot = slot_at(s, s->view);
+    const kl_simplex_own *own = own_of(slot, KL_VOTE_NULLIFY);
+    if (own->state == OWN_SENT) {
+        kl_simplex_emit(s, KL_BFT_SEND_VOTE)->vote = &own->vote;
+        const kl_certificate *entry = kl_simplex_entry(s);
+        if (entry)
+            kl_simplex_send_certificate(s, entry, KL_BFT_ALL);
+    }
+    kl_simplex_slot *head = slot_at(s, s->notarized.view);
+    if (kl_simplex_is_unsettled(s) && head) {
+        own = own_of(head, KL_VOTE_FINALIZE);
+        if (own->state == OWN_SENT)
+            kl_simplex_emit(s, KL_BFT_SEND_VOTE)->vote = &own->vote;
+        if (has_certificate(head, KL_VOTE_NOTARIZE))
+            kl_simplex_send_certificate(s, &head->certificate[KL_VOTE_NOTARIZE - 1], KL_BFT_ALL);
+    }
+    if (slot->asked_certificates)
+        slot->source = KL_BFT_ALL;
+    slot->asked_certificates = false;
+    s->syncing = false;
+    retry_bodies(s);
+}
+
+void kl_simplex_set_timer(struct kl_simplex *s)
+{
+    u64 at = NEVER;
+    if (!s->ended) {
+        const kl_simplex_slot *slot = slot_at(s, s->view);
+        if (is_stuck(s) && s->retry_at_ns == NEVER)
+            s->retry_at_ns = kl_add_sat_u64(s->now_ns, s->config.retry_ns);
+        at = s->retry_at_ns;
+        if (slot->own[KL_VOTE_NULLIFY - 1].state == OWN_NONE && s->signing &&
+            s->self != KL_BFT_NOBODY) {
+            at = KL_MIN(at, kl_simplex_advance_deadline(s));
+            if (!slot->has_proposal)
+                at = KL_MIN(at, kl_simplex_leader_deadline(s));
+            kl_proposal parent;
+            u64 missing;
+            if (kl_valset_leader(s->set, s->view) == s->self && !slot->building &&
+                slot->own[KL_VOTE_NOTARIZE - 1].state == OWN_NONE &&
+                kl_simplex_parent(s, s->view, &parent, &missing) == LINK_GOOD &&
+                kl_simplex_propose_at(s, &parent) > s->now_ns)
+                at = KL_MIN(at, kl_simplex_propose_at(s, &parent));
+        }
+    }
+    if (at == s->timer_ns && at > s->now_ns)
+        return;
+    s->timer_ns = at;
+    kl_simplex_emit(s, KL_BFT_SET_TIMER)->at_ns = at;
+}
