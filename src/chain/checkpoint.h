@@ -42,7 +42,7 @@ KL_MUST_USE kl_status kl_checkpoint_write(struct kl_fs *fs, struct kl_state *sta
 
 /* The checkpoint with the lowest version up to `most` (newest: the highest) whose head can be read
  * and whose head block's record is `least` or a later one; genesis lives in the arena.
- * KL_NOTFOUND; KL_UNSUPPORTED where a newer format is met first. */
+ * KL_NOTFOUND. */
 KL_MUST_USE kl_status kl_checkpoint_find(struct kl_fs *fs, u64 least, u64 most, bool newest,
                                          struct kl_arena *arena, kl_checkpoint *out);
 
