@@ -59,6 +59,12 @@ powercut: setup $(B)/build.ninja ## cut the power behind every disk operation of
 	@ninja -C $(B) chain_test
 	@KEEL_POWERCUT=300 $(B)/chain_test powercut
 
+sim-long: all ## search for seeds that break Simplex: SEEDS of them, from FROM on, NODES validators
+	@ninja -C $(B) consensus_test
+	@KEEL_SIM_SEEDS=$(SEEDS) KEEL_SIM_FROM=$(FROM) $(if $(NODES),KEEL_SIM_NODES=$(NODES)) $(B)/consensus_test 0x1 simplex_seeds
+SEEDS ?= 2000
+FROM  ?= 1000
+
 install: all ## put keel into $(PREFIX)/bin
 	@install -D -m 755 -s $(B)/keel $(DESTDIR)$(PREFIX)/bin/keel
 PREFIX ?= /usr/local

@@ -124,10 +124,7 @@ static void ledger_durable(struct sim *sim, sim_node *node, u64 height)
 
 static void do_epoch(struct sim *sim, sim_node *node)
 {
-    if (sim->o.host_mutants & SIM_GUARD_RESET)
-        node->guard_count = 0;
-    else
-        ledger_durable(sim, node, node->height);
+    ledger_durable(sim, node, node->height);
     sim_item *item = sim_item_new(sim, M_EVENT, node);
     item->event.kind = KL_BFT_NEXT_EPOCH;
     sim_post(sim, item, sim->now_ns + SIM_MS);

@@ -40,7 +40,7 @@ typedef enum kl_simplex_own_state {
 /* Our own vote of a kind in a view. */
 typedef struct kl_simplex_own {
     kl_simplex_own_state state;
-    bool is_signed;
+    bool is_signed, revived;
     u64 token; /* of the barrier that must end before it leaves */
     kl_vote vote;
 } kl_simplex_own;

@@ -57,14 +57,17 @@ static void revive(struct kl_simplex *s)
         for (kl_vote_kind kind = KL_VOTE_NOTARIZE; kind <= KL_VOTE_FINALIZE; kind++) {
             kl_simplex_own *own = own_of(slot, kind);
             const kl_proposal *p = &own->vote.subject.proposal;
-            if (own->state != OWN_RESTORED || !may_sign(s) || MUTANT(NO_REINJECTION))
+            if (own->state != OWN_RESTORED || !may_sign(s))
                 continue;
             const kl_proposal *target = kl_simplex_target(slot);
             bool is_judged = target && kl_proposal_eq(target, p) && slot->judged == JUDGED_VALID &&
                              kl_hash_eq(&slot->judged_hash, &p->block_hash);
-            if (kind == KL_VOTE_NULLIFY || (is_judged && (kind == KL_VOTE_NOTARIZE ||
-                                                          has_certificate(slot, KL_VOTE_NOTARIZE))))
+            if (kind == KL_VOTE_NULLIFY ||
+                (is_judged &&
+                 (kind == KL_VOTE_NOTARIZE || has_certificate(slot, KL_VOTE_NOTARIZE)))) {
+                own->revived = true;
                 barrier(s, own);
+            }
         }
     }
 }
@@ -92,7 +95,8 @@ static void release(struct kl_simplex *s)
             bool proposes = leads && own->vote.subject.kind == KL_VOTE_NOTARIZE;
             kl_simplex_emit(s, proposes ? KL_BFT_SEND_PROPOSAL : KL_BFT_SEND_VOTE)->vote =
                 &own->vote;
-            if (!slot->has_vote[own->vote.signer * KINDS + k])
+            if (!slot->has_vote[own->vote.signer * KINDS + k] &&
+                !(MUTANT(NO_REINJECTION) && own->revived))
                 kl_simplex_collect(s, slot, &own->vote, KL_BFT_NO_PEER);
         }
     }

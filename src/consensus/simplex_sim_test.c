@@ -219,6 +219,8 @@ void sim_start(struct sim *sim, sim_node *node)
     node->height = height;
     node->timer_ns = NEVER;
     u64 epoch = config.epoch.epoch;
+    if ((sim->o.host_mutants & SIM_GUARD_RESET) && config.epoch.floor.view == 0)
+        node->guard_count = 0;
     for (u32 i = 0; i < node->log_count; i++) {
         kl_bft_event event = {.kind = KL_BFT_RESTORE_CERTIFICATE,
                               .certificate = &node->log[i].certificate};
@@ -363,26 +365,31 @@ static void begin(struct sim *sim, const sim_options *options)
     }
 }
 
-void sim_run(struct sim *sim, const sim_options *options)
+void sim_begin(struct sim *sim, const sim_options *options)
 {
     begin(sim, options);
     sim->calm = options->calm;
     sim_post(sim, sim_item_new(sim, M_WORLD, NULL), 0);
-    while (sim->heap_count && !sim->broken[0]) {
+}
+
+void sim_until(struct sim *sim, u64 end_ns)
+{
+    while (sim->heap_count && !sim->broken[0] && sim->heap[0]->at_ns <= end_ns &&
+           sim->height + 8 < SIM_HEIGHTS_MAX && sim->block_count < SIM_BLOCKS_MAX - 64) {
         sim_item *item = pop(sim);
-        bool over = item->at_ns > sim->o.end_ns || sim->height + 8 > SIM_HEIGHTS_MAX ||
-                    sim->block_count > SIM_BLOCKS_MAX - 64;
-        if (!over) {
-            sim->now_ns = item->at_ns;
-            if (item->message == M_WORLD)
-                weather(sim);
-            else
-                sim_arrive(sim, item);
-        }
+        sim->now_ns = item->at_ns;
+        if (item->message == M_WORLD)
+            weather(sim);
+        else
+            sim_arrive(sim, item);
         free(item);
-        if (over)
-            break;
     }
+}
+
+void sim_run(struct sim *sim, const sim_options *options)
+{
+    sim_begin(sim, options);
+    sim_until(sim, options->end_ns);
     oracle_end(sim);
 }
 

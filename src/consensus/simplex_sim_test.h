@@ -40,7 +40,7 @@ typedef enum sim_kind {
 /* Bugs of the host. */
 enum {
     SIM_GUARD_UNSYNCED = 1 << 0,
-    SIM_GUARD_RESET = 1 << 1, /* at an epoch, before its last block is durable */
+    SIM_GUARD_RESET = 1 << 1, /* when a node starts in an epoch of which it has no block */
 };
 
 typedef struct sim_certificate {
@@ -176,6 +176,9 @@ struct sim {
 /* Runs a seed to its end, or to the first broken assertion; sim_done frees it. */
 void sim_run(struct sim *sim, const sim_options *options);
 void sim_done(struct sim *sim);
+/* The same in parts, for scripts. */
+void sim_begin(struct sim *sim, const sim_options *options);
+void sim_until(struct sim *sim, u64 end_ns);
 /* The options of a seed for n validators: faults, Byzantine kinds and timing. */
 sim_options sim_swarm(u64 seed, u32 validators);
 
