@@ -53,6 +53,9 @@ static int help_about(char *name)
 
 int kl_cli_main(int argc, char **argv)
 {
+    const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
+    if (argc > 0 && strcmp(slash ? slash + 1 : argv[0], "evm") == 0)
+        return kl_cmd_evm(argc, argv);
     if (argc < 2) {
         print_help();
         return KL_EXIT_USAGE;

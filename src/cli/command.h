@@ -18,10 +18,13 @@
 #include "cli/command.def"
 #undef KL_COMMAND_X
 
+/* `keel evm run`, a command of `keel evm`. */
+int kl_cmd_evm_run(int argc, char **argv);
+
 /* A name close to what was typed, or NULL: at most a third of the letters differ. */
 const char *kl_suggest(const char *typed, const char *const *names, usize count);
 
-/* Runs keel: argv as main has it. */
+/* Runs keel: argv as main has it.  By the name "evm" it is the command of that name. */
 int kl_cli_main(int argc, char **argv);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "codec/hex.h"
+#include "crypto/address.h"
 #include "crypto/keccak.h"
 
 #define KEYS_MAX ((usize)1 << 32)
@@ -171,7 +172,10 @@ static kl_status put_account(struct dump *d, const named_account *who)
     kl_account account;
     bool exists;
     char name[43] = "0x";
-    kl_hex_digits(name + 2, kl_address_span(&who->address));
+    if (d->shape == KL_DUMP_STATE)
+        kl_address_text(name, &who->address);
+    else
+        kl_hex_digits(name + 2, kl_address_span(&who->address));
     name[42] = '\0';
     KL_TRY(kl_view_account(d->view, &who->hash, &account, &exists));
     kl_json_put_key(d->out, name);

@@ -62,6 +62,15 @@ static bool put_common(char *out, const kl_tx_facts *facts, kl_rule rule, const 
     return true;
 }
 
+/* The index of the first blob whose hash is of no known version [EIP-4844]. */
+static usize bad_version(const kl_tx *tx)
+{
+    usize i = 0;
+    while (i < tx->blob_count && tx->blob_hashes[i].b[0] == 0x01)
+        i++;
+    return i;
+}
+
 /* What only executing has words for, of the sender's account and of blobs; false when rule is none
  * of these. */
 static bool put_run(char *out, const kl_tx_facts *facts, kl_rule rule, const char *address)
@@ -77,6 +86,8 @@ static bool put_run(char *out, const kl_tx_facts *facts, kl_rule rule, const cha
     else if (rule == KL_RULE_TX_BLOB_FEE_LOW)
         put(out, rule, ": address %s blobGasFeeCap: %s, blobBaseFee: %s", address,
             decimal(tx->max_blob_fee).text, decimal(facts->blob_fee).text);
+    else if (rule == KL_RULE_TX_BLOB_VERSION)
+        snprintf(out, KL_RULE_TEXT_MAX, "blob %zu has invalid hash version", bad_version(tx));
     else if (rule == KL_RULE_TX_AUTH_CREATE || rule == KL_RULE_TX_AUTH_EMPTY)
         put(out, rule, " (sender %s)", address);
     else
