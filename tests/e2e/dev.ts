@@ -11,11 +11,12 @@ import { type Hex, quantity, type RpcReceipt } from "./lib/rpc.ts";
 const WORDS = "candy maple cake sugar pudding cream honey rich smooth crumble sweet treat";
 const TO = "0x00000000000000000000000000000000000000aa";
 
-/* Headings, and the lines below each. */
+/* Headings, and the lines below each.  Anvil may name requests before it says that it listens. */
 function sections(log: string): Map<string, string[]> {
     const found = new Map<string, string[]>();
     let heading = "";
-    const lines = (log.split("Listening on")[0] as string).split("\n").map((line) => line.trim());
+    const lines = (log.split("Listening on")[0] as string).split("\n").map((line) => line.trim())
+        .filter((line) => !/^(eth|web3|net)_\w+$/.test(line));
     lines.forEach((line, i) => {
         if (/^=+$/.test(lines[i + 1] ?? "")) {
             heading = line;

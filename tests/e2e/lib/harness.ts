@@ -16,6 +16,8 @@ import { Node, type NodeOptions, type Target, targetOf, unready } from "./node.t
 
 const TEST_LIMIT_MS = 180_000;
 const THEME_LIMIT_MS = 1_500_000;
+/* Nodes of which a failed theme shows what they said. */
+const LAST_WORDS = 3;
 
 export interface Theme {
     readonly target: Target;
@@ -148,7 +150,7 @@ class Run implements Theme {
 
     async end(): Promise<never> {
         if (this.failed > 0) {
-            for (const node of this.nodes) {
+            for (const node of this.nodes.slice(-LAST_WORDS)) {
                 console.log(`-- last words of ${node.command}\n${indent(node.log.slice(-2000))}`);
             }
         }
