@@ -286,10 +286,9 @@ static bool mend(struct kl_simplex *s, const kl_certificate *certificate)
 {
     const kl_proposal *p = &certificate->subject.proposal;
     if (certificate->subject.kind == KL_VOTE_NULLIFY) {
-        if (p->view != s->run_end + 1)
-            return false;
-        s->run_end = p->view;
-        return true;
+        bool wants = kl_simplex_run_wants(s, p->view);
+        kl_simplex_run_add(s, p->view);
+        return wants;
     }
     if (p->view <= s->root.view)
         return false;
@@ -353,7 +352,7 @@ static bool is_news(const struct kl_simplex *s, const kl_vote_subject *subject)
     if (subject->kind == KL_VOTE_FINALIZE && p->view > s->final.view)
         return true;
     if (p->view < s->base)
-        return subject->kind == KL_VOTE_NULLIFY ? p->view == s->run_end + 1
+        return subject->kind == KL_VOTE_NULLIFY ? kl_simplex_run_wants(s, p->view)
                                                 : p->view > s->root.view;
     return !slot || !has_certificate(slot, subject->kind);
 }

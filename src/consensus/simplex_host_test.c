@@ -125,6 +125,7 @@ static void ledger_durable(struct sim *sim, sim_node *node, u64 height)
 static void do_epoch(struct sim *sim, sim_node *node)
 {
     ledger_durable(sim, node, node->height);
+    node->log_synced = node->log_count; /* its certificate too: others will ask for it */
     sim_item *item = sim_item_new(sim, M_EVENT, node);
     item->event.kind = KL_BFT_NEXT_EPOCH;
     sim_post(sim, item, sim->now_ns + SIM_MS);
@@ -323,7 +324,8 @@ static void arrive_built(struct sim *sim, sim_node *node, sim_item *item)
 {
     const kl_proposal *p = &item->proposal;
     u32 parent = (u32)(sim_block_of(sim, &p->parent_hash) - sim->blocks);
-    if (!(node->has[parent] & HAS_EXECUTED) || sim->block_count > SIM_BLOCKS_MAX - 8) {
+    if (sim->no_builds || !(node->has[parent] & HAS_EXECUTED) ||
+        sim->block_count > SIM_BLOCKS_MAX - 8) {
         item->event.kind = KL_BFT_BUILD_FAILED;
         return;
     }

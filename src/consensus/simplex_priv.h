@@ -5,7 +5,10 @@
 #include "consensus/simplex.h"
 
 #define NEVER UINT64_MAX
-enum { KINDS = 3 };
+enum {
+    KINDS = 3,
+    RUN_AHEAD = 1024, /* views */
+};
 
 /* Deliberate bugs, which the simulator must find.  They exist in its own copy of the engine only:
  * see simplex_mutant_test.c. */
@@ -92,6 +95,7 @@ struct kl_simplex {
     u8 *root_room;
     bool has_root_certificate;
     u64 run_end;
+    u64 ahead[RUN_AHEAD / 64]; /* bit view % RUN_AHEAD: nullified too, above a hole in the run */
 
     kl_proposal final, committed;
     bool has_final_certificate;
@@ -146,6 +150,9 @@ bool kl_simplex_notarized(const struct kl_simplex *s, kl_proposal *out, u64 view
 bool kl_simplex_nullified(const struct kl_simplex *s, u64 view);
 /* What is to be executed in the view: the notarized block, else the proposed one, else NULL. */
 const kl_proposal *kl_simplex_target(const kl_simplex_slot *slot);
+/* A view below the ring is known to be nullified; false when that is no news, or too far ahead. */
+bool kl_simplex_run_wants(const struct kl_simplex *s, u64 view);
+void kl_simplex_run_add(struct kl_simplex *s, u64 view);
 /* A new root below the ring, with what proves it. */
 void kl_simplex_root_set(struct kl_simplex *s, const kl_proposal *root,
                          const kl_certificate *certificate);

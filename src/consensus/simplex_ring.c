@@ -1,7 +1,7 @@
 /* The ring of views, and what is kept of those that left it: [root] is the newest block below the
  * ring that is known to be notarized or final, and all views of (root.view, run_end] are known to
  * be nullified.  A view that leaves with neither certificate breaks the run; the missing
- * certificates, asked for again, extend it one by one. */
+ * certificates, asked for again, mend it in any order. */
 #include "consensus/simplex_priv.h"
 
 usize kl_simplex_room(const kl_simplex_config *config)
@@ -40,6 +40,7 @@ void kl_simplex_ring_reset(struct kl_simplex *s, const kl_proposal *floor)
     s->root = s->final = s->committed = s->notarized = *floor;
     s->has_root_certificate = s->has_final_certificate = false;
     s->run_end = floor->view;
+    memset(s->ahead, 0, sizeof s->ahead);
     s->base = floor->view + 1;
     s->view = s->base;
     for (u32 i = 0; i < s->config.window; i++) {
@@ -48,12 +49,44 @@ void kl_simplex_ring_reset(struct kl_simplex *s, const kl_proposal *floor)
     }
 }
 
+static bool is_ahead(const struct kl_simplex *s, u64 view)
+{
+    return s->ahead[view % RUN_AHEAD / 64] >> (view % 64) & 1;
+}
+
+/* The run moves on, over what is known above its end. */
+static void run_to(struct kl_simplex *s, u64 end)
+{
+    do {
+        for (u64 view = s->run_end + 1; view <= end && view <= s->run_end + RUN_AHEAD; view++)
+            s->ahead[view % RUN_AHEAD / 64] &= ~(1ull << view % 64);
+        s->run_end = end;
+        end++;
+    } while (is_ahead(s, end));
+}
+
+bool kl_simplex_run_wants(const struct kl_simplex *s, u64 view)
+{
+    return view > s->run_end && view < s->run_end + RUN_AHEAD && !is_ahead(s, view);
+}
+
+void kl_simplex_run_add(struct kl_simplex *s, u64 view)
+{
+    if (!kl_simplex_run_wants(s, view))
+        return;
+    if (view == s->run_end + 1)
+        run_to(s, view);
+    else
+        s->ahead[view % RUN_AHEAD / 64] |= 1ull << view % 64;
+}
+
 void kl_simplex_root_set(struct kl_simplex *s, const kl_proposal *root,
                          const kl_certificate *certificate)
 {
     KL_ASSERT(root->view > s->root.view);
     s->root = *root;
-    s->run_end = KL_MAX(s->run_end, root->view);
+    if (root->view > s->run_end)
+        run_to(s, root->view);
     s->has_root_certificate = certificate;
     if (certificate)
         kl_simplex_certificate_copy(&s->root_certificate, s->root_room, certificate);
@@ -73,8 +106,8 @@ static void slot_leaves(struct kl_simplex *s, const kl_simplex_slot *slot)
     if (slot->view <= s->root.view)
         return;
     const kl_certificate *certificate = notarized_by(slot);
-    if (has_certificate(slot, KL_VOTE_NULLIFY) && s->run_end == slot->view - 1)
-        s->run_end = slot->view;
+    if (has_certificate(slot, KL_VOTE_NULLIFY))
+        kl_simplex_run_add(s, slot->view);
     if (certificate)
         kl_simplex_root_set(s, &certificate->subject.proposal, certificate);
 }

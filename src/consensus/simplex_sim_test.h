@@ -162,7 +162,7 @@ struct sim {
     kl_bft_effect *effects;
     usize effects_cap;
     bool cut[SIM_NODES_MAX][SIM_NODES_MAX];
-    bool calm;
+    bool calm, no_builds;
     /* the oracle */
     sim_view *views;
     u32 view_count;

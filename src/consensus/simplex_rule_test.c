@@ -1,0 +1,224 @@
+/* Single rules, on an engine that hears what it is told. */
+#include "base/test.h"
+#include "consensus/simplex_sim_test.h"
+
+static struct sim sim;
+static kl_bft_effects last;
+
+static void begin(u32 validators, u32 window)
+{
+    sim_options o = {.seed = 3,
+                     .validators = validators,
+                     .kind = SIM_SILENT,
+                     .gst_ns = NEVER,
+                     .end_ns = 600000 * SIM_MS,
+                     .delay_ns = 20 * SIM_MS,
+                     .epoch_blocks = 1000,
+                     .window = window};
+    sim_begin(&sim, &o);
+}
+
+static void cut(u32 node, bool is_cut)
+{
+    for (u32 i = 0; i < sim.count; i++)
+        sim.cut[node][i] = sim.cut[i][node] = is_cut;
+}
+
+/* One event for node 0, whose effects are looked at and not carried out. */
+static void tell(kl_bft_event event)
+{
+    last = (kl_bft_effects){sim.effects, 0, sim.effects_cap};
+    kl_simplex_mutants = 0;
+    kl_simplex_step(sim.nodes[0].engine, &event, sim.now_ns, &last);
+}
+
+static void tell_vote(u32 by, kl_vote_subject subject)
+{
+    kl_vote vote;
+    sim_sign(&sim, &sim.nodes[by], &subject, &vote);
+    tell((kl_bft_event){.kind = KL_BFT_VOTE, .peer = by, .vote = &vote});
+}
+
+static const kl_bft_effect *find(kl_bft_effect_kind kind)
+{
+    for (usize i = 0; i < last.count; i++)
+        if (last.list[i].kind == kind)
+            return &last.list[i];
+    return NULL;
+}
+
+static bool asked_to_sign(kl_vote_kind kind)
+{
+    for (usize i = 0; i < last.count; i++)
+        if (last.list[i].kind == KL_BFT_SIGN && last.list[i].subject.kind == kind)
+            return true;
+    return false;
+}
+
+static kl_vote_subject proposal(u64 view, u64 parent_view, const kl_hash *parent, u64 height)
+{
+    kl_vote_subject subject = {
+        .kind = KL_VOTE_NOTARIZE,
+        .proposal = {
+            .view = view, .parent_view = parent_view, .height = height, .parent_hash = *parent}};
+    subject.proposal.block_hash = sim_block_new(&sim, parent, height)->hash;
+    return subject;
+}
+
+static kl_vote_subject nullify(u64 view)
+{
+    return (kl_vote_subject){.kind = KL_VOTE_NULLIFY, .proposal = {.view = view}};
+}
+
+KL_TEST(simplex_r2_executes_before_it_notarizes)
+{
+    begin(4, 16);
+    kl_vote_subject p = proposal(1, 0, &sim.final[0], 1);
+    tell_vote(1, p);
+    CHECK(find(KL_BFT_EXECUTE) && !find(KL_BFT_SIGN));
+    tell((kl_bft_event){
+        .kind = KL_BFT_EXECUTED, .hash = p.proposal.block_hash, .verdict = KL_BFT_VALID});
+    CHECK(asked_to_sign(KL_VOTE_NOTARIZE));
+    CHECK(find(KL_BFT_BARRIER)->has_body);
+    sim_done(&sim);
+}
+
+KL_TEST(simplex_r2_unavailable_is_not_invalid)
+{
+    begin(4, 16);
+    kl_vote_subject p = proposal(1, 0, &sim.final[0], 1);
+    tell_vote(1, p);
+    tell((kl_bft_event){
+        .kind = KL_BFT_EXECUTED, .hash = p.proposal.block_hash, .verdict = KL_BFT_UNAVAILABLE});
+    CHECK(find(KL_BFT_FETCH_BODY) && !find(KL_BFT_SIGN));
+    CHECK_U64(find(KL_BFT_FETCH_BODY)->peer, 1);
+    CHECK_U64(kl_simplex_status_of(sim.nodes[0].engine, sim.now_ns).why, KL_SIMPLEX_WAITS_BODY);
+    tell((kl_bft_event){.kind = KL_BFT_BODY, .hash = p.proposal.block_hash});
+    CHECK(find(KL_BFT_EXECUTE));
+    tell((kl_bft_event){
+        .kind = KL_BFT_EXECUTED, .hash = p.proposal.block_hash, .verdict = KL_BFT_INVALID});
+    CHECK(asked_to_sign(KL_VOTE_NULLIFY));
+    sim_done(&sim);
+}
+
+KL_TEST(simplex_r2_a_gap_needs_its_nullifications)
+{
+    begin(4, 16);
+    for (u32 i = 1; i < 4; i++) /* view 1 passes; view 2's leader skips it */
+        tell_vote(i, nullify(1));
+    CHECK_U64(sim.nodes[0].engine->view, 2);
+    tell_vote(2, proposal(2, 0, &sim.final[0], 1));
+    CHECK(find(KL_BFT_EXECUTE));
+    kl_vote_subject p = proposal(2, 0, &sim.final[0], 1);
+    for (u32 i = 1; i < 4; i++)
+        tell_vote(i, nullify(2));
+    p = proposal(3, 2, &p.proposal.block_hash, 2); /* view 2 was never notarized here */
+    tell_vote(3, p);
+    const kl_bft_effect *ask = find(KL_BFT_FETCH_CERTIFICATES);
+    CHECK(ask && ask->peer == 3 && ask->from == 2 && ask->to == 2);
+    CHECK(!find(KL_BFT_EXECUTE) && !find(KL_BFT_SIGN));
+    CHECK_U64(kl_simplex_status_of(sim.nodes[0].engine, sim.now_ns).why, KL_SIMPLEX_WAITS_PARENT);
+    sim_done(&sim);
+}
+
+KL_TEST(simplex_r3_r13_a_second_proposal_is_evidence)
+{
+    begin(4, 16);
+    kl_vote_subject a = proposal(1, 0, &sim.final[0], 1);
+    tell_vote(1, a);
+    tell((kl_bft_event){
+        .kind = KL_BFT_EXECUTED, .hash = a.proposal.block_hash, .verdict = KL_BFT_VALID});
+    tell_vote(1, proposal(1, 0, &sim.final[0], 1));
+    CHECK(find(KL_BFT_FOUND));
+    tell_vote(2, a);
+    tell_vote(3, a);
+    CHECK_U64(sim.nodes[0].engine->view, 2); /* it may be notarized, and gets no finalize vote */
+    CHECK(!asked_to_sign(KL_VOTE_FINALIZE));
+    tell_vote(1, proposal(1, 0, &sim.final[0], 1));
+    CHECK(!find(KL_BFT_FOUND)); /* once */
+    sim_done(&sim);
+}
+
+KL_TEST(simplex_r8_no_finalize_vote_beside_a_nullify_vote)
+{
+    begin(4, 16);
+    sim.now_ns = 5000 * SIM_MS;
+    tell((kl_bft_event){.kind = KL_BFT_TIMER});
+    CHECK(asked_to_sign(KL_VOTE_NULLIFY));
+    kl_vote_subject p = proposal(1, 0, &sim.final[0], 1);
+    for (u32 i = 1; i < 4; i++)
+        tell_vote(i, p);
+    CHECK_U64(sim.nodes[0].engine->view, 2);
+    tell((kl_bft_event){
+        .kind = KL_BFT_EXECUTED, .hash = p.proposal.block_hash, .verdict = KL_BFT_VALID});
+    CHECK(!asked_to_sign(KL_VOTE_FINALIZE));
+    sim_done(&sim);
+}
+
+KL_TEST(simplex_r11_patience_has_an_end)
+{
+    begin(4, 16);
+    struct kl_simplex *s = sim.nodes[0].engine;
+    u64 before = 0;
+    for (s->nullified_in_row = 0; s->nullified_in_row < 64; s->nullified_in_row++) {
+        u64 wait = kl_simplex_advance_deadline(s) - s->entered_ns;
+        CHECK(wait >= before && wait <= s->config.block_period_ns + 10000 * SIM_MS);
+        before = wait;
+    }
+    sim_done(&sim);
+}
+
+KL_TEST(simplex_who_observes_signs_nothing_and_follows)
+{
+    begin(4, 16);
+    kl_bft_event off = {.kind = KL_BFT_SIGNING};
+    sim_step(&sim, &sim.nodes[0], &off);
+    sim_until(&sim, 20000 * SIM_MS);
+    CHECK_U64(sim.nodes[0].guard_count, 0);
+    CHECK(sim.height > 20 && sim.nodes[0].height + 3 > sim.height);
+    sim_done(&sim);
+}
+
+KL_TEST(simplex_a_key_used_elsewhere_stops_signing)
+{
+    begin(4, 16);
+    tell_vote(0, nullify(2));
+    CHECK(find(KL_BFT_KEY_IS_USED));
+    sim.now_ns = 30000 * SIM_MS;
+    tell((kl_bft_event){.kind = KL_BFT_TIMER});
+    CHECK(!find(KL_BFT_SIGN));
+    sim_done(&sim);
+}
+
+/* Far more views come to nothing than the ring holds; who slept through it fills the hole from the
+ * logs of the others. */
+KL_TEST(simplex_a_nullified_run_may_be_longer_than_the_ring)
+{
+    begin(4, 8);
+    sim_until(&sim, 3000 * SIM_MS);
+    cut(0, true);
+    sim.no_builds = true;
+    sim_until(&sim, 20000 * SIM_MS);
+    u64 height = sim.height, view = sim.nodes[1].engine->view;
+    CHECK(view > sim.nodes[0].engine->view + 40);
+    sim.no_builds = false;
+    cut(0, false);
+    cut(3, true); /* now the sleeper is needed */
+    sim_until(&sim, 60000 * SIM_MS);
+    if (sim.broken[0] || sim.height < height + 5)
+        kl_test_fail(__FILE__, __LINE__, "height %llu of %llu, %s", (unsigned long long)sim.height,
+                     (unsigned long long)height, sim.broken);
+    sim_done(&sim);
+}
+
+KL_TEST(simplex_who_was_away_catches_up)
+{
+    begin(4, 8);
+    cut(0, true);
+    sim_until(&sim, 30000 * SIM_MS);
+    CHECK(sim.height > 40 && sim.nodes[0].height == 0);
+    cut(0, false);
+    sim_until(&sim, 40000 * SIM_MS);
+    CHECK(sim.nodes[0].height + 3 > sim.height && !sim.broken[0]);
+    sim_done(&sim);
+}
