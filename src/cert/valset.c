@@ -1,14 +1,17 @@
 /* Leaders.  Let g be the weights' greatest common divisor and W' = W / g.  A circle of W' places is
- * divided into arcs, w / g places a validator, and view v leads from place v * stride mod W'.  As
- * stride is coprime to W', any W' views in a row meet every place once: the share is exact.  With
- * equal weights stride is 1, and turns go round in order.
+ * divided into arcs, w / g places a validator, and view v of epoch e leads from the place
+ * (start + v * stride) mod W'.  As stride is coprime to W', any W' views in a row meet every place
+ * once: the share is exact.  With equal weights stride is 1, and turns go round in order.
  *
  * Else turns should lie evenly.  How evenly a rotation spreads its points is told by the continued
  * fraction of stride / W': the smaller its quotients, the better, and the golden ratio's are all 1.
  * So stride is, of the coprimes within 32 of W' times the golden ratio, the one with the least sum
  * of quotients; of several the least.  For every W' up to 700 nobody is then ever 4 turns ahead of
  * or behind its share, in any row of views.  There is always one: numbers up to 2^32 have at most 9
- * prime factors, and then of 40 numbers in a row one is coprime (Jacobsthal). */
+ * prime factors, and then of 40 numbers in a row one is coprime (Jacobsthal).
+ *
+ * Views begin at 1 in each epoch, and an epoch may be shorter than a round.  So start moves from
+ * epoch to epoch, by the golden ratio of the circle: start = W' * (e times the ratio, mod 1). */
 #include "cert/valset.h"
 
 #include "codec/rlp.h"
@@ -157,7 +160,8 @@ kl_rule kl_valset_init(kl_valset *out, const kl_vote_scheme *scheme, const kl_va
 u32 kl_valset_leader(const kl_valset *set, u64 view)
 {
     u64 places = set->weight / set->unit;
-    u64 place = (u64)((u128)(view % places) * set->stride % places);
+    u64 start = (u64)(((u128)places * (set->epoch * GOLDEN)) >> 64);
+    u64 place = (u64)(((u128)(view % places) * set->stride + start) % places);
     for (u32 i = 0; i < set->count; i++) {
         u64 arc = set->validators[i].weight / set->unit;
         if (place < arc)

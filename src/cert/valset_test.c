@@ -73,6 +73,7 @@ KL_TEST(valset_leaders_share_by_weight)
         for (u32 i = 0; i < count; i++)
             weights[i] = unit * (1 + kl_rand_below(seed, round % 2 ? 3 : 60));
         weighted(weights, count);
+        rig.set.epoch = round % 4 ? kl_rand(seed) : 0;
         u64 places = rig.set.weight / rig.set.unit;
         CHECK(rig.set.unit % unit == 0);
         u64 start = kl_rand(seed) >> kl_rand_below(seed, 64);
@@ -92,13 +93,37 @@ KL_TEST(valset_leaders_share_by_weight)
     }
 }
 
+/* Property: over many short epochs, of a length that need not fit the round, everybody leads about
+ * by weight too. */
+KL_TEST(valset_short_epochs_leave_nobody_out)
+{
+    for (int round = 0; round < 40; round++) {
+        u64 weights[21], led[21] = {0}, length = 1 + kl_rand_below(seed, 12), epochs = 4000;
+        for (u32 i = 0; i < 21; i++)
+            weights[i] = round % 2 ? 1 : 1 + kl_rand_below(seed, 9);
+        weighted(weights, 21);
+        for (u64 e = 0; e < epochs; e++) {
+            rig.set.epoch = e;
+            for (u64 view = 1; view <= length; view++)
+                led[kl_valset_leader(&rig.set, view)]++;
+        }
+        for (u32 i = 0; i < 21; i++) { /* within a twentieth, and a few */
+            u64 got = led[i] * rig.set.weight, fair = epochs * length * weights[i];
+            u64 off = got > fair ? got - fair : fair - got;
+            CHECK(off < fair / 20 + 20 * length * rig.set.weight);
+        }
+    }
+}
+
 KL_TEST(valset_leaders_of_the_greatest_weights)
 {
     u64 weights[3] = {KL_WEIGHT_MAX - 3, 1, 2};
     weighted(weights, 3);
     CHECK_U64(rig.set.weight, KL_WEIGHT_MAX);
-    for (u64 i = 0; i < 1000; i++)
+    for (u64 i = 0; i < 1000; i++) {
+        rig.set.epoch = kl_rand(seed);
         CHECK(kl_valset_leader(&rig.set, kl_rand(seed)) < 3);
+    }
 }
 
 KL_TEST(valset_judges_what_it_is_made_of)
