@@ -160,6 +160,28 @@ KL_TEST(guard_finds_every_damage)
     kl_sim_disk_free(disk);
 }
 
+/* A request for which room has to be made is judged by the floor that rose. */
+KL_TEST(guard_makes_room_before_it_allows)
+{
+    init();
+    struct kl_guard *g = made(KL_GUARD_ROOM_MIN);
+    for (u64 view = 10; view < 10 + KL_GUARD_ROOM_MIN; view++)
+        CHECK_RULE(ask(g, KL_VOTE_NOTARIZE, 0, view, 1), KL_RULE_NONE);
+    CHECK_U64(kl_guard_floor(g).view, 0);
+    CHECK_RULE(ask(g, KL_VOTE_NULLIFY, 0, 11, 0), KL_RULE_GUARD_FLOOR);
+    CHECK_U64(kl_guard_floor(g).view, 10 + KL_GUARD_ROOM_MIN / 2);
+    for (u64 view = kl_guard_floor(g).view; view < 10 + KL_GUARD_ROOM_MIN; view++)
+        CHECK_RULE(ask(g, KL_VOTE_NOTARIZE, 0, view, 2), KL_RULE_GUARD_NOTARIZE);
+    CHECK_RULE(ask(g, KL_VOTE_NULLIFY, 0, 17, 0), KL_RULE_NONE);
+    CHECK_OK(kl_guard_sync(g));
+    kl_guard_close(g);
+    CHECK_RULE(opened(&g), KL_RULE_NONE);
+    CHECK_U64(kl_guard_floor(g).view, 10 + KL_GUARD_ROOM_MIN / 2);
+    CHECK_RULE(ask(g, KL_VOTE_FINALIZE, 0, 17, 1), KL_RULE_GUARD_NULLIFIED);
+    kl_guard_close(g);
+    kl_sim_disk_free(disk);
+}
+
 /* Nothing that was durable may be missing, though records that never were leave holes. */
 KL_TEST(guard_tells_a_hole_from_a_lost_record)
 {
