@@ -1,10 +1,11 @@
 /* fuzz: writes random state tests, with the post states that Keel computes, for other clients to
- * judge; and makes the tests small on which they differ. */
+ * judge. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
 #include "cli/command.h"
+#include "cli/fuzz_command.h"
 #include "cli/fuzz_gen.h"
 #include "cli/option.h"
 #include "evm/opcode.h"
@@ -98,7 +99,7 @@ static kl_status run(struct fuzz *z)
     return KL_OK;
 }
 
-static int fuzz_state(int argc, char **argv)
+int kl_fuzz_state_command(int argc, char **argv)
 {
     struct fuzz z = {.fork_name = "osaka", .seed = 1, .count = 100, .per_file = 100};
     const kl_option options[] = {
@@ -152,7 +153,8 @@ static void print_help(FILE *to)
 {
     fprintf(to, "usage: keel fuzz WHAT [OPTION]...\n\n"
                 "Writes random inputs for other clients to judge.\n\nwhat:\n"
-                "  state        State tests, with the post states that Keel computes\n\n"
+                "  state        State tests, with the post states that Keel computes\n"
+                "  shrink       A test on which another client differs, made small\n\n"
                 "'keel fuzz WHAT --help' tells more about one.\n");
 }
 
@@ -160,7 +162,9 @@ int kl_cmd_fuzz(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : NULL;
     if (what && strcmp(what, "state") == 0)
-        return fuzz_state(argc - 1, argv + 1);
+        return kl_fuzz_state_command(argc - 1, argv + 1);
+    if (what && strcmp(what, "shrink") == 0)
+        return kl_fuzz_shrink_command(argc - 1, argv + 1);
     if (what && (strcmp(what, "--help") == 0 || strcmp(what, "-h") == 0)) {
         print_help(stdout);
         return KL_EXIT_OK;

@@ -1,6 +1,7 @@
 #include "base/test.h"
 #include "cli/fixture.h"
 #include "cli/fuzz_gen.h"
+#include "cli/fuzz_shrink.h"
 #include "cli/statetest_tx.h"
 
 static const kl_fork forks[] = {KL_FRONTIER, KL_BERLIN, KL_LONDON, KL_SHANGHAI,
@@ -126,5 +127,51 @@ KL_TEST(fuzz_gas_is_at_the_edge)
         kl_arena_reset(&room.arena, (usize)16 << 20);
     }
     CHECK(edges >= 20);
+    close_room(&room);
+}
+
+/* Minds any case in which some account's code has an SSTORE. */
+static kl_status has_sstore(KL_UNUSED struct kl_fuzz_judge *judge, const kl_fuzz_case *c, bool *out)
+{
+    *out = false;
+    for (usize i = 0; i < c->alloc_count; i++)
+        if (c->alloc[i].code.len && memchr(c->alloc[i].code.p, 0x55, c->alloc[i].code.len))
+            *out = true;
+    return KL_OK;
+}
+
+static kl_status minds_nothing(KL_UNUSED struct kl_fuzz_judge *judge,
+                               KL_UNUSED const kl_fuzz_case *c, bool *out)
+{
+    *out = false;
+    return KL_OK;
+}
+
+/* Whatever can go goes: one account with one byte of code is left. */
+KL_TEST(fuzz_shrink_leaves_what_matters)
+{
+    struct room room;
+    usize shrunk = 0;
+    open_room(&room);
+    for (usize i = 0; i < 4; i++) {
+        struct kl_fuzz_judge judge = {has_sstore}, content = {minds_nothing};
+        kl_fuzz_case c;
+        bool differs;
+        u64 tries;
+        make(&room, kl_rand(seed) >> 1, KL_PRAGUE, &c);
+        CHECK(kl_fuzz_shrink(&room.bench, &content, &c, &room.arena, &tries) == KL_NOTFOUND);
+        CHECK_OK(has_sstore(&judge, &c, &differs));
+        if (differs) {
+            CHECK_OK(kl_fuzz_shrink(&room.bench, &judge, &c, &room.arena, &tries));
+            shrunk++;
+            CHECK(tries > 1 && c.gas_count == 1 && c.alloc_count == 1);
+            CHECK_HEX(c.alloc[0].code, "55");
+            CHECK(c.alloc[0].slot_count == 0 && c.alloc[0].nonce == 0);
+            CHECK(kl_u256_is_zero(c.alloc[0].balance) && c.tx.data.len == 0);
+            CHECK(c.tx.type == KL_TX_LEGACY && kl_u256_is_zero(c.tx.value));
+        }
+        kl_arena_reset(&room.arena, (usize)16 << 20);
+    }
+    CHECK(shrunk > 0);
     close_room(&room);
 }
