@@ -102,10 +102,7 @@ static void forget(const char *folder, const char *name)
 /* A database in files that have no names any more. */
 static kl_status open_scratch(struct kl_kv **out, const char *parent)
 {
-    const char *tmp = getenv("TMPDIR");
     char folder[4096];
-    if (!parent)
-        parent = tmp && *tmp ? tmp : "/tmp";
     if (snprintf(folder, sizeof folder, "%s/keel-verify-XXXXXX", parent) >= (int)sizeof folder)
         return KL_UNSUPPORTED;
     if (!mkdtemp(folder))
@@ -117,8 +114,27 @@ static kl_status open_scratch(struct kl_kv **out, const char *parent)
     return status;
 }
 
+/* Room for a state: a database and files.  KL_CANCELED when the reason has been told. */
+static kl_status open_room(const struct verify *v, struct kl_kv **kv, struct kl_fs **fs)
+{
+    const char *tmp = getenv("TMPDIR");
+    const char *parent = v->scratch ? v->scratch : tmp && *tmp ? tmp : "/tmp";
+    if (v->scratch && setenv("TMPDIR", v->scratch, 1) != 0)
+        return KL_NOMEM;
+    kl_status status = open_scratch(kv, parent);
+    if (status == KL_OK)
+        status = kl_sys_scratch_open(fs);
+    if (status != KL_NOTFOUND && status != KL_DENIED && status != KL_IO)
+        return status;
+    fprintf(stderr, "keel verify: no files can be made in %s: %s; --scratch names a folder\n",
+            parent, kl_status_text(status));
+    return KL_CANCELED;
+}
+
 static int complain(const struct verify *v, kl_status status)
 {
+    if (status == KL_CANCELED)
+        return KL_EXIT_FAILED;
     if (status == KL_BUSY)
         fprintf(stderr, "keel verify: a keel is running on %s; stop it first\n", v->dir);
     else if (status == KL_NOTFOUND)
@@ -140,9 +156,7 @@ static kl_status verify_ledger(const struct verify *v, struct kl_fs *fs, bool *g
     struct kl_workers *workers = NULL;
     struct told told;
     kl_verify_result result;
-    kl_status status = open_scratch(&scratch, v->scratch);
-    if (status == KL_OK)
-        status = kl_sys_scratch_open(&scratch_fs);
+    kl_status status = open_room(v, &scratch, &scratch_fs);
     if (status == KL_OK)
         status = kl_sys_workers_new(&workers, kl_sys_cpu_count());
     if (status == KL_OK) {

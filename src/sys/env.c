@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <malloc.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <time.h>
@@ -53,6 +54,11 @@ struct kl_entropy *kl_sys_entropy(void)
 void kl_sys_heap_gives_back(void)
 {
     KL_ASSERT(mallopt(M_MMAP_THRESHOLD, 256 << 10) == 1);
+}
+
+void kl_sys_file_limit_is_full(void)
+{
+    KL_ASSERT(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
 }
 
 /* The affinity mask is asked for with room for more and more processors, because the kernel refuses

@@ -19,6 +19,9 @@ void kl_sys_workers_free(struct kl_workers *workers);
  * built or read some large blocks holds their memory for good.  Before threads start. */
 void kl_sys_heap_gives_back(void);
 
+/* From here on a file that meets the process's limit (ulimit -f) is KL_FULL, and no signal. */
+void kl_sys_file_limit_is_full(void);
+
 /* How many processors this process may use, by its affinity. */
 usize kl_sys_cpu_count(void);
 

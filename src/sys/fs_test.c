@@ -3,12 +3,14 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/file_contract.h"
 #include "base/test.h"
+#include "sys/env.h"
 #include "sys/fs.h"
 
 /* A fresh folder under the system's one for temporary files. */
@@ -157,6 +159,24 @@ KL_TEST(fs_lock_of_a_folder_that_can_only_be_read)
     }
     CHECK_U64(outcome(child), 0);
     CHECK(chmod(temp.path, 0700) == 0);
+    temp_done(&temp);
+}
+
+KL_TEST(fs_a_file_that_may_not_grow_is_full)
+{
+    struct temp temp;
+    struct kl_file *file;
+    u8 bytes[8192] = {0};
+    temp_open(&temp);
+    pid_t child = start_child();
+    if (child == 0) {
+        const struct rlimit limit = {4096, 4096};
+        kl_sys_file_limit_is_full();
+        bool good = setrlimit(RLIMIT_FSIZE, &limit) == 0;
+        good = good && kl_fs_open(temp.fs, &file, "x", KL_OPEN_CREATE) == KL_OK;
+        _exit(good && kl_file_write(file, bytes, sizeof bytes, 0) == KL_FULL ? 0 : 1);
+    }
+    CHECK_U64(outcome(child), 0);
     temp_done(&temp);
 }
 
