@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "node/node_priv.h"
+#include "sys/tcp.h"
 
 #define SECOND_NS      UINT64_C(1000000000)
 #define STOP_GRACE_NS  (SECOND_NS / 4) /* for requests in flight */
@@ -119,23 +120,8 @@ kl_status kl_node_open(struct kl_node **out, const kl_node_config *config, kl_no
     return KL_OK;
 }
 
-static kl_status start_server(struct kl_node *node, kl_node_fault *fault)
+static kl_status blame_port(const kl_node_config *c, kl_status status, kl_node_fault *fault)
 {
-    const kl_node_config *c = &node->config;
-    const kl_rpc_config config = {
-        .host = c->host,
-        .port = c->port,
-        .threads = KL_MIN(kl_sys_cpu_count(), SERVER_THREADS),
-        .dev = kl_chain_spec(kl_host_chain(node->host))->dev,
-        .cors_origin = c->allow_origin,
-        .limits = kl_rpc_limits_default(),
-        .clock = kl_sys_clock(),
-        .backend = &node->backend,
-        .codes = node->codes,
-        .workers = node->workers,
-        .seed = new_seed(),
-    };
-    kl_status status = kl_rpc_start(&node->rpc, &config);
     if (status == KL_BUSY)
         return kl_node_blame(fault, status,
                              "port %u of %s is taken by another process; stop that one, or choose "
@@ -153,6 +139,37 @@ static kl_status start_server(struct kl_node *node, kl_node_fault *fault)
         return kl_node_blame(fault, status, "cannot listen on %s:%u: %s", c->host, c->port,
                              kl_status_text(status));
     return KL_OK;
+}
+
+/* Whoever cannot listen makes no chain either. */
+kl_status kl_node_try_port(const struct kl_node *node, kl_node_fault *fault)
+{
+    const kl_node_config *c = &node->config;
+    int fd;
+    if (!c->port)
+        return KL_OK;
+    KL_TRY(blame_port(c, kl_tcp_listen(&fd, c->host, c->port), fault));
+    kl_tcp_close(fd);
+    return KL_OK;
+}
+
+static kl_status start_server(struct kl_node *node, kl_node_fault *fault)
+{
+    const kl_node_config *c = &node->config;
+    const kl_rpc_config config = {
+        .host = c->host,
+        .port = c->port,
+        .threads = KL_MIN(kl_sys_cpu_count(), SERVER_THREADS),
+        .dev = kl_chain_spec(kl_host_chain(node->host))->dev,
+        .cors_origin = c->allow_origin,
+        .limits = kl_rpc_limits_default(),
+        .clock = kl_sys_clock(),
+        .backend = &node->backend,
+        .codes = node->codes,
+        .workers = node->workers,
+        .seed = new_seed(),
+    };
+    return blame_port(c, kl_rpc_start(&node->rpc, &config), fault);
 }
 
 static void *execution_main(void *host)

@@ -42,6 +42,10 @@ struct kl_node {
 kl_status kl_node_blame(kl_node_fault *fault, kl_status status, const char *format, ...)
     KL_PRINTF(3, 4);
 
+/* node.c: KL_OK when the configured port can be listened on, or any will do; blames as starting
+ * does. */
+KL_MUST_USE kl_status kl_node_try_port(const struct kl_node *node, kl_node_fault *fault);
+
 /* storage.c: the state database, and the chain over it. */
 KL_MUST_USE kl_status kl_node_open_storage(struct kl_node *node, kl_node_report *report,
                                            kl_node_fault *fault);

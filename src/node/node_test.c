@@ -618,6 +618,14 @@ KL_TEST(node_whose_port_is_taken_says_so)
     CHECK(kl_node_start(other.node, &other.fault) == KL_BUSY);
     CHECK(strstr(other.fault.text, "--port") != NULL);
     rig_done(&other);
+
+    char chain[128];
+    rig_init(&other, true);
+    other.config.port = kl_node_port(rig.node);
+    check_refused(&other, KL_BUSY, "is taken by another process", "--port");
+    snprintf(chain, sizeof chain, "%s/genesis.json", other.dir);
+    CHECK(access(chain, F_OK) != 0); /* no chain was made */
+    rig_done(&other);
     rig_done(&rig);
 }
 

@@ -342,7 +342,12 @@ kl_status kl_node_open_storage(struct kl_node *node, kl_node_report *report, kl_
                                  kl_status_text(status));
         return open_with_cache(node, report, fault);
     }
+    bool has_chain = true;
     status = kl_folder_open(&node->folder, node->config.dir, node->config.genesis.len > 0);
+    if (status == KL_OK)
+        status = kl_folder_has_chain(&node->folder, &has_chain);
+    if (status == KL_OK && !has_chain)
+        KL_TRY(kl_node_try_port(node, fault));
     if (status == KL_OK)
         status = prepare(node, report);
     if (status != KL_OK)
