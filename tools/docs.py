@@ -1,0 +1,54 @@
+#!/usr/bin/env python3
+"""Checks that documents agree with the tree: every link leads somewhere, and every source is named
+in its layer's page of docs/internals, so that a page is a whole map of its folder."""
+import pathlib
+import re
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)\s]*))?\)")
+SOURCE = re.compile(r"src/(\w+)/(\w+)\.(?:c|h|def)$")
+# What only tests are made of, and what a layer keeps to itself beside a source that is named.
+UNNAMED = re.compile(r"(_test|_fuzz|_bench|_priv|_rig|_twin|_contract)$|^(fake|fault)|^test")
+# Layers that share a page.
+PAGES = {"sim": "sys", "lmdb": "store"}
+
+
+def anchors(page):
+    heads = re.findall(r"^#+ (.*)$", page.read_text(), re.M)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+def check_links(page):
+    for path, anchor in LINK.findall(page.read_text()):
+        if "://" in path:
+            continue
+        to = (page.parent / path).resolve() if path else page
+        if not to.exists():
+            yield f"{page.relative_to(ROOT)}: link to {path}, which is not there"
+        elif anchor and anchor not in anchors(to):
+            yield f"{page.relative_to(ROOT)}: link to #{anchor}, which {path} does not have"
+
+
+def check_names(files):
+    for file in files:
+        source = SOURCE.match(file)
+        if not source or UNNAMED.search(source[2]):
+            continue
+        page = ROOT / "docs/internals" / f"{PAGES.get(source[1], source[1])}.md"
+        if page.exists() and not re.search(rf"(?<!\w){source[2]}(?!\w)", page.read_text()):
+            yield f"{file}: {page.relative_to(ROOT)} does not name it"
+
+
+def main():
+    files = subprocess.check_output(["git", "ls-files"], cwd=ROOT, text=True).split("\n")
+    pages = [f for f in files if f.endswith(".md") and not f.startswith("tests/corpus/")]
+    faults = [fault for page in pages for fault in check_links(ROOT / page)]
+    faults += check_names(files)
+    print("\n".join(faults), end="\n" if faults else "")
+    sys.exit(bool(faults))
+
+
+if __name__ == "__main__":
+    main()
