@@ -21,8 +21,8 @@ typedef u32 kl_bft_peer;
 #define KL_BFT_NO_PEER (UINT32_MAX - 1) /* in events: it came from nobody */
 
 typedef enum kl_bft_event_kind {
-    /* Before KL_BFT_START, in any order: certificates of the consensus log above the floor, and own
-     * votes of this epoch from the sign guard, signed again (votes are deterministic). */
+    /* Before KL_BFT_START, in any order: certificates of the consensus log from the floor's on, and
+     * own votes of this epoch from the sign guard, signed again (votes are deterministic). */
     KL_BFT_RESTORE_CERTIFICATE, /* certificate */
     KL_BFT_RESTORE_VOTE,        /* vote */
     KL_BFT_START,

@@ -28,7 +28,25 @@ const kl_certificate *kl_simplex_entry(const struct kl_simplex *s)
     for (usize i = 0; slot && i < KL_COUNT_OF(best); i++)
         if (has_certificate(slot, best[i]))
             return &slot->certificate[best[i] - 1];
-    return s->has_final_certificate ? &s->final_certificate : NULL;
+    return s->has_final_certificate  ? &s->final_certificate
+           : s->has_root_certificate ? &s->root_certificate
+                                     : NULL;
+}
+
+/* Of the floor's own certificates, restored, one stays: others may need it to enter our view. */
+static void learn_floor(struct kl_simplex *s, const kl_certificate *certificate)
+{
+    const kl_proposal *p = &certificate->subject.proposal;
+    if (certificate->subject.kind == KL_VOTE_FINALIZE && kl_proposal_eq(p, &s->final) &&
+        !s->has_final_certificate) {
+        kl_simplex_certificate_copy(&s->final_certificate, s->final_room, certificate);
+        s->has_final_certificate = true;
+    }
+    if (certificate->subject.kind == KL_VOTE_NOTARIZE && kl_proposal_eq(p, &s->root) &&
+        !s->has_root_certificate) {
+        kl_simplex_certificate_copy(&s->root_certificate, s->root_room, certificate);
+        s->has_root_certificate = true;
+    }
 }
 
 /* A validator is still in an earlier view: what lets it leave goes to it, not too often. */
@@ -313,6 +331,8 @@ void kl_simplex_learn(struct kl_simplex *s, const kl_certificate *certificate)
     kl_vote_kind kind = certificate->subject.kind;
     const kl_proposal *p = &certificate->subject.proposal;
     bool is_fork = forks(s, certificate);
+    if (!s->started)
+        learn_floor(s, certificate);
     kl_simplex_ring_reach(s, p->view);
     bool is_new = p->view >= s->base ? keep(s, certificate) : mend(s, certificate);
     if (p->view >= s->base) /* effects view what stays */

@@ -225,7 +225,7 @@ void sim_start(struct sim *sim, sim_node *node)
         kl_bft_event event = {.kind = KL_BFT_RESTORE_CERTIFICATE,
                               .certificate = &node->log[i].certificate};
         const kl_proposal *p = &event.certificate->subject.proposal;
-        if (p->epoch == epoch && p->view > config.epoch.floor.view)
+        if (p->epoch == epoch && p->view >= config.epoch.floor.view)
             sim_step(sim, node, &event);
     }
     for (u32 i = 0; i < node->guard_count; i++) {
