@@ -11,6 +11,7 @@
 #include "chain/verify.h"
 #include "cli/command.h"
 #include "cli/excerpt.h"
+#include "cli/family.h"
 #include "cli/option.h"
 #include "node/folder.h"
 #include "store/memkv.h"
@@ -371,8 +372,15 @@ static int fixture(int argc, char **argv)
 
 int kl_cmd_db(int argc, char **argv)
 {
-    if (argc >= 2 && strcmp(argv[1], "fixture") == 0)
-        return fixture(argc - 1, argv + 1);
-    fprintf(stderr, "keel db: what? keel db fixture\nTry 'keel db fixture --help'.\n");
-    return KL_EXIT_USAGE;
+    static const kl_member members[] = {
+        {"fixture", fixture, "Blocks of a chain as official blockchain tests"},
+    };
+    const kl_family family = {
+        .command = "db",
+        .noun = "action",
+        .help = "What lies in a data folder, for other tools.",
+        .members = members,
+        .count = KL_COUNT_OF(members),
+    };
+    return kl_family_run(&family, argc, argv);
 }

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "cli/command.h"
+#include "cli/family.h"
 #include "cli/fuzz_command.h"
 #include "cli/fuzz_gen.h"
 #include "cli/option.h"
@@ -149,28 +150,18 @@ int kl_fuzz_state_command(int argc, char **argv)
     return status == KL_OK ? KL_EXIT_OK : KL_EXIT_FAILED;
 }
 
-static void print_help(FILE *to)
-{
-    fprintf(to, "usage: keel fuzz WHAT [OPTION]...\n\n"
-                "Writes random inputs for other clients to judge.\n\nwhat:\n"
-                "  state        State tests, with the post states that Keel computes\n"
-                "  shrink       A test on which another client differs, made small\n\n"
-                "'keel fuzz WHAT --help' tells more about one.\n");
-}
-
 int kl_cmd_fuzz(int argc, char **argv)
 {
-    const char *what = argc > 1 ? argv[1] : NULL;
-    if (what && strcmp(what, "state") == 0)
-        return kl_fuzz_state_command(argc - 1, argv + 1);
-    if (what && strcmp(what, "shrink") == 0)
-        return kl_fuzz_shrink_command(argc - 1, argv + 1);
-    if (what && (strcmp(what, "--help") == 0 || strcmp(what, "-h") == 0)) {
-        print_help(stdout);
-        return KL_EXIT_OK;
-    }
-    if (what)
-        fprintf(stderr, "keel fuzz: unknown kind %s\n\n", what);
-    print_help(stderr);
-    return KL_EXIT_USAGE;
+    static const kl_member kinds[] = {
+        {"state", kl_fuzz_state_command, "State tests, with the post states that Keel computes"},
+        {"shrink", kl_fuzz_shrink_command, "A test on which another client differs, made small"},
+    };
+    const kl_family family = {
+        .command = "fuzz",
+        .noun = "kind",
+        .help = "Writes random inputs for other clients to judge.",
+        .members = kinds,
+        .count = KL_COUNT_OF(kinds),
+    };
+    return kl_family_run(&family, argc, argv);
 }
