@@ -157,10 +157,10 @@ kl_rule kl_valset_init(kl_valset *out, const kl_vote_scheme *scheme, const kl_va
     return KL_RULE_NONE;
 }
 
-u32 kl_valset_leader(const kl_valset *set, u64 view)
+u32 kl_valset_leader(const kl_valset *set, u64 epoch, u64 view)
 {
     u64 places = set->weight / set->unit;
-    u64 start = (u64)(((u128)places * (set->epoch * GOLDEN)) >> 64);
+    u64 start = (u64)(((u128)places * (epoch * GOLDEN)) >> 64);
     u64 place = (u64)(((u128)(view % places) * set->stride + start) % places);
     for (u32 i = 0; i < set->count; i++) {
         u64 arc = set->validators[i].weight / set->unit;

@@ -32,7 +32,6 @@ typedef struct kl_valset {
     u64 weight; /* W */
     u64 unit;   /* the greatest common divisor of the weights */
     u64 stride; /* of the leaders' round, see valset.c */
-    u64 epoch;  /* where that round begins; kl_valset_init says 0, whoever uses the set sets it */
     kl_hash hash;
 } kl_valset;
 
@@ -52,11 +51,11 @@ static inline u64 kl_valset_quorum(const kl_valset *set) /* Q */
     return set->weight - kl_valset_faulty(set);
 }
 
-/* Who leads a view ≥ 1 of the set's epoch, the same for everybody: a weighted round, about even.
+/* Who leads a view ≥ 1 of an epoch, the same for everybody: a weighted round, about even.
  * Over any W / unit views in a row a validator leads weight / unit times; in epoch 0 and with equal
  * weights it is validators[view mod count].  Rounds of other epochs begin elsewhere, evenly spread,
  * so that epochs shorter than a round leave nobody out.  O(count). */
-u32 kl_valset_leader(const kl_valset *set, u64 view);
+u32 kl_valset_leader(const kl_valset *set, u64 epoch, u64 view);
 
 /* rlp([scheme, [[operator, key, randao_key, weight], …]]); its keccak is the set's hash. */
 void kl_valset_encode(kl_out *out, const kl_valset *set);

@@ -20,8 +20,8 @@ int LLVMFuzzerTestOneInput(const u8 *bytes, usize len)
         kl_hash want = kl_keccak256(in);
         KL_ASSERT(kl_hash_eq(&set.hash, &want));
         for (u64 view = 0; view < 8; view++) {
-            KL_ASSERT(kl_valset_leader(&set, view) < set.count);
-            KL_ASSERT(kl_valset_leader(&set, UINT64_MAX - view) < set.count);
+            KL_ASSERT(kl_valset_leader(&set, view, view) < set.count);
+            KL_ASSERT(kl_valset_leader(&set, view, UINT64_MAX - view) < set.count);
         }
     }
     kl_arena_done(&arena);

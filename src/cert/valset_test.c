@@ -57,8 +57,8 @@ KL_TEST(valset_equal_weights_lead_in_turn)
             weights[i] = 7;
         weighted(weights, count);
         for (u64 view = 0; view < 100; view++)
-            CHECK_U64(kl_valset_leader(&rig.set, view), view % count);
-        CHECK_U64(kl_valset_leader(&rig.set, UINT64_MAX), UINT64_MAX % count);
+            CHECK_U64(kl_valset_leader(&rig.set, 0, view), view % count);
+        CHECK_U64(kl_valset_leader(&rig.set, 0, UINT64_MAX), UINT64_MAX % count);
     }
 }
 
@@ -73,17 +73,17 @@ KL_TEST(valset_leaders_share_by_weight)
         for (u32 i = 0; i < count; i++)
             weights[i] = unit * (1 + kl_rand_below(seed, round % 2 ? 3 : 60));
         weighted(weights, count);
-        rig.set.epoch = round % 4 ? kl_rand(seed) : 0;
+        u64 epoch = round % 4 ? kl_rand(seed) : 0;
         u64 places = rig.set.weight / rig.set.unit;
         CHECK(rig.set.unit % unit == 0);
         u64 start = kl_rand(seed) >> kl_rand_below(seed, 64);
         start = KL_MIN(start, UINT64_MAX - 4 * places); /* the row does not wrap */
         for (u64 i = 0; i < places; i++)
-            before[kl_valset_leader(&rig.set, start + i)]++;
+            before[kl_valset_leader(&rig.set, epoch, start + i)]++;
         for (u32 i = 0; i < count; i++)
             CHECK_U64(before[i], weights[i] / rig.set.unit);
         for (u64 n = 1; n <= 2 * places; n++) {
-            led[kl_valset_leader(&rig.set, start + n - 1)]++;
+            led[kl_valset_leader(&rig.set, epoch, start + n - 1)]++;
             for (u32 i = 0; i < count; i++) { /* |led - n w / W| */
                 u64 got = led[i] * rig.set.weight, fair = n * weights[i];
                 u64 off = got > fair ? got - fair : fair - got;
@@ -103,9 +103,8 @@ KL_TEST(valset_short_epochs_leave_nobody_out)
             weights[i] = round % 2 ? 1 : 1 + kl_rand_below(seed, 9);
         weighted(weights, 21);
         for (u64 e = 0; e < epochs; e++) {
-            rig.set.epoch = e;
             for (u64 view = 1; view <= length; view++)
-                led[kl_valset_leader(&rig.set, view)]++;
+                led[kl_valset_leader(&rig.set, e, view)]++;
         }
         for (u32 i = 0; i < 21; i++) { /* within a twentieth, and a few */
             u64 got = led[i] * rig.set.weight, fair = epochs * length * weights[i];
@@ -121,8 +120,7 @@ KL_TEST(valset_leaders_of_the_greatest_weights)
     weighted(weights, 3);
     CHECK_U64(rig.set.weight, KL_WEIGHT_MAX);
     for (u64 i = 0; i < 1000; i++) {
-        rig.set.epoch = kl_rand(seed);
-        CHECK(kl_valset_leader(&rig.set, kl_rand(seed)) < 3);
+        CHECK(kl_valset_leader(&rig.set, kl_rand(seed), kl_rand(seed)) < 3);
     }
 }
 

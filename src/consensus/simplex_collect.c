@@ -133,7 +133,7 @@ void kl_simplex_collect(struct kl_simplex *s, kl_simplex_slot *slot, const kl_vo
     slot->has_vote[signer * KINDS + kind - 1] = true;
     if (s->suspect_view[signer] && slot->view > s->suspect_view[signer])
         s->suspect_view[signer] = 0;
-    bool leads = signer == kl_valset_leader(s->set, slot->view);
+    bool leads = signer == kl_valset_leader(s->set, s->epoch, slot->view);
     if (leads && kind == KL_VOTE_NOTARIZE)
         propose_comes(s, slot, vote, peer);
     if (leads && kind == KL_VOTE_NULLIFY)
@@ -178,7 +178,7 @@ static void on_good_vote(struct kl_simplex *s, kl_simplex_slot *slot, const kl_v
         found(s, held, vote);
     bool is_second = has_cell(slot, vote->signer, kind);
     if (is_second && kind == KL_VOTE_NOTARIZE &&
-        vote->signer == kl_valset_leader(s->set, slot->view))
+        vote->signer == kl_valset_leader(s->set, s->epoch, slot->view))
         slot->leader_equivocates = true; /* [Simplex R3] */
     if (!is_second || MUTANT(SECOND_REPLACES))
         kl_simplex_collect(s, slot, vote, peer);
@@ -241,7 +241,8 @@ void kl_simplex_restore_vote(struct kl_simplex *s, const kl_vote *vote)
     own->state = OWN_RESTORED;
     own->is_signed = true;
     own->vote = *vote;
-    if (vote->subject.kind == KL_VOTE_NOTARIZE && s->self == kl_valset_leader(s->set, p->view))
+    if (vote->subject.kind == KL_VOTE_NOTARIZE &&
+        s->self == kl_valset_leader(s->set, s->epoch, p->view))
         propose_comes(s, slot, vote, KL_BFT_NO_PEER);
     s->view = KL_MAX(s->view, p->view);
 }
@@ -321,7 +322,7 @@ static void suspect(struct kl_simplex *s, u64 view)
     if (has_certificate(slot, KL_VOTE_NOTARIZE))
         return;
     s->nullified_in_row += s->nullified_in_row < 64;
-    u32 leader = kl_valset_leader(s->set, view);
+    u32 leader = kl_valset_leader(s->set, s->epoch, view);
     if (leader != s->self)
         s->suspect_view[leader] = view;
 }

@@ -91,7 +91,7 @@ static void release(struct kl_simplex *s)
                 view + s->config.window / 2 <= s->view)
                 continue;
             own->state = OWN_SENT;
-            bool leads = kl_valset_leader(s->set, view) == s->self;
+            bool leads = kl_valset_leader(s->set, s->epoch, view) == s->self;
             bool proposes = leads && own->vote.subject.kind == KL_VOTE_NOTARIZE;
             kl_simplex_emit(s, proposes ? KL_BFT_SEND_PROPOSAL : KL_BFT_SEND_VOTE)->vote =
                 &own->vote;
@@ -200,7 +200,7 @@ static void give_up(struct kl_simplex *s, kl_simplex_slot *slot)
 /* [Simplex R1] */
 static void propose(struct kl_simplex *s, kl_simplex_slot *slot)
 {
-    if (!may_sign(s) || kl_valset_leader(s->set, s->view) != s->self || slot->building ||
+    if (!may_sign(s) || kl_valset_leader(s->set, s->epoch, s->view) != s->self || slot->building ||
         slot->has_proposal || is_cast(slot, KL_VOTE_NOTARIZE) || is_cast(slot, KL_VOTE_NULLIFY))
         return;
     kl_simplex_own *own = own_of(slot, KL_VOTE_NOTARIZE);

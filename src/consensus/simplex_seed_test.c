@@ -51,7 +51,8 @@ KL_TEST(simplex_seeds_keep_every_promise)
                                         "sync",     "serve log", "penalty"};
     for (u32 i = 0; i < SOMETIMES_COUNT; i++) {
         printf("  %s in %llu\n", names[i], (unsigned long long)sometimes[i]);
-        if (!sometimes[i] && count >= 160)
+        bool possible = i != SOMETIMES_EVIDENCE || number("KEEL_SIM_NODES", 4) > 3;
+        if (!sometimes[i] && possible && count >= 160)
             kl_test_fail(__FILE__, __LINE__, "%s never happened", names[i]);
     }
 }

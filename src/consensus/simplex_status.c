@@ -57,7 +57,7 @@ kl_simplex_status kl_simplex_status_of(const struct kl_simplex *s, u64 now_ns)
         .epoch = s->epoch,
         .view = s->view,
         .entered_ns = s->entered_ns,
-        .leader = kl_valset_leader(s->set, s->view),
+        .leader = kl_valset_leader(s->set, s->epoch, s->view),
         .leader_is_skipped = kl_simplex_is_skipped(s),
         .final = s->final,
         .notarized = s->notarized,

@@ -44,7 +44,7 @@ static u64 reason_at(const struct kl_simplex *s, bool leads)
 /* [Simplex R0] Its last led view came to nothing, and it was not heard since. */
 bool kl_simplex_is_skipped(const struct kl_simplex *s)
 {
-    return s->suspect_view[kl_valset_leader(s->set, s->view)] != 0;
+    return s->suspect_view[kl_valset_leader(s->set, s->epoch, s->view)] != 0;
 }
 
 u64 kl_simplex_leader_deadline(const struct kl_simplex *s)
@@ -136,7 +136,7 @@ void kl_simplex_set_timer(struct kl_simplex *s)
                 at = KL_MIN(at, kl_simplex_leader_deadline(s));
             kl_proposal parent;
             u64 missing;
-            if (kl_valset_leader(s->set, s->view) == s->self && !slot->building &&
+            if (kl_valset_leader(s->set, s->epoch, s->view) == s->self && !slot->building &&
                 slot->own[KL_VOTE_NOTARIZE - 1].state == OWN_NONE &&
                 kl_simplex_parent(s, s->view, &parent, &missing) == LINK_GOOD &&
                 kl_simplex_propose_at(s, &parent) > s->now_ns)
