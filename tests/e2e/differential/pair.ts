@@ -3,6 +3,7 @@
  * What can be the same is made so: genesis time, base fee, gas limit, coinbase, each block's time.
  * Block hashes and PREVRANDAO are not, and no transaction reads them. */
 import { isDeepStrictEqual } from "node:util";
+import { until } from "../lib/harness.ts";
 import type { Node } from "../lib/node.ts";
 import { type Hex, quantity, RpcError, type RpcLog, type RpcReceipt } from "../lib/rpc.ts";
 import { dumpOf, NOTHING, provenOf } from "./dump.ts";
@@ -161,11 +162,18 @@ export class Pair {
             ({ number, timestamp, miner, baseFeePerGas, gasUsed, gasLimit, logsBloom, receiptsRoot, transactionsRoot, transactions });
         const mined = await this.#compare(items);
         this.#same(`block ${Number(first.number)}`, [parts(first), parts(second)]);
-        const [fees, fees2] = await this.#both((node) =>
-            node.rpc.call<{ baseFeePerGas: Hex[] }>("eth_feeHistory", ["0x1", "latest", []]));
-        this.#same("next base fee", [fees.baseFeePerGas, fees2.baseFeePerGas]);
-        this.baseFee = BigInt(fees.baseFeePerGas[1] as Hex);
+        const [fees, fees2] = await this.#both((node) => this.#fees(node));
+        this.#same("next base fee", [fees, fees2]);
+        this.baseFee = BigInt(fees[1] as Hex);
         return mined;
+    }
+
+    /* The newest block's base fee and the next one's.  Anvil writes its history beside its blocks, a moment later. */
+    #fees(node: Node): Promise<Hex[]> {
+        return until("the newest block's fees", async () => {
+            const { baseFeePerGas } = await node.rpc.call<{ baseFeePerGas: Hex[] }>("eth_feeHistory", ["0x1", "latest", []]);
+            return baseFeePerGas.length === 2 ? baseFeePerGas : undefined;
+        });
     }
 
     async #compare(items: readonly Item[]): Promise<Mined[]> {
