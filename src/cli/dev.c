@@ -259,8 +259,7 @@ static void greet_json(struct kl_greeting *greeting, struct kl_node *node, struc
 {
     const struct dev *d = (struct dev *)((char *)greeting - offsetof(struct dev, greeting));
     struct kl_json_out out = kl_greeting_begin(&d->node, node, text);
-    kl_json_put_key(&out, "mnemonic");
-    kl_json_put_text(&out, d->mnemonic);
+    kl_json_add_text(&out, "mnemonic", d->mnemonic);
     kl_json_put_key(&out, "accounts");
     kl_json_put_array(&out);
     for (usize i = 0; i < d->accounts; i++)

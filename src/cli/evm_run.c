@@ -302,8 +302,7 @@ static kl_status print_dump(struct run *r, struct kl_view *view, const kl_hash *
     kl_hex_digits(digits, kl_hash_span(root));
     digits[64] = '\0';
     kl_json_put_object(&out);
-    kl_json_put_key(&out, "root");
-    kl_json_put_text(&out, digits);
+    kl_json_add_text(&out, "root", digits);
     kl_json_put_key(&out, "accounts");
     kl_status status = kl_world_dump(&out, view, KL_DUMP_STATE, &r->arena);
     if (status == KL_OK) {

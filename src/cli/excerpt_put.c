@@ -1,43 +1,19 @@
 #include "cli/excerpt.h"
 #include "cli/fixture_put.h"
 
-static void put_hash(struct kl_json_out *out, const char *key, const kl_hash *hash)
-{
-    kl_json_put_key(out, key);
-    kl_json_put_hash(out, hash);
-}
-
-static void put_data(struct kl_json_out *out, const char *key, kl_span bytes)
-{
-    kl_json_put_key(out, key);
-    kl_json_put_data(out, bytes);
-}
-
-static void put_number(struct kl_json_out *out, const char *key, u64 v)
-{
-    kl_json_put_key(out, key);
-    kl_json_put_quantity(out, v);
-}
-
-static void put_u256(struct kl_json_out *out, const char *key, kl_u256 v)
-{
-    kl_json_put_key(out, key);
-    kl_json_put_quantity_u256(out, v);
-}
-
 static void put_tail(struct kl_json_out *out, const kl_header *h)
 {
     if (h->tail >= 1)
-        put_u256(out, "baseFeePerGas", h->base_fee);
+        kl_json_add_quantity_u256(out, "baseFeePerGas", h->base_fee);
     if (h->tail >= 2)
-        put_hash(out, "withdrawalsRoot", &h->withdrawals_root);
+        kl_json_add_hash(out, "withdrawalsRoot", &h->withdrawals_root);
     if (h->tail >= 5) {
-        put_number(out, "blobGasUsed", h->blob_gas_used);
-        put_number(out, "excessBlobGas", h->excess_blob_gas);
-        put_hash(out, "parentBeaconBlockRoot", &h->parent_beacon_root);
+        kl_json_add_quantity(out, "blobGasUsed", h->blob_gas_used);
+        kl_json_add_quantity(out, "excessBlobGas", h->excess_blob_gas);
+        kl_json_add_hash(out, "parentBeaconBlockRoot", &h->parent_beacon_root);
     }
     if (h->tail >= 6)
-        put_hash(out, "requestsHash", &h->requests_hash);
+        kl_json_add_hash(out, "requestsHash", &h->requests_hash);
 }
 
 static void put_header(struct kl_json_out *out, const char *key, const kl_header *h)
@@ -45,22 +21,22 @@ static void put_header(struct kl_json_out *out, const char *key, const kl_header
     kl_hash hash = kl_header_hash(h);
     kl_json_put_key(out, key);
     kl_json_put_object(out);
-    put_hash(out, "hash", &hash);
-    put_hash(out, "parentHash", &h->parent_hash);
-    put_hash(out, "uncleHash", &h->ommers_hash);
-    put_data(out, "coinbase", kl_address_span(&h->coinbase));
-    put_hash(out, "stateRoot", &h->state_root);
-    put_hash(out, "transactionsTrie", &h->transactions_root);
-    put_hash(out, "receiptTrie", &h->receipts_root);
-    put_data(out, "bloom", kl_span_of(h->logs_bloom.b, sizeof h->logs_bloom.b));
-    put_u256(out, "difficulty", h->difficulty);
-    put_number(out, "number", h->number);
-    put_number(out, "gasLimit", h->gas_limit);
-    put_number(out, "gasUsed", h->gas_used);
-    put_number(out, "timestamp", h->timestamp);
-    put_data(out, "extraData", kl_span_of(h->extra_data, h->extra_len));
-    put_hash(out, "mixHash", &h->mix_hash);
-    put_data(out, "nonce", kl_span_of(h->nonce, sizeof h->nonce));
+    kl_json_add_hash(out, "hash", &hash);
+    kl_json_add_hash(out, "parentHash", &h->parent_hash);
+    kl_json_add_hash(out, "uncleHash", &h->ommers_hash);
+    kl_json_add_data(out, "coinbase", kl_address_span(&h->coinbase));
+    kl_json_add_hash(out, "stateRoot", &h->state_root);
+    kl_json_add_hash(out, "transactionsTrie", &h->transactions_root);
+    kl_json_add_hash(out, "receiptTrie", &h->receipts_root);
+    kl_json_add_data(out, "bloom", kl_span_of(h->logs_bloom.b, sizeof h->logs_bloom.b));
+    kl_json_add_quantity_u256(out, "difficulty", h->difficulty);
+    kl_json_add_quantity(out, "number", h->number);
+    kl_json_add_quantity(out, "gasLimit", h->gas_limit);
+    kl_json_add_quantity(out, "gasUsed", h->gas_used);
+    kl_json_add_quantity(out, "timestamp", h->timestamp);
+    kl_json_add_data(out, "extraData", kl_span_of(h->extra_data, h->extra_len));
+    kl_json_add_hash(out, "mixHash", &h->mix_hash);
+    kl_json_add_data(out, "nonce", kl_span_of(h->nonce, sizeof h->nonce));
     put_tail(out, h);
     kl_json_put_object_end(out);
 }
@@ -79,17 +55,16 @@ static void put_config(struct kl_json_out *out, const kl_excerpt *x)
     kl_blob_schedule blobs = kl_spec_blobs(&x->spec, x->fork);
     kl_json_put_key(out, "config");
     kl_json_put_object(out);
-    kl_json_put_key(out, "network");
-    kl_json_put_text(out, kl_fork_name(x->fork));
-    put_number(out, "chainid", x->spec.chain_id);
+    kl_json_add_text(out, "network", kl_fork_name(x->fork));
+    kl_json_add_quantity(out, "chainid", x->spec.chain_id);
     if (blobs.update_fraction) {
         kl_json_put_key(out, "blobSchedule");
         kl_json_put_object(out);
         kl_json_put_key(out, kl_fork_name(x->fork));
         kl_json_put_object(out);
-        put_number(out, "target", blobs.target);
-        put_number(out, "max", blobs.max);
-        put_number(out, "baseFeeUpdateFraction", blobs.update_fraction);
+        kl_json_add_quantity(out, "target", blobs.target);
+        kl_json_add_quantity(out, "max", blobs.max);
+        kl_json_add_quantity(out, "baseFeeUpdateFraction", blobs.update_fraction);
         kl_json_put_object_end(out);
         kl_json_put_object_end(out);
     }
@@ -104,7 +79,7 @@ static kl_status put_genesis(struct kl_json_out *out, const kl_excerpt *x, struc
     if (!room.p)
         return KL_NOMEM;
     kl_block_encode(&room, &block);
-    put_data(out, "genesisRLP", kl_out_done(&room));
+    kl_json_add_data(out, "genesisRLP", kl_out_done(&room));
     put_header(out, "genesisBlockHeader", &x->parent);
     return KL_OK;
 }
@@ -119,7 +94,7 @@ static kl_status put_blocks(struct kl_json_out *out, const kl_excerpt *x, struct
         kl_arena_mark mark = kl_arena_here(arena);
         KL_TRY(kl_block_decode(&block, x->blocks[i], &x->spec, arena, &broken));
         kl_json_put_object(out);
-        put_data(out, "rlp", x->blocks[i]);
+        kl_json_add_data(out, "rlp", x->blocks[i]);
         put_header(out, "blockHeader", &block.header);
         kl_json_put_key(out, "uncleHeaders");
         kl_json_put_array(out);
@@ -138,19 +113,17 @@ kl_status kl_excerpt_put(struct kl_json_out *out, const char *name, const kl_exc
     kl_json_put_object(out);
     kl_json_put_key(out, "_info");
     kl_json_put_object(out);
-    kl_json_put_key(out, "comment");
-    kl_json_put_text(out, x->anchored ? "on an anchor that stands in the parent's place"
-                                      : "blocks as they are in the chain");
+    kl_json_add_text(out, "comment",
+                     x->anchored ? "on an anchor that stands in the parent's place"
+                                 : "blocks as they are in the chain");
     kl_json_put_object_end(out);
-    kl_json_put_key(out, "network");
-    kl_json_put_text(out, kl_fork_name(x->fork));
-    kl_json_put_key(out, "sealEngine");
-    kl_json_put_text(out, "NoProof");
+    kl_json_add_text(out, "network", kl_fork_name(x->fork));
+    kl_json_add_text(out, "sealEngine", "NoProof");
     put_config(out, x);
     put_state(out, "pre", x->pre, x->pre_count);
     KL_TRY(put_genesis(out, x, arena));
     KL_TRY(put_blocks(out, x, arena));
-    put_hash(out, "lastblockhash", &x->last_hash);
+    kl_json_add_hash(out, "lastblockhash", &x->last_hash);
     put_state(out, "postState", x->post, x->post_count);
     kl_json_put_object_end(out);
     return out->buf->failed ? KL_NOMEM : KL_OK;

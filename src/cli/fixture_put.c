@@ -15,12 +15,9 @@ void kl_fixture_put_account(struct kl_json_out *out, const kl_alloc *a)
 {
     put_hex_key(out, kl_address_span(&a->address));
     kl_json_put_object(out);
-    kl_json_put_key(out, "balance");
-    kl_json_put_quantity_u256(out, a->balance);
-    kl_json_put_key(out, "nonce");
-    kl_json_put_quantity(out, a->nonce);
-    kl_json_put_key(out, "code");
-    kl_json_put_data(out, a->code);
+    kl_json_add_quantity_u256(out, "balance", a->balance);
+    kl_json_add_quantity(out, "nonce", a->nonce);
+    kl_json_add_data(out, "code", a->code);
     kl_json_put_key(out, "storage");
     kl_json_put_object(out);
     for (usize i = 0; i < a->slot_count; i++) {

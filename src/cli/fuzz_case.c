@@ -59,40 +59,22 @@ kl_status kl_fuzz_case_fill(kl_statebench *bench, kl_fuzz_case *c, struct kl_are
     return status;
 }
 
-static void put_quantity(struct kl_json_out *out, const char *key, u64 v)
-{
-    kl_json_put_key(out, key);
-    kl_json_put_quantity(out, v);
-}
-
-static void put_u256(struct kl_json_out *out, const char *key, kl_u256 v)
-{
-    kl_json_put_key(out, key);
-    kl_json_put_quantity_u256(out, v);
-}
-
-static void put_data(struct kl_json_out *out, const char *key, kl_span bytes)
-{
-    kl_json_put_key(out, key);
-    kl_json_put_data(out, bytes);
-}
-
 static void put_env(struct kl_json_out *out, const kl_fuzz_case *c)
 {
     const kl_header *env = &c->env;
     kl_json_put_key(out, "env");
     kl_json_put_object(out);
-    put_data(out, "currentCoinbase", kl_address_span(&env->coinbase));
-    put_quantity(out, "currentGasLimit", env->gas_limit);
-    put_quantity(out, "currentNumber", env->number);
-    put_quantity(out, "currentTimestamp", env->timestamp);
-    put_u256(out, "currentDifficulty", env->difficulty);
+    kl_json_add_data(out, "currentCoinbase", kl_address_span(&env->coinbase));
+    kl_json_add_quantity(out, "currentGasLimit", env->gas_limit);
+    kl_json_add_quantity(out, "currentNumber", env->number);
+    kl_json_add_quantity(out, "currentTimestamp", env->timestamp);
+    kl_json_add_quantity_u256(out, "currentDifficulty", env->difficulty);
     if (c->fork >= KL_LONDON)
-        put_u256(out, "currentBaseFee", env->base_fee);
+        kl_json_add_quantity_u256(out, "currentBaseFee", env->base_fee);
     if (c->fork >= KL_PARIS)
-        put_data(out, "currentRandom", kl_hash_span(&env->mix_hash));
+        kl_json_add_data(out, "currentRandom", kl_hash_span(&env->mix_hash));
     if (c->fork >= KL_CANCUN)
-        put_quantity(out, "currentExcessBlobGas", env->excess_blob_gas);
+        kl_json_add_quantity(out, "currentExcessBlobGas", env->excess_blob_gas);
     kl_json_put_object_end(out);
 }
 
@@ -104,7 +86,7 @@ static void put_access_list(struct kl_json_out *out, const kl_tx *tx)
     for (usize i = 0; i < tx->access_count; i++) {
         const kl_access *entry = &tx->access_list[i];
         kl_json_put_object(out);
-        put_data(out, "address", kl_address_span(&entry->address));
+        kl_json_add_data(out, "address", kl_address_span(&entry->address));
         kl_json_put_key(out, "storageKeys");
         kl_json_put_array(out);
         for (usize j = 0; j < entry->slot_count; j++)
@@ -123,12 +105,12 @@ static void put_authorizations(struct kl_json_out *out, const kl_tx *tx)
     for (usize i = 0; i < tx->authorization_count; i++) {
         const kl_authorization *a = &tx->authorizations[i];
         kl_json_put_object(out);
-        put_u256(out, "chainId", a->chain_id);
-        put_data(out, "address", kl_address_span(&a->address));
-        put_quantity(out, "nonce", a->nonce);
-        put_quantity(out, "v", a->signature.y_parity);
-        put_u256(out, "r", a->signature.r);
-        put_u256(out, "s", a->signature.s);
+        kl_json_add_quantity_u256(out, "chainId", a->chain_id);
+        kl_json_add_data(out, "address", kl_address_span(&a->address));
+        kl_json_add_quantity(out, "nonce", a->nonce);
+        kl_json_add_quantity(out, "v", a->signature.y_parity);
+        kl_json_add_quantity_u256(out, "r", a->signature.r);
+        kl_json_add_quantity_u256(out, "s", a->signature.s);
         kl_json_put_object_end(out);
     }
     kl_json_put_array_end(out);
@@ -137,14 +119,14 @@ static void put_authorizations(struct kl_json_out *out, const kl_tx *tx)
 static void put_fees(struct kl_json_out *out, const kl_tx *tx)
 {
     if (tx->type < KL_TX_DYNAMIC_FEE) {
-        put_u256(out, "gasPrice", tx->max_fee);
+        kl_json_add_quantity_u256(out, "gasPrice", tx->max_fee);
     } else {
-        put_u256(out, "maxFeePerGas", tx->max_fee);
-        put_u256(out, "maxPriorityFeePerGas", tx->max_priority_fee);
+        kl_json_add_quantity_u256(out, "maxFeePerGas", tx->max_fee);
+        kl_json_add_quantity_u256(out, "maxPriorityFeePerGas", tx->max_priority_fee);
     }
     if (tx->type != KL_TX_BLOB)
         return;
-    put_u256(out, "maxFeePerBlobGas", tx->max_blob_fee);
+    kl_json_add_quantity_u256(out, "maxFeePerBlobGas", tx->max_blob_fee);
     kl_json_put_key(out, "blobVersionedHashes");
     kl_json_put_array(out);
     for (usize i = 0; i < tx->blob_count; i++)
@@ -170,14 +152,14 @@ static void put_transaction(struct kl_json_out *out, const kl_fuzz_case *c)
     kl_json_put_array(out);
     kl_json_put_quantity_u256(out, tx->value);
     kl_json_put_array_end(out);
-    put_quantity(out, "nonce", tx->nonce);
+    kl_json_add_quantity(out, "nonce", tx->nonce);
     put_fees(out, tx);
     if (tx->type >= KL_TX_ACCESS_LIST)
         put_access_list(out, tx);
     if (tx->type == KL_TX_SET_CODE)
         put_authorizations(out, tx);
-    put_data(out, "secretKey", kl_span_of(c->key.b, sizeof c->key.b));
-    put_data(out, "sender", kl_address_span(&tx->sender));
+    kl_json_add_data(out, "secretKey", kl_span_of(c->key.b, sizeof c->key.b));
+    kl_json_add_data(out, "sender", kl_address_span(&tx->sender));
     kl_json_put_key(out, "to");
     if (tx->has_to)
         kl_json_put_address(out, &tx->to);
@@ -195,21 +177,17 @@ static void put_post(struct kl_json_out *out, const kl_fuzz_case *c)
     for (usize i = 0; i < c->gas_count; i++) {
         const kl_statecase *end = &c->end[i];
         kl_json_put_object(out);
-        put_data(out, "hash", kl_hash_span(&end->root));
-        put_data(out, "logs", kl_hash_span(&end->logs));
-        put_data(out, "txbytes", c->raw[i]);
+        kl_json_add_data(out, "hash", kl_hash_span(&end->root));
+        kl_json_add_data(out, "logs", kl_hash_span(&end->logs));
+        kl_json_add_data(out, "txbytes", c->raw[i]);
         kl_json_put_key(out, "indexes");
         kl_json_put_object(out);
-        kl_json_put_key(out, "data");
-        kl_json_put_number(out, 0);
-        kl_json_put_key(out, "gas");
-        kl_json_put_number(out, i);
-        kl_json_put_key(out, "value");
-        kl_json_put_number(out, 0);
+        kl_json_add_number(out, "data", 0);
+        kl_json_add_number(out, "gas", i);
+        kl_json_add_number(out, "value", 0);
         kl_json_put_object_end(out);
         if (end->broken != KL_RULE_NONE) {
-            kl_json_put_key(out, "expectException");
-            kl_json_put_text(out, kl_rule_fixture(end->broken));
+            kl_json_add_text(out, "expectException", kl_rule_fixture(end->broken));
         }
         kl_json_put_object_end(out);
     }

@@ -139,18 +139,12 @@ struct kl_json_out kl_greeting_begin(const struct kl_node_options *options, stru
     struct kl_tip *tip = kl_chain_published(chain);
     struct kl_json_out out = kl_json_out_to(text);
     kl_json_put_object(&out);
-    kl_json_put_key(&out, "event");
-    kl_json_put_text(&out, "listening");
-    kl_json_put_key(&out, "host");
-    kl_json_put_text(&out, options->host);
-    kl_json_put_key(&out, "port");
-    kl_json_put_number(&out, kl_node_port(node));
-    kl_json_put_key(&out, "chainId");
-    kl_json_put_number(&out, kl_chain_spec(chain)->chain_id);
-    kl_json_put_key(&out, "genesis");
-    kl_json_put_hash(&out, kl_chain_genesis_hash(chain));
-    kl_json_put_key(&out, "number");
-    kl_json_put_number(&out, tip->header.number);
+    kl_json_add_text(&out, "event", "listening");
+    kl_json_add_text(&out, "host", options->host);
+    kl_json_add_number(&out, "port", kl_node_port(node));
+    kl_json_add_number(&out, "chainId", kl_chain_spec(chain)->chain_id);
+    kl_json_add_hash(&out, "genesis", kl_chain_genesis_hash(chain));
+    kl_json_add_number(&out, "number", tip->header.number);
     kl_tip_unref(tip);
     return out;
 }

@@ -109,19 +109,13 @@ static void say_json(struct test *t, const struct post *post, const kl_statecase
     hash_text(root, &got->root);
     fprintf(stderr, "{\"stateRoot\": \"%s\"}\n", root);
     kl_json_put_object(&out);
-    kl_json_put_key(&out, "name");
-    kl_json_put_text(&out, t->name);
-    kl_json_put_key(&out, "pass");
-    kl_json_put_bool(&out, pass);
-    kl_json_put_key(&out, "stateRoot");
-    kl_json_put_hash(&out, &got->root);
-    kl_json_put_key(&out, "fork");
-    kl_json_put_text(&out, post->fork_name);
-    kl_json_put_key(&out, "index");
-    kl_json_put_number(&out, post->number);
+    kl_json_add_text(&out, "name", t->name);
+    kl_json_add_bool(&out, "pass", pass);
+    kl_json_add_hash(&out, "stateRoot", &got->root);
+    kl_json_add_text(&out, "fork", post->fork_name);
+    kl_json_add_number(&out, "index", post->number);
     if (got->broken != KL_RULE_NONE) {
-        kl_json_put_key(&out, "error");
-        kl_json_put_text(&out, kl_rule_text(got->broken));
+        kl_json_add_text(&out, "error", kl_rule_text(got->broken));
     }
     kl_json_put_object_end(&out);
     kl_report_say(t->report, "\n");

@@ -14,19 +14,7 @@ static const kl_hash block_hash = {{0x13, 0x37}};
 
 static void put_bytes(struct kl_json_out *out, const char *name, const void *bytes, usize len)
 {
-    kl_json_put_key(out, name);
-    kl_json_put_data(out, kl_span_of(bytes, len));
-}
-
-static void put_hash(struct kl_json_out *out, const char *name, const kl_hash *hash)
-{
-    put_bytes(out, name, hash->b, sizeof hash->b);
-}
-
-static void put_quantity(struct kl_json_out *out, const char *name, u64 v)
-{
-    kl_json_put_key(out, name);
-    kl_json_put_quantity(out, v);
+    kl_json_add_data(out, name, kl_span_of(bytes, len));
 }
 
 /* The block's place of a log or receipt. */
@@ -46,14 +34,13 @@ static void put_log(struct kl_json_out *out, const kl_log_entry *entry, const kl
         kl_json_put_hash(out, &entry->topics[i]);
     kl_json_put_array_end(out);
     put_bytes(out, "data", entry->data.p, entry->data.len);
-    put_quantity(out, "blockNumber", at->env->header.number);
-    put_hash(out, "transactionHash", tx);
-    put_quantity(out, "transactionIndex", at->tx_index);
-    put_hash(out, "blockHash", &block_hash);
-    put_quantity(out, "blockTimestamp", at->env->header.timestamp);
-    put_quantity(out, "logIndex", at->log_index);
-    kl_json_put_key(out, "removed");
-    kl_json_put_bool(out, false);
+    kl_json_add_quantity(out, "blockNumber", at->env->header.number);
+    kl_json_add_hash(out, "transactionHash", tx);
+    kl_json_add_quantity(out, "transactionIndex", at->tx_index);
+    kl_json_add_hash(out, "blockHash", &block_hash);
+    kl_json_add_quantity(out, "blockTimestamp", at->env->header.timestamp);
+    kl_json_add_quantity(out, "logIndex", at->log_index);
+    kl_json_add_bool(out, "removed", false);
     kl_json_put_object_end(out);
 }
 
@@ -78,26 +65,25 @@ static void put_receipt(struct kl_json_out *out, const kl_t8n_receipt *receipt,
     const kl_t8n_env *env = at->env;
     kl_json_put_object(out);
     if (r->type)
-        put_quantity(out, "type", r->type);
+        kl_json_add_quantity(out, "type", r->type);
     put_bytes(out, "root", r->state_root.b, r->has_state_root ? sizeof r->state_root.b : 0);
-    put_quantity(out, "status", r->success);
-    put_quantity(out, "cumulativeGasUsed", r->cumulative_gas_used);
+    kl_json_add_quantity(out, "status", r->success);
+    kl_json_add_quantity(out, "cumulativeGasUsed", r->cumulative_gas_used);
     put_bytes(out, "logsBloom", r->bloom.b, sizeof r->bloom.b);
     put_logs(out, receipt, at);
-    put_hash(out, "transactionHash", &receipt->tx->hash);
+    kl_json_add_hash(out, "transactionHash", &receipt->tx->hash);
     put_bytes(out, "contractAddress", receipt->contract.b, sizeof receipt->contract.b);
-    put_quantity(out, "gasUsed", r->gas_used);
-    kl_json_put_key(out, "effectiveGasPrice");
-    kl_json_put_null(out);
+    kl_json_add_quantity(out, "gasUsed", r->gas_used);
+    kl_json_add_null(out, "effectiveGasPrice");
     if (r->type == KL_TX_BLOB) {
         u64 fraction = kl_spec_blobs(&in->spec, env->fork).update_fraction;
-        put_quantity(out, "blobGasUsed", receipt->tx->blob_count * KL_T8N_BLOB_GAS);
-        kl_json_put_key(out, "blobGasPrice");
-        kl_json_put_quantity_u256(out, kl_blob_base_fee(env->header.excess_blob_gas, fraction));
+        kl_json_add_quantity(out, "blobGasUsed", receipt->tx->blob_count * KL_T8N_BLOB_GAS);
+        kl_json_add_quantity_u256(out, "blobGasPrice",
+                                  kl_blob_base_fee(env->header.excess_blob_gas, fraction));
     }
-    put_hash(out, "blockHash", &block_hash);
-    put_quantity(out, "blockNumber", env->header.number);
-    put_quantity(out, "transactionIndex", at->tx_index);
+    kl_json_add_hash(out, "blockHash", &block_hash);
+    kl_json_add_quantity(out, "blockNumber", env->header.number);
+    kl_json_add_quantity(out, "transactionIndex", at->tx_index);
     kl_json_put_object_end(out);
 }
 
@@ -120,10 +106,8 @@ static void put_rejected(struct kl_json_out *out, const kl_t8n_result *result)
     kl_json_put_array(out);
     for (usize i = 0; i < result->rejected_count; i++) {
         kl_json_put_object(out);
-        kl_json_put_key(out, "index");
-        kl_json_put_number(out, result->rejected[i].index);
-        kl_json_put_key(out, "error");
-        kl_json_put_text(out, result->rejected[i].why);
+        kl_json_add_number(out, "index", result->rejected[i].index);
+        kl_json_add_text(out, "error", result->rejected[i].why);
         kl_json_put_object_end(out);
     }
     kl_json_put_array_end(out);
@@ -133,14 +117,13 @@ static void put_rejected(struct kl_json_out *out, const kl_t8n_result *result)
 static void put_fees(struct kl_json_out *out, const kl_t8n_env *env, const kl_t8n_result *result)
 {
     if (env->has_base_fee) {
-        kl_json_put_key(out, "currentBaseFee");
-        kl_json_put_quantity_u256(out, env->header.base_fee);
+        kl_json_add_quantity_u256(out, "currentBaseFee", env->header.base_fee);
     }
     if (env->has_withdrawals)
-        put_hash(out, "withdrawalsRoot", &result->withdrawals_root);
+        kl_json_add_hash(out, "withdrawalsRoot", &result->withdrawals_root);
     if (env->has_excess) {
-        put_quantity(out, "currentExcessBlobGas", env->header.excess_blob_gas);
-        put_quantity(out, "blobGasUsed", result->blob_gas_used);
+        kl_json_add_quantity(out, "currentExcessBlobGas", env->header.excess_blob_gas);
+        kl_json_add_quantity(out, "blobGasUsed", result->blob_gas_used);
     }
 }
 
@@ -149,7 +132,7 @@ static void put_requests(struct kl_json_out *out, const kl_t8n_env *env,
                          const kl_t8n_result *result)
 {
     if (env->fork >= KL_PRAGUE)
-        put_hash(out, "requestsHash", &result->requests_hash);
+        kl_json_add_hash(out, "requestsHash", &result->requests_hash);
     kl_json_put_key(out, "requests");
     if (env->fork < KL_PRAGUE) {
         kl_json_put_null(out);
@@ -164,10 +147,10 @@ static void put_requests(struct kl_json_out *out, const kl_t8n_env *env,
 static void put_result(struct kl_json_out *out, const kl_t8n_input *in, const kl_t8n_result *result)
 {
     kl_json_put_object(out);
-    put_hash(out, "stateRoot", &result->state_root);
-    put_hash(out, "txRoot", &result->transactions_root);
-    put_hash(out, "receiptsRoot", &result->receipts_root);
-    put_hash(out, "logsHash", &result->logs_hash);
+    kl_json_add_hash(out, "stateRoot", &result->state_root);
+    kl_json_add_hash(out, "txRoot", &result->transactions_root);
+    kl_json_add_hash(out, "receiptsRoot", &result->receipts_root);
+    kl_json_add_hash(out, "logsHash", &result->logs_hash);
     put_bytes(out, "logsBloom", result->bloom.b, sizeof result->bloom.b);
     put_receipts(out, in, result);
     put_rejected(out, result);
@@ -176,7 +159,7 @@ static void put_result(struct kl_json_out *out, const kl_t8n_input *in, const kl
         kl_json_put_quantity_u256(out, in->env.header.difficulty);
     else
         kl_json_put_null(out);
-    put_quantity(out, "gasUsed", result->gas_used);
+    kl_json_add_quantity(out, "gasUsed", result->gas_used);
     put_fees(out, &in->env, result);
     put_requests(out, &in->env, result);
     kl_json_put_object_end(out);

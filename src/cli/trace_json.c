@@ -37,8 +37,7 @@ static void put_bytes(struct kl_json_out *out, const char *name, kl_span bytes)
 {
     if (bytes.len == 0)
         return;
-    kl_json_put_key(out, name);
-    kl_json_put_data(out, bytes);
+    kl_json_add_data(out, name, bytes);
 }
 
 /* '<' and '>' are escaped, as geth's writer does. */
@@ -59,31 +58,23 @@ static void put_name(struct kl_json_out *out, u8 op)
 {
     char name[KL_OP_TEXT_MAX];
     kl_op_text(name, op);
-    kl_json_put_key(out, "opName");
-    kl_json_put_text(out, name);
+    kl_json_add_text(out, "opName", name);
 }
 
 static void put_step(struct kl_trace_json *trace, const kl_trace_step *step, const char *error)
 {
     struct kl_json_out out = kl_json_out_to(&trace->line);
     kl_json_put_object(&out);
-    kl_json_put_key(&out, "pc");
-    kl_json_put_number(&out, step->pc);
-    kl_json_put_key(&out, "op");
-    kl_json_put_number(&out, step->op);
-    kl_json_put_key(&out, "gas");
-    kl_json_put_quantity(&out, step->gas);
-    kl_json_put_key(&out, "gasCost");
-    kl_json_put_quantity(&out, step->gas_cost);
+    kl_json_add_number(&out, "pc", step->pc);
+    kl_json_add_number(&out, "op", step->op);
+    kl_json_add_quantity(&out, "gas", step->gas);
+    kl_json_add_quantity(&out, "gasCost", step->gas_cost);
     put_bytes(&out, "memory", trace->options.memory ? step->memory : KL_SPAN_NONE);
-    kl_json_put_key(&out, "memSize");
-    kl_json_put_number(&out, step->memory.len);
+    kl_json_add_number(&out, "memSize", step->memory.len);
     put_stack(&out, step, trace->options.no_stack);
     put_bytes(&out, "returnData", trace->options.return_data ? step->return_data : KL_SPAN_NONE);
-    kl_json_put_key(&out, "depth");
-    kl_json_put_number(&out, step->depth);
-    kl_json_put_key(&out, "refund");
-    kl_json_put_number(&out, (u64)KL_MAX(step->refund, 0));
+    kl_json_add_number(&out, "depth", step->depth);
+    kl_json_add_number(&out, "refund", (u64)KL_MAX(step->refund, 0));
     put_name(&out, step->op);
     if (error)
         put_error(&out, error);
@@ -130,8 +121,7 @@ static void on_leave(struct kl_tracer *tracer, KL_UNUSED const kl_trace_call *ca
     kl_json_put_object(&out);
     kl_json_put_key(&out, "output");
     put_digits(trace, &out, end->output);
-    kl_json_put_key(&out, "gasUsed");
-    kl_json_put_quantity(&out, end->gas_used);
+    kl_json_add_quantity(&out, "gasUsed", end->gas_used);
     if (end->halt != KL_HALT_NONE)
         put_error(&out, trace->error[0] ? trace->error : kl_halt_text((kl_halt)end->halt));
     trace->error[0] = '\0';

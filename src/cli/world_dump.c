@@ -128,8 +128,7 @@ static kl_status put_code(struct dump *d, const kl_account *account)
     if (kl_hash_eq(&account->code_hash, &kl_keccak_empty))
         return KL_OK;
     KL_TRY(kl_view_code(d->view, &account->code_hash, &code));
-    kl_json_put_key(d->out, "code");
-    kl_json_put_data(d->out, code);
+    kl_json_add_data(d->out, "code", code);
     return KL_OK;
 }
 
@@ -137,11 +136,9 @@ static kl_status put_alloc(struct dump *d, const named_account *who, const kl_ac
 {
     KL_TRY(put_code(d, account));
     KL_TRY(put_storage(d, &who->hash));
-    kl_json_put_key(d->out, "balance");
-    kl_json_put_quantity_u256(d->out, account->balance);
+    kl_json_add_quantity_u256(d->out, "balance", account->balance);
     if (account->nonce) {
-        kl_json_put_key(d->out, "nonce");
-        kl_json_put_quantity(d->out, account->nonce);
+        kl_json_add_quantity(d->out, "nonce", account->nonce);
     }
     return KL_OK;
 }
@@ -150,20 +147,14 @@ static kl_status put_state(struct dump *d, const named_account *who, const kl_ac
 {
     char balance[KL_U256_DECIMAL_MAX];
     usize len = kl_u256_decimal(balance, account->balance);
-    kl_json_put_key(d->out, "balance");
-    kl_json_put_string(d->out, kl_span_of(balance, len));
-    kl_json_put_key(d->out, "nonce");
-    kl_json_put_number(d->out, account->nonce);
-    kl_json_put_key(d->out, "root");
-    kl_json_put_hash(d->out, &account->storage_root);
-    kl_json_put_key(d->out, "codeHash");
-    kl_json_put_hash(d->out, &account->code_hash);
+    kl_json_add_string(d->out, "balance", kl_span_of(balance, len));
+    kl_json_add_number(d->out, "nonce", account->nonce);
+    kl_json_add_hash(d->out, "root", &account->storage_root);
+    kl_json_add_hash(d->out, "codeHash", &account->code_hash);
     KL_TRY(put_code(d, account));
     KL_TRY(put_storage(d, &who->hash));
-    kl_json_put_key(d->out, "address");
-    kl_json_put_address(d->out, &who->address);
-    kl_json_put_key(d->out, "key");
-    kl_json_put_hash(d->out, &who->hash);
+    kl_json_add_address(d->out, "address", &who->address);
+    kl_json_add_hash(d->out, "key", &who->hash);
     return KL_OK;
 }
 

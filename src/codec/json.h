@@ -138,4 +138,28 @@ static inline void kl_json_put_address(struct kl_json_out *out, const kl_address
     kl_json_put_data(out, kl_address_span(a));
 }
 
+/* A member of the open object: its name, plain ASCII, and its value as kl_json_put_… writes it. */
+#define KL_JSON_ADD(kind, type)                                                                  \
+    static inline void kl_json_add_##kind(struct kl_json_out *out, const char *name, type value) \
+    {                                                                                            \
+        kl_json_put_key(out, name);                                                              \
+        kl_json_put_##kind(out, value);                                                          \
+    }
+KL_JSON_ADD(bool, bool)
+KL_JSON_ADD(number, u64)
+KL_JSON_ADD(string, kl_span)
+KL_JSON_ADD(text, const char *)
+KL_JSON_ADD(data, kl_span)
+KL_JSON_ADD(quantity, u64)
+KL_JSON_ADD(quantity_u256, kl_u256)
+KL_JSON_ADD(hash, const kl_hash *)
+KL_JSON_ADD(address, const kl_address *)
+#undef KL_JSON_ADD
+
+static inline void kl_json_add_null(struct kl_json_out *out, const char *name)
+{
+    kl_json_put_key(out, name);
+    kl_json_put_null(out);
+}
+
 #endif

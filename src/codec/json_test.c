@@ -499,16 +499,11 @@ KL_TEST(json_writer_spells_values)
     kl_json_put_array_end(&out);
     kl_json_put_key_span(&out, KL_SPAN_TEXT("k\"y"));
     kl_json_put_text(&out, "\x01\x1f\x7f\\ \b\f\n\r\t \xc3\xa9 \xff\xed\xa0\x80 / tail");
-    kl_json_put_key(&out, "d");
-    kl_json_put_data(&out, KL_SPAN_NONE);
-    kl_json_put_key(&out, "h");
-    kl_json_put_hash(&out, &hash);
-    kl_json_put_key(&out, "r");
-    kl_json_put_address(&out, &address);
-    kl_json_put_key(&out, "q");
-    kl_json_put_quantity(&out, 0);
-    kl_json_put_key(&out, "w");
-    kl_json_put_quantity_u256(&out, KL_U256_MAX);
+    kl_json_add_data(&out, "d", KL_SPAN_NONE);
+    kl_json_add_hash(&out, "h", &hash);
+    kl_json_add_address(&out, "r", &address);
+    kl_json_add_quantity(&out, "q", 0);
+    kl_json_add_quantity_u256(&out, "w", KL_U256_MAX);
     kl_json_put_object_end(&out);
     CHECK_SPAN(
         kl_buf_view(&buf),
@@ -533,10 +528,8 @@ KL_TEST(json_writer_stops_at_the_limit)
         kl_buf_init(&buf, limit);
         struct kl_json_out out = kl_json_out_to(&buf);
         kl_json_put_object(&out);
-        kl_json_put_key(&out, "key");
-        kl_json_put_data(&out, KL_SPAN_TEXT("0123456789"));
-        kl_json_put_key(&out, "k2");
-        kl_json_put_text(&out, "tail\n");
+        kl_json_add_data(&out, "key", KL_SPAN_TEXT("0123456789"));
+        kl_json_add_text(&out, "k2", "tail\n");
         kl_json_put_object_end(&out);
         CHECK(buf.len <= limit && buf.failed == (limit < sizeof want - 1));
         kl_buf_done(&buf);

@@ -211,23 +211,16 @@ static void json_tx(struct kl_node_log *log, const struct told_tx *t, u64 number
 {
     struct kl_json_out out = kl_json_out_to(&log->text);
     kl_json_put_object(&out);
-    kl_json_put_key(&out, "event");
-    kl_json_put_text(&out, "transaction");
-    kl_json_put_key(&out, "hash");
-    kl_json_put_hash(&out, &t->tx->hash);
-    kl_json_put_key(&out, "block");
-    kl_json_put_number(&out, number);
-    kl_json_put_key(&out, "gasUsed");
-    kl_json_put_number(&out, t->gas_used);
-    kl_json_put_key(&out, "success");
-    kl_json_put_bool(&out, t->good);
+    kl_json_add_text(&out, "event", "transaction");
+    kl_json_add_hash(&out, "hash", &t->tx->hash);
+    kl_json_add_number(&out, "block", number);
+    kl_json_add_number(&out, "gasUsed", t->gas_used);
+    kl_json_add_bool(&out, "success", t->good);
     if (t->created) {
-        kl_json_put_key(&out, "contract");
-        kl_json_put_address(&out, &t->contract);
+        kl_json_add_address(&out, "contract", &t->contract);
     }
     if (!t->good) {
-        kl_json_put_key(&out, "error");
-        kl_json_put_text(&out, t->reason);
+        kl_json_add_text(&out, "error", t->reason);
     }
     kl_json_put_object_end(&out);
     kl_buf_str(&log->text, "\n");
@@ -238,18 +231,12 @@ static void json_block(struct kl_node_log *log, const kl_header *h, const kl_has
 {
     struct kl_json_out out = kl_json_out_to(&log->text);
     kl_json_put_object(&out);
-    kl_json_put_key(&out, "event");
-    kl_json_put_text(&out, "block");
-    kl_json_put_key(&out, "number");
-    kl_json_put_number(&out, h->number);
-    kl_json_put_key(&out, "hash");
-    kl_json_put_hash(&out, hash);
-    kl_json_put_key(&out, "timestamp");
-    kl_json_put_number(&out, h->timestamp);
-    kl_json_put_key(&out, "gasUsed");
-    kl_json_put_number(&out, h->gas_used);
-    kl_json_put_key(&out, "transactions");
-    kl_json_put_number(&out, tx_count);
+    kl_json_add_text(&out, "event", "block");
+    kl_json_add_number(&out, "number", h->number);
+    kl_json_add_hash(&out, "hash", hash);
+    kl_json_add_number(&out, "timestamp", h->timestamp);
+    kl_json_add_number(&out, "gasUsed", h->gas_used);
+    kl_json_add_number(&out, "transactions", tx_count);
     kl_json_put_object_end(&out);
     kl_buf_print(&log->text, "\n");
 }

@@ -103,8 +103,7 @@ static bool trace_block(struct kl_rpc_call *call, u64 number, const kl_trace_pla
     while (replay.next < replay.stored.block.tx_count) {
         kl_arena_mark mark = kl_arena_here(call->arena);
         kl_json_put_object(call->out);
-        kl_json_put_key(call->out, "txHash");
-        kl_json_put_hash(call->out, &replay.stored.block.txs[replay.next].hash);
+        kl_json_add_hash(call->out, "txHash", &replay.stored.block.txs[replay.next].hash);
         kl_json_put_key(call->out, "result");
         struct kl_rpc_tracer *tracer = kl_rpc_tracer_make(plan, call);
         if (!tracer || !replay_next(&replay, tracer))

@@ -13,14 +13,10 @@ static void put_environment(struct kl_json_out *out, const kl_spec *spec, const 
             ? plan->base_fee
             : kl_base_fee_after(spec, &head->header, head->header.number + 1, plan->timestamp);
     kl_json_put_object(out);
-    kl_json_put_key(out, "baseFee");
-    kl_json_put_quantity_u256(out, base_fee);
-    kl_json_put_key(out, "chainId");
-    kl_json_put_number(out, spec->chain_id);
-    kl_json_put_key(out, "gasLimit");
-    kl_json_put_quantity(out, plan->gas_limit);
-    kl_json_put_key(out, "gasPrice");
-    kl_json_put_quantity_u256(out, kl_u256_add(base_fee, kl_u256_of(PRIORITY_FEE)));
+    kl_json_add_quantity_u256(out, "baseFee", base_fee);
+    kl_json_add_number(out, "chainId", spec->chain_id);
+    kl_json_add_quantity(out, "gasLimit", plan->gas_limit);
+    kl_json_add_quantity_u256(out, "gasPrice", kl_u256_add(base_fee, kl_u256_of(PRIORITY_FEE)));
     kl_json_put_object_end(out);
 }
 
@@ -28,12 +24,9 @@ static void put_environment(struct kl_json_out *out, const kl_spec *spec, const 
 static void put_no_fork(struct kl_json_out *out)
 {
     kl_json_put_object(out);
-    kl_json_put_key(out, "forkUrl");
-    kl_json_put_null(out);
-    kl_json_put_key(out, "forkBlockNumber");
-    kl_json_put_null(out);
-    kl_json_put_key(out, "forkRetryBackoff");
-    kl_json_put_null(out);
+    kl_json_add_null(out, "forkUrl");
+    kl_json_add_null(out, "forkBlockNumber");
+    kl_json_add_null(out, "forkRetryBackoff");
     kl_json_put_object_end(out);
 }
 
@@ -49,17 +42,12 @@ bool kl_rpc_dev_node_info(struct kl_rpc_call *call)
     backend->ops->next_block(backend, head, &plan);
     struct kl_json_out *out = call->out;
     kl_json_put_object(out);
-    kl_json_put_key(out, "currentBlockNumber");
-    kl_json_put_quantity(out, head->header.number);
-    kl_json_put_key(out, "currentBlockTimestamp");
-    kl_json_put_number(out, head->header.timestamp);
-    kl_json_put_key(out, "currentBlockHash");
-    kl_json_put_hash(out, &head->hash);
-    kl_json_put_key(out, "hardFork");
-    kl_json_put_text(out,
+    kl_json_add_quantity(out, "currentBlockNumber", head->header.number);
+    kl_json_add_number(out, "currentBlockTimestamp", head->header.timestamp);
+    kl_json_add_hash(out, "currentBlockHash", &head->hash);
+    kl_json_add_text(out, "hardFork",
                      kl_fork_name(kl_spec_fork(spec, head->header.number + 1, plan.timestamp)));
-    kl_json_put_key(out, "transactionOrder");
-    kl_json_put_text(out, backend->fifo ? "fifo" : "fees");
+    kl_json_add_text(out, "transactionOrder", backend->fifo ? "fifo" : "fees");
     kl_json_put_key(out, "environment");
     put_environment(out, spec, head, &plan);
     kl_json_put_key(out, "forkConfig");

@@ -43,8 +43,7 @@ static void put_result(struct kl_json_out *out, const kl_tx *tx, const kl_tx_res
     kl_json_put_array(out);
     for (usize i = 0; i < tx->access_count; i++) {
         kl_json_put_object(out);
-        kl_json_put_key(out, "address");
-        kl_json_put_address(out, &tx->access_list[i].address);
+        kl_json_add_address(out, "address", &tx->access_list[i].address);
         kl_json_put_key(out, "storageKeys");
         kl_json_put_array(out);
         for (usize k = 0; k < tx->access_list[i].slot_count; k++)
@@ -54,11 +53,9 @@ static void put_result(struct kl_json_out *out, const kl_tx *tx, const kl_tx_res
     }
     kl_json_put_array_end(out);
     if (result->halt != KL_HALT_NONE) {
-        kl_json_put_key(out, "error");
-        kl_json_put_text(out, kl_halt_text(result->halt));
+        kl_json_add_text(out, "error", kl_halt_text(result->halt));
     }
-    kl_json_put_key(out, "gasUsed");
-    kl_json_put_quantity(out, result->gas_used);
+    kl_json_add_quantity(out, "gasUsed", result->gas_used);
     kl_json_put_object_end(out);
 }
 

@@ -29,12 +29,9 @@ static void put_blobs(struct kl_json_out *out, kl_blob_schedule blobs)
         return;
     }
     kl_json_put_object(out);
-    kl_json_put_key(out, "baseFeeUpdateFraction");
-    kl_json_put_number(out, blobs.update_fraction);
-    kl_json_put_key(out, "max");
-    kl_json_put_number(out, blobs.max);
-    kl_json_put_key(out, "target");
-    kl_json_put_number(out, blobs.target);
+    kl_json_add_number(out, "baseFeeUpdateFraction", blobs.update_fraction);
+    kl_json_add_number(out, "max", blobs.max);
+    kl_json_add_number(out, "target", blobs.target);
     kl_json_put_object_end(out);
 }
 
@@ -76,13 +73,10 @@ static void put_fork(struct kl_rpc_call *call, const kl_header *genesis, const k
     snprintf(id, sizeof id, "0x%08x", kl_fork_id(spec, hash, genesis->timestamp, fork));
     bool later = spec->fork[fork].by == KL_AT_TIME && spec->fork[fork].at > genesis->timestamp;
     kl_json_put_object(out);
-    kl_json_put_key(out, "activationTime");
-    kl_json_put_number(out, later ? spec->fork[fork].at : 0);
+    kl_json_add_number(out, "activationTime", later ? spec->fork[fork].at : 0);
     put_blobs(out, kl_spec_blobs(spec, fork));
-    kl_json_put_key(out, "chainId");
-    kl_json_put_quantity(out, spec->chain_id);
-    kl_json_put_key(out, "forkId");
-    kl_json_put_text(out, id);
+    kl_json_add_quantity(out, "chainId", spec->chain_id);
+    kl_json_add_text(out, "forkId", id);
     put_precompiles(out, fork);
     put_systems(out, spec, fork);
     kl_json_put_object_end(out);

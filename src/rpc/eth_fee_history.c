@@ -249,8 +249,7 @@ bool kl_rpc_eth_fee_history(struct kl_rpc_call *call)
         return false;
     struct kl_json_out *out = call->out;
     kl_json_put_object(out);
-    kl_json_put_key(out, "oldestBlock");
-    kl_json_put_quantity(out, h.count ? h.first : 0);
+    kl_json_add_quantity(out, "oldestBlock", h.count ? h.first : 0);
     if (h.count && h.has_percentiles)
         put_rewards(&h, out);
     if (h.count) {
@@ -259,8 +258,7 @@ bool kl_rpc_eth_fee_history(struct kl_rpc_call *call)
         put_fees(&h, out, "baseFeePerBlobGas", true);
         put_ratios(&h, out, "blobGasUsedRatio", true);
     } else {
-        kl_json_put_key(out, "gasUsedRatio");
-        kl_json_put_null(out);
+        kl_json_add_null(out, "gasUsedRatio");
     }
     kl_json_put_object_end(out);
     return true;

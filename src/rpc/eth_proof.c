@@ -47,8 +47,7 @@ static bool put_slot(struct kl_rpc_call *call, struct kl_view *view, const kl_ha
     kl_json_put_object(call->out);
     kl_json_put_key(call->out, "key");
     put_key(call, key, &slot);
-    kl_json_put_key(call->out, "value");
-    kl_json_put_quantity_u256(call->out, value);
+    kl_json_add_quantity_u256(call->out, "value", value);
     kl_json_put_key(call->out, "proof");
     if (!put_nodes(call, view, owner, &hash))
         return false;
@@ -79,19 +78,14 @@ static bool put_account(struct kl_rpc_call *call, struct kl_view *view, const kl
     if (!kl_rpc_ok(call, kl_view_account(view, &hash, &account, &exists)))
         return false;
     kl_json_put_object(call->out);
-    kl_json_put_key(call->out, "address");
-    kl_json_put_address(call->out, address);
+    kl_json_add_address(call->out, "address", address);
     kl_json_put_key(call->out, "accountProof");
     if (!put_nodes(call, view, NULL, &hash))
         return false;
-    kl_json_put_key(call->out, "balance");
-    kl_json_put_quantity_u256(call->out, account.balance);
-    kl_json_put_key(call->out, "codeHash");
-    kl_json_put_hash(call->out, &account.code_hash);
-    kl_json_put_key(call->out, "nonce");
-    kl_json_put_quantity(call->out, account.nonce);
-    kl_json_put_key(call->out, "storageHash");
-    kl_json_put_hash(call->out, &account.storage_root);
+    kl_json_add_quantity_u256(call->out, "balance", account.balance);
+    kl_json_add_hash(call->out, "codeHash", &account.code_hash);
+    kl_json_add_quantity(call->out, "nonce", account.nonce);
+    kl_json_add_hash(call->out, "storageHash", &account.storage_root);
     if (!put_slots(call, view, &hash, keys))
         return false;
     kl_json_put_object_end(call->out);

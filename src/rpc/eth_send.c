@@ -36,8 +36,7 @@ bool kl_rpc_eth_fill_transaction(struct kl_rpc_call *call)
         !kl_rpc_seal_tx(call, &tx))
         return false;
     kl_json_put_object(call->out);
-    kl_json_put_key(call->out, "raw");
-    kl_json_put_data(call->out, tx.raw);
+    kl_json_add_data(call->out, "raw", tx.raw);
     kl_json_put_key(call->out, "tx");
     kl_put_tx(call->out, &tx, &nowhere);
     kl_json_put_object_end(call->out);

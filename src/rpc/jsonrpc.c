@@ -53,11 +53,9 @@ static void put_error(struct serving *s, usize mark, kl_json_ref id, int code, c
     int len = snprintf(digits, sizeof digits, "%d", code);
     kl_json_put_key(&json, "code");
     kl_json_put_raw(&json, kl_span_of(digits, (usize)len));
-    kl_json_put_key(&json, "message");
-    kl_json_put_text(&json, message);
+    kl_json_add_text(&json, "message", message);
     if (data) {
-        kl_json_put_key(&json, "data");
-        kl_json_put_data(&json, *data);
+        kl_json_add_data(&json, "data", *data);
     }
     kl_json_put_object_end(&json);
     kl_buf_str(s->out, "}");

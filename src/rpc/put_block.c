@@ -1,29 +1,5 @@
 #include "rpc/put.h"
 
-static void put_hash(struct kl_json_out *out, const char *key, const kl_hash *hash)
-{
-    kl_json_put_key(out, key);
-    kl_json_put_hash(out, hash);
-}
-
-static void put_number(struct kl_json_out *out, const char *key, u64 v)
-{
-    kl_json_put_key(out, key);
-    kl_json_put_quantity(out, v);
-}
-
-static void put_data(struct kl_json_out *out, const char *key, kl_span bytes)
-{
-    kl_json_put_key(out, key);
-    kl_json_put_data(out, bytes);
-}
-
-static void put_word(struct kl_json_out *out, const char *key, kl_u256 v)
-{
-    kl_json_put_key(out, key);
-    kl_json_put_quantity_u256(out, v);
-}
-
 /* A member that a pending block does not have yet. */
 static void put_decided(struct kl_json_out *out, const char *key, bool pending, kl_span bytes)
 {
@@ -38,41 +14,41 @@ static void put_decided(struct kl_json_out *out, const char *key, bool pending, 
 static void put_tail(struct kl_json_out *out, const kl_header *h)
 {
     if (h->tail >= 1)
-        put_word(out, "baseFeePerGas", h->base_fee);
+        kl_json_add_quantity_u256(out, "baseFeePerGas", h->base_fee);
     if (h->tail >= 2)
-        put_hash(out, "withdrawalsRoot", &h->withdrawals_root);
+        kl_json_add_hash(out, "withdrawalsRoot", &h->withdrawals_root);
     if (h->tail >= 3)
-        put_number(out, "blobGasUsed", h->blob_gas_used);
+        kl_json_add_quantity(out, "blobGasUsed", h->blob_gas_used);
     if (h->tail >= 4)
-        put_number(out, "excessBlobGas", h->excess_blob_gas);
+        kl_json_add_quantity(out, "excessBlobGas", h->excess_blob_gas);
     if (h->tail >= 5)
-        put_hash(out, "parentBeaconBlockRoot", &h->parent_beacon_root);
+        kl_json_add_hash(out, "parentBeaconBlockRoot", &h->parent_beacon_root);
     if (h->tail >= 6)
-        put_hash(out, "requestsHash", &h->requests_hash);
+        kl_json_add_hash(out, "requestsHash", &h->requests_hash);
 }
 
 static void put_members(struct kl_json_out *out, const kl_header *h, const kl_hash *hash)
 {
-    put_number(out, "number", h->number);
+    kl_json_add_quantity(out, "number", h->number);
     kl_json_put_key(out, "hash");
     if (hash)
         kl_json_put_hash(out, hash);
     else
         kl_json_put_null(out);
-    put_hash(out, "parentHash", &h->parent_hash);
+    kl_json_add_hash(out, "parentHash", &h->parent_hash);
     put_decided(out, "nonce", !hash, KL_SPAN_OF(h->nonce));
-    put_hash(out, "mixHash", &h->mix_hash);
-    put_hash(out, "sha3Uncles", &h->ommers_hash);
-    put_data(out, "logsBloom", KL_SPAN_OF(h->logs_bloom.b));
-    put_hash(out, "stateRoot", &h->state_root);
+    kl_json_add_hash(out, "mixHash", &h->mix_hash);
+    kl_json_add_hash(out, "sha3Uncles", &h->ommers_hash);
+    kl_json_add_data(out, "logsBloom", KL_SPAN_OF(h->logs_bloom.b));
+    kl_json_add_hash(out, "stateRoot", &h->state_root);
     put_decided(out, "miner", !hash, kl_address_span(&h->coinbase));
-    put_word(out, "difficulty", h->difficulty);
-    put_data(out, "extraData", kl_span_of(h->extra_data, h->extra_len));
-    put_number(out, "gasLimit", h->gas_limit);
-    put_number(out, "gasUsed", h->gas_used);
-    put_number(out, "timestamp", h->timestamp);
-    put_hash(out, "transactionsRoot", &h->transactions_root);
-    put_hash(out, "receiptsRoot", &h->receipts_root);
+    kl_json_add_quantity_u256(out, "difficulty", h->difficulty);
+    kl_json_add_data(out, "extraData", kl_span_of(h->extra_data, h->extra_len));
+    kl_json_add_quantity(out, "gasLimit", h->gas_limit);
+    kl_json_add_quantity(out, "gasUsed", h->gas_used);
+    kl_json_add_quantity(out, "timestamp", h->timestamp);
+    kl_json_add_hash(out, "transactionsRoot", &h->transactions_root);
+    kl_json_add_hash(out, "receiptsRoot", &h->receipts_root);
     put_tail(out, h);
 }
 
@@ -90,10 +66,10 @@ static void put_withdrawals(struct kl_json_out *out, const kl_block *block)
     for (usize i = 0; i < block->withdrawal_count; i++) {
         const kl_withdrawal *w = &block->withdrawals[i];
         kl_json_put_object(out);
-        put_number(out, "index", w->index);
-        put_number(out, "validatorIndex", w->validator_index);
-        put_data(out, "address", kl_address_span(&w->address));
-        put_number(out, "amount", w->amount);
+        kl_json_add_quantity(out, "index", w->index);
+        kl_json_add_quantity(out, "validatorIndex", w->validator_index);
+        kl_json_add_data(out, "address", kl_address_span(&w->address));
+        kl_json_add_quantity(out, "amount", w->amount);
         kl_json_put_object_end(out);
     }
     kl_json_put_array_end(out);
@@ -103,7 +79,7 @@ void kl_put_block(struct kl_json_out *out, const kl_block *block, bool whole, bo
 {
     kl_json_put_object(out);
     put_members(out, &block->header, pending ? NULL : &block->hash);
-    put_number(out, "size", block->rlp_len);
+    kl_json_add_quantity(out, "size", block->rlp_len);
     kl_json_put_key(out, "transactions");
     kl_json_put_array(out);
     for (usize i = 0; i < block->tx_count; i++) {

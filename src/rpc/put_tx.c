@@ -31,19 +31,14 @@ static void put_fees(struct kl_json_out *out, const kl_tx *tx, const kl_put_plac
     kl_u256 price = tx->max_fee;
     if (place->block && place->block->header.tail >= 1)
         price = kl_tx_gas_price(tx, place->block->header.base_fee);
-    kl_json_put_key(out, "gas");
-    kl_json_put_quantity(out, tx->gas_limit);
-    kl_json_put_key(out, "gasPrice");
-    kl_json_put_quantity_u256(out, price);
+    kl_json_add_quantity(out, "gas", tx->gas_limit);
+    kl_json_add_quantity_u256(out, "gasPrice", price);
     if (tx->type >= KL_TX_DYNAMIC_FEE) {
-        kl_json_put_key(out, "maxFeePerGas");
-        kl_json_put_quantity_u256(out, tx->max_fee);
-        kl_json_put_key(out, "maxPriorityFeePerGas");
-        kl_json_put_quantity_u256(out, tx->max_priority_fee);
+        kl_json_add_quantity_u256(out, "maxFeePerGas", tx->max_fee);
+        kl_json_add_quantity_u256(out, "maxPriorityFeePerGas", tx->max_priority_fee);
     }
     if (tx->type == KL_TX_BLOB) {
-        kl_json_put_key(out, "maxFeePerBlobGas");
-        kl_json_put_quantity_u256(out, tx->max_blob_fee);
+        kl_json_add_quantity_u256(out, "maxFeePerBlobGas", tx->max_blob_fee);
     }
 }
 
@@ -63,8 +58,7 @@ static void put_access_list(struct kl_json_out *out, const kl_tx *tx)
     for (usize i = 0; i < tx->access_count; i++) {
         const kl_access *access = &tx->access_list[i];
         kl_json_put_object(out);
-        kl_json_put_key(out, "address");
-        kl_json_put_address(out, &access->address);
+        kl_json_add_address(out, "address", &access->address);
         put_hashes(out, "storageKeys", access->slots, access->slot_count);
         kl_json_put_object_end(out);
     }
@@ -75,16 +69,12 @@ static void put_signature(struct kl_json_out *out, const kl_signature *signature
                           const u64 *v)
 {
     if (v) {
-        kl_json_put_key(out, "v");
-        kl_json_put_quantity(out, *v);
+        kl_json_add_quantity(out, "v", *v);
     }
-    kl_json_put_key(out, "r");
-    kl_json_put_quantity_u256(out, signature->r);
-    kl_json_put_key(out, "s");
-    kl_json_put_quantity_u256(out, signature->s);
+    kl_json_add_quantity_u256(out, "r", signature->r);
+    kl_json_add_quantity_u256(out, "s", signature->s);
     if (y_parity) {
-        kl_json_put_key(out, "yParity");
-        kl_json_put_quantity(out, signature->y_parity);
+        kl_json_add_quantity(out, "yParity", signature->y_parity);
     }
 }
 
@@ -95,12 +85,9 @@ static void put_authorizations(struct kl_json_out *out, const kl_tx *tx)
     for (usize i = 0; i < tx->authorization_count; i++) {
         const kl_authorization *tuple = &tx->authorizations[i];
         kl_json_put_object(out);
-        kl_json_put_key(out, "chainId");
-        kl_json_put_quantity_u256(out, tuple->chain_id);
-        kl_json_put_key(out, "address");
-        kl_json_put_address(out, &tuple->address);
-        kl_json_put_key(out, "nonce");
-        kl_json_put_quantity(out, tuple->nonce);
+        kl_json_add_quantity_u256(out, "chainId", tuple->chain_id);
+        kl_json_add_address(out, "address", &tuple->address);
+        kl_json_add_quantity(out, "nonce", tuple->nonce);
         put_signature(out, &tuple->signature, true, NULL);
         kl_json_put_object_end(out);
     }
@@ -111,8 +98,7 @@ static void put_authorizations(struct kl_json_out *out, const kl_tx *tx)
 static void put_typed(struct kl_json_out *out, const kl_tx *tx)
 {
     if (tx->replay_safe) {
-        kl_json_put_key(out, "chainId");
-        kl_json_put_quantity(out, tx->chain_id);
+        kl_json_add_quantity(out, "chainId", tx->chain_id);
     }
     if (tx->type >= KL_TX_ACCESS_LIST)
         put_access_list(out, tx);
@@ -135,23 +121,17 @@ void kl_put_tx(struct kl_json_out *out, const kl_tx *tx, const kl_put_place *pla
     u64 v = v_of(tx);
     kl_json_put_object(out);
     put_place(out, place);
-    kl_json_put_key(out, "hash");
-    kl_json_put_hash(out, &tx->hash);
-    kl_json_put_key(out, "type");
-    kl_json_put_quantity(out, tx->type);
-    kl_json_put_key(out, "from");
-    kl_json_put_address(out, &tx->sender);
+    kl_json_add_hash(out, "hash", &tx->hash);
+    kl_json_add_quantity(out, "type", tx->type);
+    kl_json_add_address(out, "from", &tx->sender);
     kl_json_put_key(out, "to");
     if (tx->has_to)
         kl_json_put_address(out, &tx->to);
     else
         kl_json_put_null(out);
-    kl_json_put_key(out, "nonce");
-    kl_json_put_quantity(out, tx->nonce);
-    kl_json_put_key(out, "value");
-    kl_json_put_quantity_u256(out, tx->value);
-    kl_json_put_key(out, "input");
-    kl_json_put_data(out, tx->data);
+    kl_json_add_quantity(out, "nonce", tx->nonce);
+    kl_json_add_quantity_u256(out, "value", tx->value);
+    kl_json_add_data(out, "input", tx->data);
     put_fees(out, tx, place);
     put_typed(out, tx);
     put_signature(out, &tx->signature, tx->type != KL_TX_LEGACY, &v);

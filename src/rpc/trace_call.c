@@ -157,16 +157,13 @@ static void put_end(struct kl_json_out *out, const struct frame *f)
 {
     char reason[REASON_MAX];
     if (f->output.len) {
-        kl_json_put_key(out, "output");
-        kl_json_put_data(out, f->output);
+        kl_json_add_data(out, "output", f->output);
     }
     if (f->halt == KL_HALT_NONE)
         return;
-    kl_json_put_key(out, "error");
-    kl_json_put_text(out, f->error ? f->error : kl_halt_text((kl_halt)f->halt));
+    kl_json_add_text(out, "error", f->error ? f->error : kl_halt_text((kl_halt)f->halt));
     if (f->halt == KL_HALT_REVERT && kl_revert_reason(reason, sizeof reason, f->output)) {
-        kl_json_put_key(out, "revertReason");
-        kl_json_put_text(out, reason);
+        kl_json_add_text(out, "revertReason", reason);
     }
 }
 
@@ -176,19 +173,15 @@ static void put_logs(struct kl_json_out *out, const struct frame *f)
     kl_json_put_array(out);
     for (const struct note *n = f->notes; n; n = n->next) {
         kl_json_put_object(out);
-        kl_json_put_key(out, "address");
-        kl_json_put_address(out, &n->entry.address);
+        kl_json_add_address(out, "address", &n->entry.address);
         kl_json_put_key(out, "topics");
         kl_json_put_array(out);
         for (usize i = 0; i < n->entry.topic_count; i++)
             kl_json_put_hash(out, &n->entry.topics[i]);
         kl_json_put_array_end(out);
-        kl_json_put_key(out, "data");
-        kl_json_put_data(out, n->entry.data);
-        kl_json_put_key(out, "index");
-        kl_json_put_quantity(out, n->index);
-        kl_json_put_key(out, "position");
-        kl_json_put_quantity(out, n->position);
+        kl_json_add_data(out, "data", n->entry.data);
+        kl_json_add_quantity(out, "index", n->index);
+        kl_json_add_quantity(out, "position", n->position);
         kl_json_put_object_end(out);
     }
     kl_json_put_array_end(out);
@@ -202,25 +195,18 @@ static void put_frame(struct call_tracer *t, const struct frame *f, bool failed)
     const kl_trace_call *call = &f->call;
     bool creates = call->kind == KL_CREATE || call->kind == KL_CREATE2;
     kl_json_put_object(&out);
-    kl_json_put_key(&out, "from");
-    kl_json_put_address(&out, &call->from);
-    kl_json_put_key(&out, "gas");
-    kl_json_put_quantity(&out, call->gas);
-    kl_json_put_key(&out, "gasUsed");
-    kl_json_put_quantity(&out, f->gas_used);
+    kl_json_add_address(&out, "from", &call->from);
+    kl_json_add_quantity(&out, "gas", call->gas);
+    kl_json_add_quantity(&out, "gasUsed", f->gas_used);
     if (!creates || f->halt == KL_HALT_NONE) {
-        kl_json_put_key(&out, "to");
-        kl_json_put_address(&out, &call->to);
+        kl_json_add_address(&out, "to", &call->to);
     }
-    kl_json_put_key(&out, "input");
-    kl_json_put_data(&out, call->input);
+    kl_json_add_data(&out, "input", call->input);
     put_end(&out, f);
     if (call->kind != KL_STATICCALL) {
-        kl_json_put_key(&out, "value");
-        kl_json_put_quantity_u256(&out, call->value);
+        kl_json_add_quantity_u256(&out, "value", call->value);
     }
-    kl_json_put_key(&out, "type");
-    kl_json_put_text(&out, type_of(f));
+    kl_json_add_text(&out, "type", type_of(f));
     if (f->notes && !failed)
         put_logs(&out, f);
     if (f->first)

@@ -72,8 +72,7 @@ static void end(struct kl_rpc_tracer *tracer, const kl_tx_result *result)
         for (same = 1; i + same < t->count && !compare(&t->list[i], &t->list[i + same]);)
             same++;
         snprintf(name, sizeof name, "0x%08x-%zu", t->list[i].selector, t->list[i].len);
-        kl_json_put_key(out, name);
-        kl_json_put_number(out, same);
+        kl_json_add_number(out, name, same);
     }
     kl_json_put_object_end(out);
 }

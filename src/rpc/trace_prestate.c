@@ -297,20 +297,16 @@ static void settle(struct prestate *t, struct account *a)
 static void put_facts(struct kl_json_out *out, const struct facts *f)
 {
     if (f->has_balance) {
-        kl_json_put_key(out, "balance");
-        kl_json_put_quantity_u256(out, f->balance);
+        kl_json_add_quantity_u256(out, "balance", f->balance);
     }
     if (f->has_code) {
-        kl_json_put_key(out, "code");
-        kl_json_put_data(out, f->code);
+        kl_json_add_data(out, "code", f->code);
     }
     if (f->has_code_hash) {
-        kl_json_put_key(out, "codeHash");
-        kl_json_put_hash(out, &f->code_hash);
+        kl_json_add_hash(out, "codeHash", &f->code_hash);
     }
     if (f->nonce) {
-        kl_json_put_key(out, "nonce");
-        kl_json_put_number(out, f->nonce);
+        kl_json_add_number(out, "nonce", f->nonce);
     }
 }
 

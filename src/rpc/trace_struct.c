@@ -138,29 +138,22 @@ static void put_step(struct logger *l, const kl_trace_step *step)
     char name[KL_OP_TEXT_MAX];
     kl_op_text(name, step->op);
     kl_json_put_object(out);
-    kl_json_put_key(out, "pc");
-    kl_json_put_number(out, step->pc);
-    kl_json_put_key(out, "op");
-    kl_json_put_text(out, name);
-    kl_json_put_key(out, "gas");
-    kl_json_put_number(out, step->gas);
-    kl_json_put_key(out, "gasCost");
-    kl_json_put_number(out, step->gas_cost);
-    kl_json_put_key(out, "depth");
-    kl_json_put_number(out, step->depth);
+    kl_json_add_number(out, "pc", step->pc);
+    kl_json_add_text(out, "op", name);
+    kl_json_add_number(out, "gas", step->gas);
+    kl_json_add_number(out, "gasCost", step->gas_cost);
+    kl_json_add_number(out, "depth", step->depth);
     if (l->stack)
         put_stack(out, step);
     if (l->return_data && step->return_data.len) {
-        kl_json_put_key(out, "returnData");
-        kl_json_put_data(out, step->return_data);
+        kl_json_add_data(out, "returnData", step->return_data);
     }
     if (l->memory && step->memory.len)
         put_memory(out, step->memory);
     if (l->storage)
         put_storage(l, step);
     if (step->refund > 0) {
-        kl_json_put_key(out, "refund");
-        kl_json_put_number(out, (u64)step->refund);
+        kl_json_add_number(out, "refund", (u64)step->refund);
     }
 }
 
@@ -189,8 +182,7 @@ static void on_fault(struct kl_tracer *hooks, const kl_trace_step *step, int hal
     if (!l->open || !kl_halt_comes_first(halt))
         return;
     kl_halt_detail(text, halt, step);
-    kl_json_put_key(l->base.call->out, "error");
-    kl_json_put_text(l->base.call->out, text);
+    kl_json_add_text(l->base.call->out, "error", text);
 }
 
 static struct kl_rpc_tracer *make(struct kl_rpc_call *call, kl_arg options)
@@ -226,12 +218,9 @@ static void end(struct kl_rpc_tracer *tracer, const kl_tx_result *result)
     bool returns = result->halt == KL_HALT_NONE || result->halt == KL_HALT_REVERT;
     close_step(of(&tracer->hooks));
     kl_json_put_array_end(out);
-    kl_json_put_key(out, "gas");
-    kl_json_put_number(out, result->gas_used);
-    kl_json_put_key(out, "failed");
-    kl_json_put_bool(out, result->halt != KL_HALT_NONE);
-    kl_json_put_key(out, "returnValue");
-    kl_json_put_data(out, returns ? result->output : KL_SPAN_NONE);
+    kl_json_add_number(out, "gas", result->gas_used);
+    kl_json_add_bool(out, "failed", result->halt != KL_HALT_NONE);
+    kl_json_add_data(out, "returnValue", returns ? result->output : KL_SPAN_NONE);
     kl_json_put_object_end(out);
 }
 

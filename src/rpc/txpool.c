@@ -11,10 +11,8 @@ bool kl_rpc_txpool_status(struct kl_rpc_call *call)
     usize pending, queued;
     call->backend->ops->pool_counts(call->backend, &pending, &queued);
     kl_json_put_object(call->out);
-    kl_json_put_key(call->out, "pending");
-    kl_json_put_quantity(call->out, pending);
-    kl_json_put_key(call->out, "queued");
-    kl_json_put_quantity(call->out, queued);
+    kl_json_add_quantity(call->out, "pending", pending);
+    kl_json_add_quantity(call->out, "queued", queued);
     kl_json_put_object_end(call->out);
     return true;
 }
