@@ -1,5 +1,5 @@
-/* Automine owes a block to every waiting transaction, hand mining the number asked for, an interval
- * the passing of time.  What is owed by hand comes first, then the interval, then automine. */
+/* Automine owes a block to every waiting transaction, an interval to the passing of time.  The
+ * interval comes first: its block takes all that wait. */
 #include "consensus/solo.h"
 
 void kl_solo_init(kl_solo *solo, bool automine, u64 interval_ns, u64 now_ns)
@@ -29,11 +29,6 @@ void kl_solo_tx_waiting(kl_solo *solo, bool waiting)
     solo->tx_waiting = waiting;
 }
 
-void kl_solo_mine(kl_solo *solo, u64 count)
-{
-    solo->owed = kl_add_sat_u64(solo->owed, count);
-}
-
 void kl_solo_built(kl_solo *solo, const kl_solo_action *action, u64 now_ns)
 {
     KL_ASSERT(action->build);
@@ -43,16 +38,11 @@ void kl_solo_built(kl_solo *solo, const kl_solo_action *action, u64 now_ns)
         u64 beats = late_ns / solo->interval_ns + 1;
         solo->next_due_ns =
             kl_add_sat_u64(solo->next_due_ns, kl_mul_sat_u64(beats, solo->interval_ns));
-    } else if (action->by_hand) {
-        KL_ASSERT(solo->owed);
-        solo->owed--;
     }
 }
 
 kl_solo_action kl_solo_next(const kl_solo *solo, u64 now_ns)
 {
-    if (solo->owed)
-        return (kl_solo_action){.build = true, .tx_max = UINT64_MAX, .by_hand = true};
     bool is_due = solo->interval_ns && now_ns >= solo->next_due_ns;
     if (is_due && (!solo->on_demand || solo->tx_waiting))
         return (kl_solo_action){.build = true, .tx_max = UINT64_MAX, .by_interval = true};

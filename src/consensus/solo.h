@@ -11,7 +11,6 @@ typedef struct kl_solo {
     u64 interval_ns; /* > 0: a block every interval, empty or not */
     bool on_demand;  /* only while transactions wait */
     u64 next_due_ns; /* monotonic time of the next interval block */
-    u64 owed;        /* blocks asked for by hand */
     bool tx_waiting;
 } kl_solo;
 
@@ -19,7 +18,6 @@ typedef struct kl_solo {
 typedef struct kl_solo_action {
     bool build;
     u64 tx_max;       /* most transactions for it */
-    bool by_hand;     /* it was asked for by kl_solo_mine */
     bool by_interval; /* it is an interval block */
     u64 wait_ns;      /* nothing to do before so long; UINT64_MAX: until an event */
 } kl_solo_action;
@@ -32,8 +30,6 @@ void kl_solo_set_interval(kl_solo *solo, u64 interval_ns, u64 now_ns);
 void kl_solo_set_on_demand(kl_solo *solo, bool on);
 /* Pending transactions are, or are not, waiting in the pool. */
 void kl_solo_tx_waiting(kl_solo *solo, bool waiting);
-/* count more blocks, wanted now. */
-void kl_solo_mine(kl_solo *solo, u64 count);
 /* A block was built (or could not be): the action before is done. */
 void kl_solo_built(kl_solo *solo, const kl_solo_action *action, u64 now_ns);
 

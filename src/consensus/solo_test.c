@@ -23,20 +23,6 @@ KL_TEST(solo_automine_makes_a_block_for_each_waiting_transaction)
     CHECK(!kl_solo_next(&solo, 5).build);
 }
 
-KL_TEST(solo_mines_by_hand_what_was_asked_for_and_no_more)
-{
-    kl_solo solo;
-    kl_solo_init(&solo, false, 0, 0);
-    kl_solo_mine(&solo, 2);
-    kl_solo_mine(&solo, 1);
-    for (int i = 0; i < 3; i++) {
-        kl_solo_action action = kl_solo_next(&solo, 0);
-        CHECK(action.build && action.by_hand && action.tx_max == UINT64_MAX);
-        kl_solo_built(&solo, &action, 0);
-    }
-    CHECK(!kl_solo_next(&solo, 0).build);
-}
-
 KL_TEST(solo_interval_keeps_its_rhythm_and_skips_missed_beats)
 {
     kl_solo solo;
@@ -52,17 +38,6 @@ KL_TEST(solo_interval_keeps_its_rhythm_and_skips_missed_beats)
     CHECK_U64(kl_solo_next(&solo, 7 * BEAT + 300).wait_ns, 700);
     kl_solo_set_interval(&solo, 0, 8 * BEAT);
     CHECK_U64(kl_solo_next(&solo, 20 * BEAT).wait_ns, UINT64_MAX);
-}
-
-KL_TEST(solo_a_block_for_a_transaction_does_not_pay_what_is_owed_by_hand)
-{
-    kl_solo solo;
-    kl_solo_init(&solo, true, 0, 0);
-    kl_solo_tx_waiting(&solo, true);
-    kl_solo_action action = kl_solo_next(&solo, 0);
-    kl_solo_mine(&solo, 1);
-    kl_solo_built(&solo, &action, 0);
-    CHECK(kl_solo_next(&solo, 0).by_hand);
 }
 
 KL_TEST(solo_on_demand_waits_for_a_transaction_and_for_the_interval)

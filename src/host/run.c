@@ -53,7 +53,7 @@ static void execution_turn(struct kl_host *host)
             return;
         }
         kl_unlock(&host->lock);
-        bool empty = action.by_hand || (action.by_interval && !host->config.on_demand);
+        bool empty = action.by_interval && !host->config.on_demand;
         status = kl_host_build(host, action.tx_max, 0, empty);
         kl_lock(&host->lock);
         kl_solo_built(&host->solo, &action, kl_host_now_ns(host));
