@@ -20,7 +20,7 @@ BANNED = {
 }
 EXEMPT = {("src/base/test_main.c", "setjmp is for the test harness")}
 THREADS = re.compile(r"\bpthread_|<stdatomic\.h>|<threads\.h>|\batomic_")
-# Layers that may hold threads, locks or atomics of their own; the others use base/sync.h and ring.h.
+# Layers that may hold threads, locks or atomics of their own; the others use base/sync.h.
 THREAD_LAYERS = {"base", "sys", "sim", "store", "lmdb", "host", "rpc", "node", "cli"}
 
 

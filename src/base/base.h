@@ -3,12 +3,10 @@
  *   int.h     integers, byte order, checked arithmetic      check.h   assertions, attributes
  *   span.h    views of bytes, bounded writers               status.h  the world failed: kl_status
  *   hash.h    kl_hash, kl_address                           rule.h    the input is bad: kl_rule
- *   u256.h    the 256-bit word                              log.h     events with typed pairs
+ *   u256.h    the 256-bit word                              wipe.h    secrets
  *   arena.h   memory for one unit of work                   buf.h     bytes that grow
- *   rand.h    seeded numbers for tests
- *   map.h     objects by fixed-length key                   wipe.h    secrets
- *   sync.h    locks, reference counts                       test.h    the test harness
- *   ring.h    bounded queues between threads
+ *   map.h     objects by fixed-length key                   sync.h    locks, reference counts
+ *   rand.h    seeded numbers for tests                      test.h    the test harness
  *   file.h, env.h   interfaces for disk, clock, entropy and workers: sys and sim implement them */
 #ifndef KL_BASE_BASE_H
 #define KL_BASE_BASE_H
@@ -19,10 +17,8 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/int.h"
-#include "base/log.h"
 #include "base/map.h"
 #include "base/rand.h"
-#include "base/ring.h"
 #include "base/rule.h"
 #include "base/span.h"
 #include "base/status.h"
