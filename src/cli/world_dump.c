@@ -1,25 +1,12 @@
-/* world_dump: the tables are in order of hashes, so the keys are collected, named by their
- * preimages, and sorted. */
+/* world_dump: the tables are in order of hashes, so names are collected and sorted. */
 #include "cli/world_dump.h"
 
 #include <stdlib.h>
 
-#include "base/buf.h"
+#include "cli/named.h"
 #include "codec/hex.h"
 #include "crypto/address.h"
 #include "crypto/keccak.h"
-
-#define KEYS_MAX ((usize)1 << 32)
-
-typedef struct named_account {
-    kl_address address;
-    kl_hash hash;
-} named_account;
-
-typedef struct named_slot {
-    kl_hash slot;
-    kl_u256 value;
-} named_slot;
 
 /* Where the writing is. */
 struct dump {
@@ -27,64 +14,18 @@ struct dump {
     struct kl_view *view;
     kl_dump_shape shape;
     struct kl_arena *scratch;
-    struct kl_buf keys; /* hashes of the slots of one account */
 };
-
-static bool take_key(void *ctx, kl_span key, KL_UNUSED kl_span value)
-{
-    struct kl_buf *keys = ctx;
-    kl_buf_bytes(keys, key.p + key.len - sizeof(kl_hash), sizeof(kl_hash));
-    return !keys->failed;
-}
-
-/* The last 32 bytes of every key of the table that begins with prefix. */
-static kl_status scan(struct kl_view *view, kl_table table, kl_span prefix, struct kl_buf *keys)
-{
-    kl_buf_clear(keys);
-    KL_TRY(kl_view_scan(view, table, prefix, KL_SPAN_NONE, take_key, keys));
-    return keys->failed ? KL_NOMEM : KL_OK;
-}
-
-/* What was hashed, of exactly len bytes. */
-static kl_status preimage(struct kl_view *view, const kl_hash *hash, void *out, usize len)
-{
-    kl_span bytes;
-    kl_status status = kl_view_get(view, KL_TABLE_PREIMAGE, kl_hash_span(hash), &bytes);
-    if (status == KL_NOTFOUND || (status == KL_OK && bytes.len != len))
-        return KL_CORRUPT;
-    if (status == KL_OK)
-        memcpy(out, bytes.p, len);
-    return status;
-}
 
 static int by_address(const void *a, const void *b)
 {
-    const named_account *x = a, *y = b;
+    const kl_named_account *x = a, *y = b;
     return memcmp(x->address.b, y->address.b, sizeof x->address.b);
 }
 
 static int by_slot(const void *a, const void *b)
 {
-    const named_slot *x = a, *y = b;
+    const kl_named_slot *x = a, *y = b;
     return memcmp(x->slot.b, y->slot.b, sizeof x->slot.b);
-}
-
-static kl_status read_slots(struct dump *d, const kl_hash *account, named_slot **out, usize *count)
-{
-    KL_TRY(scan(d->view, KL_TABLE_SLOT, kl_hash_span(account), &d->keys));
-    *count = d->keys.len / sizeof(kl_hash);
-    *out = KL_TAKE(d->scratch, named_slot, *count);
-    if (*count && !*out)
-        return KL_NOMEM;
-    for (usize i = 0; i < *count; i++) {
-        kl_hash key;
-        memcpy(key.b, d->keys.p + i * sizeof key, sizeof key);
-        KL_TRY(preimage(d->view, &key, (*out)[i].slot.b, sizeof key));
-        KL_TRY(kl_view_slot(d->view, account, &key, &(*out)[i].value));
-    }
-    if (*count)
-        qsort(*out, *count, sizeof **out, by_slot);
-    return KL_OK;
 }
 
 /* In geth's dumps values of storage are hex digits alone, without zero bytes in front. */
@@ -104,11 +45,12 @@ static void put_value(struct dump *d, const kl_u256 *value)
 
 static kl_status put_storage(struct dump *d, const kl_hash *account)
 {
-    named_slot *slots;
+    kl_named_slot *slots;
     usize count;
-    KL_TRY(read_slots(d, account, &slots, &count));
+    KL_TRY(kl_named_slots(d->view, account, d->scratch, &slots, &count));
     if (count == 0)
         return KL_OK;
+    qsort(slots, count, sizeof *slots, by_slot);
     kl_json_put_key(d->out, "storage");
     kl_json_put_object(d->out);
     for (usize i = 0; i < count; i++) {
@@ -132,7 +74,7 @@ static kl_status put_code(struct dump *d, const kl_account *account)
     return KL_OK;
 }
 
-static kl_status put_alloc(struct dump *d, const named_account *who, const kl_account *account)
+static kl_status put_alloc(struct dump *d, const kl_named_account *who, const kl_account *account)
 {
     KL_TRY(put_code(d, account));
     KL_TRY(put_storage(d, &who->hash));
@@ -143,7 +85,7 @@ static kl_status put_alloc(struct dump *d, const named_account *who, const kl_ac
     return KL_OK;
 }
 
-static kl_status put_state(struct dump *d, const named_account *who, const kl_account *account)
+static kl_status put_state(struct dump *d, const kl_named_account *who, const kl_account *account)
 {
     char balance[KL_U256_DECIMAL_MAX];
     usize len = kl_u256_decimal(balance, account->balance);
@@ -158,7 +100,7 @@ static kl_status put_state(struct dump *d, const named_account *who, const kl_ac
     return KL_OK;
 }
 
-static kl_status put_account(struct dump *d, const named_account *who)
+static kl_status put_account(struct dump *d, const kl_named_account *who)
 {
     kl_account account;
     bool exists;
@@ -178,15 +120,9 @@ static kl_status put_account(struct dump *d, const named_account *who)
 
 static kl_status put_accounts(struct dump *d)
 {
-    KL_TRY(scan(d->view, KL_TABLE_ACCOUNT, KL_SPAN_NONE, &d->keys));
-    usize count = d->keys.len / sizeof(kl_hash);
-    named_account *accounts = KL_TAKE(d->scratch, named_account, count);
-    if (count && !accounts)
-        return KL_NOMEM;
-    for (usize i = 0; i < count; i++) {
-        memcpy(accounts[i].hash.b, d->keys.p + i * sizeof(kl_hash), sizeof(kl_hash));
-        KL_TRY(preimage(d->view, &accounts[i].hash, accounts[i].address.b, sizeof(kl_address)));
-    }
+    kl_named_account *accounts;
+    usize count;
+    KL_TRY(kl_named_accounts(d->view, d->scratch, &accounts, &count));
     if (count)
         qsort(accounts, count, sizeof *accounts, by_address);
     kl_json_put_object(d->out);
@@ -204,9 +140,7 @@ kl_status kl_world_dump(struct kl_json_out *out, struct kl_view *view, kl_dump_s
 {
     struct dump d = {.out = out, .view = view, .shape = shape, .scratch = scratch};
     kl_arena_mark mark = kl_arena_here(scratch);
-    kl_buf_init(&d.keys, KEYS_MAX);
     kl_status status = put_accounts(&d);
-    kl_buf_done(&d.keys);
     kl_arena_rewind(scratch, mark);
-    return status;
+    return status == KL_NOTFOUND ? KL_CORRUPT : status; /* a name is missing */
 }
