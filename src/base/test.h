@@ -48,6 +48,9 @@ kl_span kl_test_file(const char *path);
 usize kl_test_files(const char *folder, const char *suffix,
                     void (*each)(void *ctx, const char *path, kl_span bytes), void *ctx);
 
+/* Removes a file, or a folder with all that is in it; links are not followed. */
+void kl_test_remove(const char *path);
+
 /* Gives back what kl_test_file holds; the harness calls it behind each test. */
 void kl_test_files_done(void);
 

@@ -1,5 +1,6 @@
-/* test_file: files that tests read. */
+/* test_file: files that tests read, and remove. */
 #include <fts.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -96,4 +97,15 @@ usize kl_test_files(const char *folder, const char *suffix,
     }
     fts_close(tree);
     return count;
+}
+
+static int remove_entry(const char *path, KL_UNUSED const struct stat *info, KL_UNUSED int kind,
+                        KL_UNUSED struct FTW *walk)
+{
+    return remove(path);
+}
+
+void kl_test_remove(const char *path)
+{
+    CHECK(nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS) == 0);
 }

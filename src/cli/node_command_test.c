@@ -1,6 +1,5 @@
 /* keel dev, keel init and keel node as somebody types them. */
 #include <fcntl.h>
-#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,35 +9,12 @@
 
 #include "base/test.h"
 #include "cli/command.h"
+#include "cli/place_test.h"
 #include "sys/tcp.h"
 
 enum { WORDS_MAX = 24 };
 
 static char said[16000];
-
-static int remove_entry(const char *path, KL_UNUSED const struct stat *info, KL_UNUSED int kind,
-                        KL_UNUSED struct FTW *walk)
-{
-    return remove(path);
-}
-
-/* A folder for one test, which is also the working directory. */
-struct place {
-    char dir[32], before[1000];
-};
-
-static void place_enter(struct place *place)
-{
-    snprintf(place->dir, sizeof place->dir, "/tmp/keel-test-XXXXXX");
-    CHECK(mkdtemp(place->dir) && getcwd(place->before, sizeof place->before));
-    CHECK(chdir(place->dir) == 0);
-}
-
-static void place_leave(struct place *place)
-{
-    CHECK(chdir(place->before) == 0);
-    CHECK(nftw(place->dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS) == 0);
-}
 
 static int split(char *line, char **argv)
 {

@@ -1,6 +1,5 @@
 /* keel t8n on the inputs of tests/t8n, whose outputs geth's evm t8n agrees with byte for byte; and
  * on inputs that make no sense. */
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -8,35 +7,12 @@
 #include "base/test.h"
 #include "cli/command.h"
 #include "cli/json_indent.h"
+#include "cli/place_test.h"
 #include "cli/t8n.h"
 
 enum { WORDS_MAX = 32 };
 
 static char said[16000]; /* on standard output and standard error */
-
-static int remove_entry(const char *path, KL_UNUSED const struct stat *info, KL_UNUSED int kind,
-                        KL_UNUSED struct FTW *walk)
-{
-    return remove(path);
-}
-
-/* A folder for one test, which is also the working directory. */
-struct place {
-    char dir[32], before[1000];
-};
-
-static void place_enter(struct place *place)
-{
-    snprintf(place->dir, sizeof place->dir, "/tmp/keel-test-XXXXXX");
-    CHECK(mkdtemp(place->dir) && getcwd(place->before, sizeof place->before));
-    CHECK(chdir(place->dir) == 0);
-}
-
-static void place_leave(struct place *place)
-{
-    CHECK(chdir(place->before) == 0);
-    CHECK(nftw(place->dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS) == 0);
-}
 
 /* Runs "t8n <line>" with input, NULL for nothing, as standard input; its exit code. */
 static int t8n(const char *line, const char *input)
@@ -162,7 +138,7 @@ KL_TEST(t8n_traces_what_geth_traces)
         CHECK_U64(run_known(&known[i], path_of(known[i].name, "txs.json"), more), 0);
         CHECK_U64(kl_test_files("out/a", ".jsonl", check_trace, &traces), known[i].traces);
         CHECK_U64(traces.count, known[i].traces);
-        CHECK(nftw("out", remove_entry, 16, FTW_DEPTH | FTW_PHYS) == 0);
+        kl_test_remove("out");
     }
     place_leave(&place);
 }

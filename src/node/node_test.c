@@ -1,7 +1,6 @@
 #include "node/node.h"
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -76,17 +75,6 @@ static void rig_init(struct rig *rig, bool kept)
     make_genesis(rig, 31337);
 }
 
-static int remove_entry(const char *path, KL_UNUSED const struct stat *info, KL_UNUSED int kind,
-                        KL_UNUSED struct FTW *walk)
-{
-    return remove(path);
-}
-
-static void remove_all(const char *path)
-{
-    CHECK(nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS) == 0);
-}
-
 static void rig_done(struct rig *rig)
 {
     kl_node_close(rig->node);
@@ -94,7 +82,7 @@ static void rig_done(struct rig *rig)
     kl_buf_done(&rig->genesis);
     kl_arena_done(&rig->arena);
     if (*rig->dir)
-        remove_all(rig->dir);
+        kl_test_remove(rig->dir);
 }
 
 static void rig_open(struct rig *rig)
@@ -312,7 +300,7 @@ static void remove_in(struct rig *rig, const char *name)
 {
     char path[128];
     snprintf(path, sizeof path, "%s/%s", rig->dir, name);
-    remove_all(path);
+    kl_test_remove(path);
 }
 
 /* The same head and the same state as before. */
