@@ -170,3 +170,39 @@ KL_TEST(alternatives_of_a_search_are_counted)
     chain_rig_answered(&rig, ERROR(INPUT, "exceed max addresses or topics per search position"));
     chain_rig_done(&rig);
 }
+
+static u64 clock_ns;
+
+static u64 read_clock(struct kl_clock *clock)
+{
+    (void)clock;
+    return clock_ns;
+}
+
+/* A filter lives for its time from the last poll on, whatever its age among the others. */
+KL_TEST(filters_that_are_polled_outlive_those_that_are_not)
+{
+    struct kl_clock clock = {read_clock, read_clock};
+    struct chain_rig rig;
+    filter_text ids[4];
+    chain_rig_init(&rig);
+    rig.config.clock = &clock;
+    rig.config.limits.filter_timeout_ns = 300;
+    clock_ns = 1000;
+    for (usize i = 0; i < 4; i++)
+        ids[i] = make(&rig, "eth_newBlockFilter", "[]");
+    clock_ns = 1200;
+    (void)poll(&rig, &ids[0]);
+    (void)poll(&rig, &ids[2]);
+    (void)poll(&rig, &ids[0]);
+    chain_rig_result(&rig, "eth_uninstallFilter", "[\"%s\"]", ids[2].b);
+    clock_ns = 1301;
+    (void)make(&rig, "eth_newBlockFilter", "[]");
+    (void)poll(&rig, &ids[0]);
+    for (usize i = 1; i < 4; i++)
+        chain_rig_error(&rig, "eth_getFilterChanges", "[\"%s\"]", ids[i].b);
+    clock_ns = 1602;
+    (void)make(&rig, "eth_newBlockFilter", "[]");
+    chain_rig_error(&rig, "eth_getFilterChanges", "[\"%s\"]", ids[0].b);
+    chain_rig_done(&rig);
+}

@@ -14,6 +14,7 @@ struct kl_filter {
     kl_filter_kind kind;
     kl_log_query *query;
     usize query_bytes;
+    struct kl_filter *older, *newer; /* in order of use */
     u64 used_ns;
     u64 steps, pending, version, next_block; /* see kl_filter_use */
 };
@@ -22,6 +23,7 @@ struct kl_filters {
     struct kl_feed *feed;
     kl_mutex mutex; /* over what follows, and the filters' last line */
     struct kl_map by_id;
+    struct kl_filter *oldest, *newest; /* by their last use */
     usize query_bytes;
     u64 seed;
 };
@@ -47,10 +49,27 @@ static void unref(struct kl_filter *filter)
     free(filter);
 }
 
+/* Used at this moment: the newest.  The mutex is held. */
+static void enlist(struct kl_filters *filters, struct kl_filter *filter, u64 now_ns)
+{
+    filter->used_ns = now_ns;
+    filter->newer = NULL;
+    filter->older = filters->newest;
+    *(filter->older ? &filter->older->newer : &filters->oldest) = filter;
+    filters->newest = filter;
+}
+
+static void delist(struct kl_filters *filters, struct kl_filter *filter)
+{
+    *(filter->older ? &filter->older->newer : &filters->oldest) = filter->newer;
+    *(filter->newer ? &filter->newer->older : &filters->newest) = filter->older;
+}
+
 /* The mutex is held. */
 static void drop(struct kl_filters *filters, struct kl_filter *filter)
 {
     KL_ASSERT(kl_map_take(&filters->by_id, &filter->id) == filter);
+    delist(filters, filter);
     filters->query_bytes -= filter->query_bytes;
     if (kl_filter_hears_pending(filter->kind))
         kl_feed_unlisten(filters->feed);
@@ -69,21 +88,12 @@ void kl_filters_free(struct kl_filters *filters)
     free(filters);
 }
 
-/* Drops what nobody has polled for too long; the map must not change during a walk, so one walk
- * finds one. */
+/* Drops what nobody has polled for too long. */
 static void sweep(struct kl_filters *filters, const struct kl_rpc_call *call, u64 now_ns)
 {
     u64 limit_ns = call->config->limits.filter_timeout_ns;
-    for (bool again = true; again;) {
-        usize cursor = 0;
-        struct kl_filter *filter;
-        again = false;
-        while ((filter = kl_map_next(&filters->by_id, &cursor)) != NULL && !again)
-            if (now_ns - filter->used_ns > limit_ns) {
-                drop(filters, filter);
-                again = true;
-            }
-    }
+    while (filters->oldest && now_ns - filters->oldest->used_ns > limit_ns)
+        drop(filters, filters->oldest);
 }
 
 static kl_status filter_new(struct kl_filter **out, kl_filter_kind kind, const kl_log_query *query)
@@ -105,7 +115,7 @@ static kl_status filter_new(struct kl_filter **out, kl_filter_kind kind, const k
 
 /* The mutex is held. */
 static kl_status insert(struct kl_filters *filters, const struct kl_rpc_call *call,
-                        struct kl_filter *filter)
+                        struct kl_filter *filter, u64 now_ns)
 {
     if (filters->by_id.count >= call->config->limits.filter_max ||
         filters->query_bytes + filter->query_bytes > QUERY_BYTES_MAX)
@@ -114,6 +124,7 @@ static kl_status insert(struct kl_filters *filters, const struct kl_rpc_call *ca
         kl_rand_fill(&filters->seed, filter->id.b, sizeof filter->id.b);
     while (kl_map_get(&filters->by_id, &filter->id));
     KL_TRY(kl_map_put(&filters->by_id, filter));
+    enlist(filters, filter, now_ns);
     filters->query_bytes += filter->query_bytes;
     if (kl_filter_hears_pending(filter->kind))
         kl_feed_listen(filters->feed);
@@ -125,16 +136,15 @@ kl_status kl_filter_add(struct kl_filters *filters, const struct kl_rpc_call *ca
                         kl_filter_id *out)
 {
     struct kl_filter *filter;
-    u64 now_ns = kl_mono_ns(call->config->clock);
     KL_TRY(filter_new(&filter, kind, query));
-    filter->used_ns = now_ns;
     filter->version = tip->version;
     filter->next_block = tip->header.number + 1;
     filter->steps = kl_feed_steps(filters->feed);
     filter->pending = kl_feed_pending(filters->feed);
     kl_lock(&filters->mutex);
+    u64 now_ns = kl_mono_ns(call->config->clock);
     sweep(filters, call, now_ns);
-    kl_status status = insert(filters, call, filter);
+    kl_status status = insert(filters, call, filter, now_ns);
     if (status == KL_OK)
         *out = filter->id;
     else
@@ -161,7 +171,8 @@ kl_status kl_filter_use(struct kl_filters *filters, const struct kl_rpc_call *ca
     struct kl_filter *filter = kl_map_get(&filters->by_id, id);
     if (filter) {
         kl_refs_add(&filter->refs);
-        filter->used_ns = kl_mono_ns(call->config->clock);
+        delist(filters, filter);
+        enlist(filters, filter, kl_mono_ns(call->config->clock));
         *out = (struct kl_filter_use){
             .filter = filter,
             .kind = filter->kind,
