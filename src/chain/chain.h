@@ -16,6 +16,7 @@
  *   reader.h   looking things up as of one tip     difficulty.h      proof-of-work's sum
  *   record.h   the ledger's records                verify.h          the whole ledger judged again
  *   devop.h    dev operations                      checkpoint.h      the state in one file
+ *   bft.h      what stands beside the blocks of a chain whose validators vote
  *
  * Threads: build, judge, dev and append on the execution thread; write there or on the ledger
  * thread; sync on the ledger thread; flush on the state thread; readers anywhere. */
@@ -25,6 +26,7 @@
 #include "base/buf.h"
 #include "base/env.h"
 #include "base/sync.h"
+#include "chain/bft.h"
 #include "chain/devop.h"
 #include "chain/run.h"
 #include "state/state.h"
@@ -39,6 +41,7 @@ typedef struct kl_chain_config {
     kl_span genesis; /* text of the genesis file; may be empty when the ledger exists */
     usize segment_bytes;
     bool keep_preimages;
+    bool tests; /* take a genesis that names the vote scheme for tests */
     /* What is kept, in blocks; 0 keeps all.  Whole segments go. */
     u64 keep_blocks, keep_history;
 } kl_chain_config;
@@ -86,11 +89,13 @@ struct kl_tip {
     u64 version;      /* and the sequence number of its ledger record */
     kl_header header; /* of the head block as of this step */
     kl_hash hash;
-    u64 tx_count;             /* of the block, when the step is one */
-    struct kl_delta *delta;   /* NULL for the tip found at open */
-    struct kl_dev_state *dev; /* what dev operations have set; NULL on other chains */
-    struct kl_buf record;     /* the ledger record's payload, until it is appended */
-    struct kl_tip *next;      /* the chain's own */
+    u64 tx_count;                  /* of the block, when the step is one */
+    struct kl_delta *delta;        /* NULL for the tip found at open */
+    struct kl_dev_state *dev;      /* what dev operations have set; NULL on other chains */
+    struct kl_epoch *epoch;        /* of the blocks that follow; NULL where nobody votes */
+    kl_consensus_header consensus; /* of the head block, where validators vote */
+    struct kl_buf record;          /* the ledger record's payload, until it is appended */
+    struct kl_tip *next;           /* the chain's own */
 };
 
 /* A dev environment that tips share; immutable. */
@@ -123,7 +128,9 @@ typedef struct kl_build_plan {
     kl_u256 base_fee;
     const kl_withdrawal *withdrawals;
     usize withdrawal_count;
-    u64 tx_max; /* most transactions; UINT64_MAX for no bound */
+    u64 tx_max;             /* most transactions; UINT64_MAX for no bound */
+    const kl_bft_plan *bft; /* where validators vote: timestamp, mix_hash, parent_beacon_root and
+                               extra_data follow from it */
 } kl_build_plan;
 
 /* Where its transactions come from, best first; all have senders. */
@@ -141,10 +148,10 @@ KL_MUST_USE kl_status kl_chain_build(struct kl_chain *chain, struct kl_run *run,
                                      struct kl_tip *parent, const kl_build_plan *plan,
                                      struct kl_tx_source *source, struct kl_tip **out);
 
-/* Judges a block from outside on top of parent and executes it.  *broken names the rule, and there
- * is no tip then. */
+/* Judges a block from outside on top of parent and executes it.  block is its RLP, or, where
+ * validators vote, its body (bft.h).  *broken names the rule, and there is no tip then. */
 KL_MUST_USE kl_status kl_chain_judge(struct kl_chain *chain, struct kl_run *run,
-                                     struct kl_tip *parent, kl_span block_rlp, struct kl_tip **out,
+                                     struct kl_tip *parent, kl_span block, struct kl_tip **out,
                                      kl_rule *broken);
 
 /* Applies a dev operation on top of parent.  DEV_FORBIDDEN on a chain whose spec lacks dev;
@@ -156,6 +163,11 @@ KL_MUST_USE kl_status kl_chain_dev(struct kl_chain *chain, struct kl_run *run,
 
 /* The tip, whose parent must be the head (asserted), becomes the head. */
 KL_MUST_USE kl_status kl_chain_append(struct kl_chain *chain, struct kl_tip *tip);
+/* The same where validators vote.  finalization, which has been checked, names the tip's block; it
+ * is kept beside it.  NULL: the block is final through a later one of its epoch, so never an
+ * epoch's last (asserted). */
+KL_MUST_USE kl_status kl_chain_append_final(struct kl_chain *chain, struct kl_tip *tip,
+                                            const kl_certificate *finalization);
 
 /* After a failure of either, the ledger is broken: no further step is possible, reads go on. */
 KL_MUST_USE kl_status kl_chain_write(struct kl_chain *chain);

@@ -24,7 +24,18 @@ typedef struct kl_blob_schedule {
 typedef enum kl_engine {
     KL_ENGINE_SOLO,     /* one producer, this node */
     KL_ENGINE_EXTERNAL, /* blocks come from outside: official fixtures, an Ethereum history */
+    KL_ENGINE_SIMPLEX,  /* validators vote; every block is final */
 } kl_engine;
+
+/* What the members of a chain whose validators vote agreed on; docs/formats/consensus.md. */
+typedef struct kl_bft_spec {
+    u8 scheme;           /* of votes, see cert/scheme.h */
+    u64 epoch_blocks;    /* at least 1 */
+    u64 block_period_ms; /* between blocks under load */
+    u64 empty_period_ms; /* how long an idle chain stays silent; 0: a block every period */
+    u64 delta_ms;        /* what a message takes: the unit of patience; at least 1 */
+    kl_address policy;   /* the contract that names the next validators; zeros: they never change */
+} kl_bft_spec;
 
 /* The most bytes a block's RLP may have from Osaka on [EIP-7934]. */
 #define KL_BLOCK_BYTES_MAX 8388608u
@@ -42,6 +53,7 @@ typedef struct kl_spec {
     u64 elasticity;                        /* 2 [EIP-1559] */
     u64 max_block_bytes;                   /* of a block's RLP, never above EIP-7934's limit */
     kl_engine engine;
+    kl_bft_spec bft;       /* with KL_ENGINE_SIMPLEX */
     bool dev;              /* dev operations are allowed (config.keel.dev) */
     bool repeat_timestamp; /* a block may carry its parent's timestamp */
     bool proof_of_work;    /* ethash seals are checked (fixtures that ask for it) */

@@ -1,0 +1,119 @@
+/* replica: one member of a network whose validators vote.  It carries out what the engine
+ * (consensus/simplex.h) and the fetch machine (sync/fetch.h) ask for: blocks are built, judged and
+ * made final, votes signed behind the guard, messages sent, certificates and bodies made durable;
+ * and it gives them the answers.  The real node and the simulator run this same code.
+ *
+ * It has no thread and no clock of its own: it is told the time, what peers said, and when its jobs
+ * are done, all on one thread, which never waits.  Slow work goes to lanes (jobs.h).  What it sends
+ * goes to a network interface that takes whole frames and never blocks.
+ *
+ * Two folders: the chain's data, and the key's with the sign guard, which may be another disk.
+ *
+ * Acknowledged: a final block is shown to readers when its Finalization is known and everything
+ * that this node voted with was durable before; observers, and all nodes of networks with fewer
+ * than four validators, wait for their own ledger's sync [DESIGN 7].
+ *
+ * When a disk fails, in any of its logs, the replica stops signing and committing for good, says so
+ * (health), goes on answering reads, and goes on forwarding what peers ask for from what it has. */
+#ifndef KL_HOST_REPLICA_H
+#define KL_HOST_REPLICA_H
+
+#include "chain/chain.h"
+#include "chain/reader.h"
+#include "consensus/simplex.h"
+#include "guard/guard.h"
+#include "host/bft_log.h"
+#include "host/jobs.h"
+#include "sync/fetch.h"
+#include "txpool/txpool.h"
+
+struct kl_replica;
+
+/* A member as the network numbers it, 0 .. KL_REPLICA_PEERS_MAX - 1: whoever holds a connection. */
+enum { KL_REPLICA_PEERS_MAX = 256 };
+#define KL_REPLICA_ALL KL_BFT_ALL
+
+/* Takes a frame (sync/message.h) for a peer, or for all that are connected; copies what it keeps;
+ * loses it where it must. */
+struct kl_replica_net {
+    void (*send)(struct kl_replica_net *net, u32 peer, kl_message_kind kind, kl_span frame);
+    /* The peer broke a rule that no correct one breaks. */
+    void (*penalize)(struct kl_replica_net *net, u32 peer, kl_rule rule);
+};
+
+/* Hears what becomes visible, on the replica's thread; must return quickly.  Each may be NULL. */
+struct kl_replica_watch {
+    void (*final)(struct kl_replica_watch *watch, struct kl_tip *tip);  /* shown to readers */
+    void (*signs)(struct kl_replica_watch *watch, const kl_vote *vote); /* a signature was made */
+    void (*found)(struct kl_replica_watch *watch, const kl_evidence *evidence);
+    void (*alarm)(struct kl_replica_watch *watch, const char *what); /* static text */
+};
+
+typedef struct kl_replica_config {
+    kl_chain_config chain;
+    kl_pool_config pool;
+    struct kl_fs *log_fs;                   /* the consensus log lies in its folder `consensus` */
+    struct kl_fs *key_fs;                   /* the sign guard's folder; NULL: no key, observe */
+    kl_secret32 vote_secret, randao_secret; /* copied, wiped at close; with key_fs */
+    kl_address coinbase;
+    u64 gas_limit; /* the builder aims at; 0: the parent's */
+    u64 drift_ns;  /* how far ahead of our clock a block's time may be */
+    u32 window;    /* of the engine, views */
+    struct kl_clock *clock;
+    struct kl_jobs *jobs;
+    struct kl_replica_net *net;
+    struct kl_replica_watch *watch; /* or NULL */
+    struct kl_workers *workers;
+    struct kl_code_cache *codes;
+    u64 seed;
+} kl_replica_config;
+
+typedef struct kl_replica_report {
+    kl_chain_report chain;
+    kl_bft_log_report log;
+    kl_rule guard; /* GUARD_MISSING and the like: it observes; KL_RULE_NONE: it signs */
+} kl_replica_report;
+
+/* Opens chain, consensus log and guard; says nothing yet.  A guard that is missing, damaged or
+ * another's makes an observer, never a new guard; kl_guard_create is for whoever makes the key.
+ * Fails like kl_chain_open and kl_bft_log_open.  Every lane is idle. */
+KL_MUST_USE kl_status kl_replica_open(struct kl_replica **out, const kl_replica_config *config,
+                                      struct kl_progress *progress, kl_replica_report *report);
+/* No job is running or waiting (asserted); NULL is fine. */
+void kl_replica_close(struct kl_replica *replica);
+
+/* Restores the engine from log and guard and starts it. */
+void kl_replica_start(struct kl_replica *replica);
+
+/* A peer can be spoken to, or no longer. */
+void kl_replica_connected(struct kl_replica *replica, u32 peer);
+void kl_replica_disconnected(struct kl_replica *replica, u32 peer);
+/* A frame of a peer, judged here. */
+void kl_replica_receive(struct kl_replica *replica, u32 peer, kl_span frame);
+
+/* The monotonic time at which it wants to be called, UINT64_MAX: not by itself; and the call. */
+u64 kl_replica_due_ns(const struct kl_replica *replica);
+void kl_replica_tick(struct kl_replica *replica);
+
+/* A transaction of our own user's, decoded, with sender; admitted at once by what the pool knows of
+ * the head (account facts are read here: not for untrusted volume), and sent to all peers.
+ * *broken: see kl_pool_add. */
+KL_MUST_USE kl_status kl_replica_submit(struct kl_replica *replica, const kl_tx *tx,
+                                        kl_rule *broken);
+
+struct kl_chain *kl_replica_chain(struct kl_replica *replica);
+struct kl_pool *kl_replica_pool(struct kl_replica *replica);
+
+/* Why no blocks are made final any more: KL_OK, or what failed. */
+kl_status kl_replica_health(const struct kl_replica *replica);
+kl_simplex_status kl_replica_consensus(const struct kl_replica *replica);
+
+/* Bytes and counts it holds for peers and candidates, for bounds and metrics. */
+typedef struct kl_replica_load {
+    usize candidates; /* blocks judged and not final */
+    usize candidate_bytes;
+    usize jobs; /* given and not done */
+} kl_replica_load;
+kl_replica_load kl_replica_load_of(const struct kl_replica *replica);
+
+#endif

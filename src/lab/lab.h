@@ -1,0 +1,74 @@
+/* lab: a network of replicas over virtual time, network and disks, in one thread, from one seed;
+ * and an oracle that knows what must never happen [notes: the deterministic simulator].
+ *
+ * The replicas are the production code (host/replica.h) with everything below it: chain, execution,
+ * ledger, state, pool, fetch, engine, guard.  What the seed decides: when messages arrive and
+ * whether, how long disks and execution take, who crashes, what of an unsynced write survives, who
+ * lies.  The same seed and options give the same trace hash on every run and machine.
+ *
+ *   lab.h      one run: options, result       lab_world.h   time, network, disks, jobs
+ *   oracle.h   the assertions                 attack.h      what faulty validators do */
+#ifndef KL_LAB_LAB_H
+#define KL_LAB_LAB_H
+
+#include "base/span.h"
+#include "base/status.h"
+
+/* Classes of faults; a seed's swarm has each on or off. */
+#define KL_LAB_FAULTS(X)                                                                         \
+    X(LOSS, "loss")             /* messages are lost, 0 to 30 % */                               \
+    X(DUPLICATE, "duplicate")   /* or come twice */                                              \
+    X(DELAY, "delay")           /* or late, with a heavy tail */                                 \
+    X(PARTITION, "partition")   /* some cannot reach others, one way or both */                  \
+    X(CLOG, "clog")             /* a link carries nothing for a while, then all at once */       \
+    X(SKEW, "skew")             /* wall clocks are off by up to 2 s, and jump */                 \
+    X(CRASH, "crash")           /* power is lost: unsynced bytes, all, some or none, are gone */ \
+    X(PAUSE, "pause")           /* a process stands still for 1 to 60 s */                       \
+    X(SLOW_DISK, "slow-disk")   /* a sync takes up to 2 s */                                     \
+    X(DISK_ERROR, "disk-error") /* EIO, or no space, from some operation on */                   \
+    X(BITFLIP, "bit-flip")      /* a bit of a log turns */                                       \
+    X(WIPE, "wipe")             /* the data folder is lost, the key is not */                    \
+    X(BACKUP, "backup")         /* data and key come back from an old copy */                    \
+    X(SLOW_EXEC, "slow-exec")   /* blocks take long to execute */                                \
+    X(SET_CHANGE, "set-change") /* validators are voted in and out, epoch by epoch */            \
+    X(BYZANTINE, "byzantine")   /* up to F weight does what attack.h says */
+
+typedef enum kl_lab_fault {
+#define KL_LAB_FAULT_X(name, text) KL_LAB_##name,
+    KL_LAB_FAULTS(KL_LAB_FAULT_X)
+#undef KL_LAB_FAULT_X
+        KL_LAB_FAULT_COUNT,
+} kl_lab_fault;
+/* "loss"; NULL beyond the last. */
+const char *kl_lab_fault_name(kl_lab_fault fault);
+
+typedef struct kl_lab_options {
+    u64 seed;
+    u32 nodes;  /* validators at the start, 1 to 24; 0: the seed decides */
+    u64 views;  /* the run ends when so many were entered; 0: the seed decides, 100 in the middle */
+    u32 faults; /* bit 1 << kl_lab_fault: allowed; of these the seed takes each with one half */
+    bool all;   /* take every allowed fault */
+    u8 scheme;  /* of votes; 0: the seed decides, mostly the one for tests */
+    u32 mutants; /* deliberate bugs; test builds only */
+    bool tell;   /* every step on standard output */
+} kl_lab_options;
+
+typedef struct kl_lab_result {
+    u64 trace;        /* hash of everything that happened */
+    u64 node_views;   /* views that honest nodes entered */
+    u64 height;       /* highest final block */
+    u64 transactions; /* in final blocks */
+    u64 messages, bytes, virtual_ns;
+    u32 nodes;
+    u32 faults;    /* that the seed took */
+    u64 sometimes; /* bit for each interesting event that happened, see oracle.h */
+    bool failed;
+    u32 assertion;    /* 1 to 12, 0: liveness or another */
+    char broken[400]; /* the first assertion that did not hold, in words */
+} kl_lab_result;
+
+/* One run.  With failed the last events of every node are printed on standard error before it
+ * returns.  The heap's exhaustion ends the process. */
+void kl_lab_run(const kl_lab_options *options, kl_lab_result *out);
+
+#endif

@@ -1,0 +1,65 @@
+/* message: what nodes of a chain whose validators vote say to one another.
+ *
+ * One message is one frame: a byte that says what it is, and RLP.  docs/formats/wire.md draws every
+ * field.  Everything is judged when it is read: lengths, counts and form before anything else; what
+ * a signature is worth is for whoever knows the validators.  How frames travel, whole and in order,
+ * is the transport's business. */
+#ifndef KL_SYNC_MESSAGE_H
+#define KL_SYNC_MESSAGE_H
+
+#include "base/buf.h"
+#include "cert/cert.h"
+
+typedef enum kl_message_kind {
+    KL_MESSAGE_VOTE = 1,             /* vote */
+    KL_MESSAGE_PROPOSAL = 2,         /* vote: the leader's notarize; body */
+    KL_MESSAGE_CERTIFICATE = 3,      /* certificate */
+    KL_MESSAGE_EVIDENCE = 4,         /* evidence */
+    KL_MESSAGE_ASK_CERTIFICATES = 5, /* epoch, from, to: views */
+    KL_MESSAGE_ASK_BODY = 6,         /* hash */
+    KL_MESSAGE_BODY = 7,             /* body */
+    KL_MESSAGE_ASK_BLOCKS = 8,       /* from, to: heights */
+    KL_MESSAGE_BLOCKS = 9,           /* from, entries; may be none: nothing of that is here */
+    KL_MESSAGE_STATUS = 10,          /* from: the height of the newest final block */
+    KL_MESSAGE_TRANSACTIONS = 11,    /* transactions */
+} kl_message_kind;
+
+enum {
+    KL_MESSAGE_BLOCKS_MAX = 256,        /* entries of one message */
+    KL_MESSAGE_TRANSACTIONS_MAX = 1024, /* of one message */
+};
+/* Bytes of one message, of any kind: a body, or blocks and transactions in the number that fits. */
+#define KL_MESSAGE_MAX      (KL_MESSAGE_BODY_MAX + KL_CERTIFICATE_RLP_MAX + 1024u)
+#define KL_MESSAGE_BODY_MAX (8388608u + 1024u)
+
+/* A final block: its body and, unless it is final through a later one, its Finalization. */
+typedef struct kl_message_block {
+    kl_span body;
+    kl_span finalization; /* RLP of a certificate; may be empty */
+} kl_message_block;
+
+typedef struct kl_message {
+    kl_message_kind kind;
+    kl_vote vote;
+    kl_certificate certificate; /* views the frame */
+    kl_evidence evidence;
+    kl_span body;
+    kl_hash hash;
+    u64 epoch, from, to;
+    const kl_message_block *blocks; /* of BLOCKS */
+    usize block_count;
+    const kl_span *transactions; /* of TRANSACTIONS: envelopes */
+    usize transaction_count;
+} kl_message;
+
+/* Appends one frame to out, which fails when it would be above KL_MESSAGE_MAX. */
+void kl_message_encode(struct kl_buf *out, const kl_message *message, const kl_vote_scheme *scheme);
+
+/* Lists lie in the arena, everything else views the frame.  *broken: the RLP_ rows, what votes,
+ * certificates and evidence say of themselves, MESSAGE_KIND, MESSAGE_SIZE (too long, or too many
+ * entries), MESSAGE_RANGE (from above to, or an epoch or height that cannot be).  KL_NOMEM. */
+KL_MUST_USE kl_status kl_message_decode(kl_message *out, kl_span frame,
+                                        const kl_vote_scheme *scheme, struct kl_arena *arena,
+                                        kl_rule *broken);
+
+#endif
