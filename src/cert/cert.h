@@ -5,6 +5,7 @@
  *   vote.h              proposals and votes                         certificate.h  a quorum's votes
  *   evidence.h          two votes that no honest validator signs both
  *   randao.h            a leader's share of the chain's randomness
+ *   policy.h            who votes in the next epoch
  *
  * Pure functions over plain values: no clock, no state, no allocation beyond an arena or buffer of
  * the caller's.  Decoders take bytes from outside and return a kl_rule; every length and count is
@@ -15,6 +16,7 @@
 #include "cert/certificate.h"
 #include "cert/consensus_header.h"
 #include "cert/evidence.h"
+#include "cert/policy.h"
 #include "cert/randao.h"
 #include "cert/scheme.h"
 #include "cert/valset.h"
