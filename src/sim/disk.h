@@ -41,6 +41,12 @@ typedef enum kl_power_cut {
 KL_MUST_USE kl_status kl_sim_disk_cut(struct kl_sim_disk *disk, u64 operations, kl_power_cut how,
                                       u64 seed, struct kl_sim_disk **out);
 
+/* Folds history into what the disk began with, so that memory and the time of a cut follow what is
+ * recent: later cuts are behind at least `operations` operations (asserted), and find what they
+ * would have found.  One exception: KL_CUT_KEEP forgets bytes whose sync failed and that a settled
+ * sync has passed over. */
+void kl_sim_disk_settle(struct kl_sim_disk *disk, u64 operations);
+
 /* Operation number n from now (0: the next) and all after it, until cleared with status KL_OK, fail
  * with status; a failing write may have written some of its sectors, from the first on, as many as
  * is drawn from seed (page caches copy whole pages, so never a part of a sector). */

@@ -184,11 +184,79 @@ static void count_names(struct kl_disk_tree *tree)
     }
 }
 
+/* Of what is in base by now, the operations that still wait for a sync, and the failed syncs that
+ * may concern them. */
+static void keep_waiting(struct kl_sim_disk *disk, const struct replay *r, usize folded)
+{
+    bool *keep = kl_disk_memory(folded * sizeof *keep);
+    usize kept = 0;
+    for (u32 n = 0; n < r->tree.nodes; n++)
+        for (usize i = 0; i < r->waiting[n].count; i++)
+            keep[r->waiting[n].op[i] - disk->op] = true;
+    for (usize i = 0; i < disk->ops; i++) {
+        struct kl_disk_op *op = &disk->op[i];
+        bool may_lose = i < folded && op->change == KL_DISK_LOST && r->waiting[op->node].count;
+        if (i >= folded || keep[i] || may_lose) {
+            disk->op[kept++] = *op;
+            continue;
+        }
+        free(op->name);
+        free(op->to);
+        free(op->bytes);
+    }
+    disk->ops = kept;
+    free(keep);
+}
+
+/* Gives back the bytes of files that no cut can name any more. */
+static void drop_nameless(struct kl_sim_disk *disk)
+{
+    struct kl_disk_tree *tree = &disk->base;
+    for (u32 i = 0; i < tree->nodes; i++)
+        tree->node[i].names = 0;
+    for (u32 i = 0; i < tree->nodes; i++)
+        for (usize n = 0; n < tree->node[i].entries; n++)
+            tree->node[tree->node[i].entry[n].node].names++;
+    for (usize i = 0; i < disk->ops; i++)
+        if (disk->op[i].change == KL_DISK_NAME && disk->op[i].other < tree->nodes)
+            tree->node[disk->op[i].other].names++;
+    for (u32 i = 0; i < tree->nodes; i++) {
+        struct kl_disk_node *node = &tree->node[i];
+        const struct kl_disk_node *live = &disk->live.node[i];
+        if (node->names || live->names || live->opens)
+            continue;
+        free(node->bytes);
+        node->bytes = NULL;
+        node->size = node->cap = 0;
+    }
+}
+
+void kl_sim_disk_settle(struct kl_sim_disk *disk, u64 operations)
+{
+    kl_lock(&disk->mutex);
+    struct replay r = {.tree = disk->base};
+    r.waiting = kl_disk_memory(disk->live.nodes * sizeof *r.waiting);
+    usize folded = 0;
+    while (folded < disk->ops && disk->op[folded].number <= operations)
+        step(&r, &disk->op[folded++]);
+    disk->base = r.tree;
+    disk->settled = KL_MAX(disk->settled, KL_MIN(operations, disk->operations));
+    keep_waiting(disk, &r, folded);
+    drop_nameless(disk);
+    for (u32 i = 0; i < disk->live.nodes; i++) {
+        free(r.waiting[i].op);
+        free(r.waiting[i].lost);
+    }
+    free(r.waiting);
+    kl_unlock(&disk->mutex);
+}
+
 kl_status kl_sim_disk_cut(struct kl_sim_disk *disk, u64 operations, kl_power_cut how, u64 seed,
                           struct kl_sim_disk **out)
 {
     struct replay r = {0};
     kl_lock(&disk->mutex);
+    KL_ASSERT(operations >= disk->settled);
     kl_disk_tree_copy(&r.tree, &disk->base);
     r.waiting = kl_disk_memory(disk->live.nodes * sizeof *r.waiting);
     for (usize i = 0; i < disk->ops && disk->op[i].number <= operations; i++) {

@@ -66,6 +66,7 @@ struct kl_sim_disk {
     struct kl_disk_op *op;
     usize ops, op_cap;
     u64 operations;
+    u64 settled; /* operations that are in base */
     u64 limit;
     u64 fail_after, read_fail_after; /* operations and reads that still succeed */
     kl_status fail, read_fail;

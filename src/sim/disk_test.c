@@ -412,3 +412,82 @@ KL_TEST(disk_sizes_change_in_order)
     kl_file_close(f);
     kl_sim_disk_free(disk);
 }
+
+/* One random change of a disk; equal seeds make equal changes. */
+static void random_change(struct kl_sim_disk *disk, u64 *seed)
+{
+    static const char *const name[] = {"a", "b", "c"};
+    struct kl_fs *fs = kl_sim_disk_fs(disk);
+    const char *path = name[kl_rand_below(seed, 3)];
+    u64 dice = kl_rand_below(seed, 16), at = kl_rand_below(seed, 3000);
+    struct kl_file *f = NULL;
+    u8 bytes[1500];
+    kl_rand_fill(seed, bytes, sizeof bytes);
+    if (dice == 0) {
+        KL_UNUSED kl_status any = kl_fs_unlink(fs, path);
+    } else if (dice == 1) {
+        KL_UNUSED kl_status any = kl_fs_rename(fs, path, name[at % 3]);
+    } else if (dice <= 3) {
+        CHECK_OK(kl_fs_sync_dir(fs, ""));
+    } else if (kl_fs_open(fs, &f, path, has(disk, path) ? KL_OPEN_WRITE : KL_OPEN_CREATE) ==
+               KL_OK) {
+        if (dice == 4)
+            kl_sim_disk_fail(disk, 0, KL_IO, at);
+        kl_status status = dice <= 6   ? kl_file_sync(f)
+                           : dice == 7 ? kl_file_truncate(f, at)
+                                       : kl_file_write(f, bytes, 1 + at / 2, at);
+        CHECK((status == KL_OK) == (dice != 4));
+        kl_sim_disk_fail(disk, 0, KL_OK, 0);
+        kl_file_close(f);
+    }
+}
+
+static void check_same(struct kl_sim_disk *a, struct kl_sim_disk *b)
+{
+    static const char *const name[] = {"a", "b", "c"};
+    static u8 bytes[2][8192];
+    for (usize i = 0; i < 3; i++) {
+        CHECK(has(a, name[i]) == has(b, name[i]));
+        if (!has(a, name[i]))
+            continue;
+        struct kl_file *f = open_file(a, name[i], KL_OPEN_READ);
+        struct kl_file *g = open_file(b, name[i], KL_OPEN_READ);
+        u64 size, other;
+        CHECK_OK(kl_file_size(f, &size));
+        CHECK_OK(kl_file_size(g, &other));
+        CHECK_U64(size, other);
+        CHECK(size <= sizeof bytes[0]);
+        CHECK_OK(kl_file_read(f, bytes[0], size, 0));
+        CHECK_OK(kl_file_read(g, bytes[1], size, 0));
+        CHECK(memcmp(bytes[0], bytes[1], size) == 0);
+        kl_file_close(f);
+        kl_file_close(g);
+    }
+}
+
+/* Two disks with the same history, one of which settles it now and then: cuts find the same. */
+KL_TEST(disk_settles_without_a_trace)
+{
+    for (u32 round = 0; round < 20; round++) {
+        struct kl_sim_disk *plain = new_disk(), *settled = new_disk(), *found, *other;
+        for (u32 i = 0; i < 150; i++) {
+            u64 same = *seed;
+            random_change(plain, seed);
+            random_change(settled, &same);
+            u64 now = kl_sim_disk_operations(plain), least = now - KL_MIN(now, i % 4);
+            CHECK_U64(kl_sim_disk_operations(settled), now);
+            if (kl_rand_below(seed, 8) == 0)
+                kl_sim_disk_settle(settled, least);
+            for (u64 s = 0; s < 3; s++) {
+                kl_power_cut how = s ? KL_CUT_RANDOM : KL_CUT_DROP;
+                CHECK_OK(kl_sim_disk_cut(plain, now, how, s, &found));
+                CHECK_OK(kl_sim_disk_cut(settled, now, how, s, &other));
+                check_same(found, other);
+                kl_sim_disk_free(found);
+                kl_sim_disk_free(other);
+            }
+        }
+        kl_sim_disk_free(plain);
+        kl_sim_disk_free(settled);
+    }
+}
