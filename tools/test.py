@@ -5,7 +5,8 @@ Usage: test.py BUILD [SUITE | NAME | NAME-PART]...
 Each test is a program whose last line gives its counts; one that ends without such a line, or with
 another exit code than its counts call for, counts as one failure.  Output of a test that passed is
 kept in BUILD/test-logs, output of one that failed is shown; the sum is kept there too.  Lines starting with 'skipped: '
-name what was skipped and why, and are always shown.  Lines 'tally: ' go into docs/conformance.md."""
+name what was skipped and why, and are always shown.  Lines 'tally: ' and 'left out: ' go into
+docs/conformance.md."""
 import json
 import os
 import pathlib
@@ -53,21 +54,22 @@ def main():
     logs = build / "test-logs"
     logs.mkdir(exist_ok=True)
     total = [0, 0, 0]
-    tallies = {}
+    tallies, left_out = {}, {}
     for test in tests:
         start = time.monotonic()
         counts, lines = run(test, build, logs / f"{test['name'].replace('/', '_')}.txt")
         total = [a + b for a, b in zip(total, counts)]
         tallies.update(conformance.tallies(test["name"], lines))
+        left_out.update(conformance.left_out(lines))
         print(f"{'FAIL' if counts[1] else ' ok '} {test['name']:32} {counts[0]:6} passed"
               f" {counts[1]:3} failed {counts[2]:3} skipped {time.monotonic() - start:7.1f} s",
               flush=True)
         for line in lines if counts[1] else []:
             print("     " + line)
         for line in [] if counts[1] else lines:
-            if line.startswith("skipped: "):
+            if line.startswith(("skipped: ", "left out: ")):
                 print("     " + line)
-    for complaint in conformance.judge(TABLE, tallies):
+    for complaint in conformance.judge(TABLE, tallies, left_out):
         print(f"FAIL {complaint}")
         total[1] += 1
     words = f"{total[0]} passed, {total[1]} failed, {total[2]} skipped"

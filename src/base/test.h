@@ -57,6 +57,9 @@ void kl_test_files_done(void);
 /* Says how many vectors of an official suite hold, for docs/conformance.md. */
 void kl_test_tally(const char *suite, usize passed, usize total);
 
+/* Says how many more of it cannot be run at all and why, for the same place. */
+void kl_test_left_out(const char *suite, usize count, const char *why);
+
 #define KL_TEST(id)                                                   \
     static void test_##id(u64 *seed);                                 \
     static struct kl_test reg_##id = {.name = #id, .run = test_##id}; \

@@ -62,6 +62,11 @@ void kl_test_tally(const char *suite, usize passed, usize total)
     printf("tally: %s: %zu of %zu\n", suite, passed, total);
 }
 
+void kl_test_left_out(const char *suite, usize count, const char *why)
+{
+    printf("left out: %s: %zu: %s\n", suite, count, why);
+}
+
 void kl_test_same_bytes(const char *file, int line, kl_span got, kl_span want)
 {
     if (kl_span_eq(got, want))
