@@ -242,3 +242,10 @@ kl_guard_view kl_guard_newest(const struct kl_guard *guard)
 {
     return guard->count ? view_of(&guard->entries[guard->count - 1].subject) : guard->header.floor;
 }
+
+void kl_guard_each(const struct kl_guard *guard,
+                   void (*each)(void *ctx, const kl_vote_subject *subject), void *ctx)
+{
+    for (u32 i = 0; i < guard->count; i++)
+        each(ctx, &guard->entries[i].subject);
+}

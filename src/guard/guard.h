@@ -87,4 +87,9 @@ kl_guard_view kl_guard_floor(const struct kl_guard *guard);
 /* The highest view something was asked for in; the floor when that is none. */
 kl_guard_view kl_guard_newest(const struct kl_guard *guard);
 
+/* Gives everything that was asked for and is at or above the floor, in order of views: what may
+ * have been signed. */
+void kl_guard_each(const struct kl_guard *guard,
+                   void (*each)(void *ctx, const kl_vote_subject *subject), void *ctx);
+
 #endif

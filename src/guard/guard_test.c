@@ -332,3 +332,42 @@ KL_TEST(guard_survives_a_long_life)
     kl_guard_close(g);
     kl_sim_disk_free(disk);
 }
+
+struct listed {
+    kl_vote_subject list[16];
+    usize count;
+};
+
+static void list(void *ctx, const kl_vote_subject *s)
+{
+    struct listed *listed = ctx;
+    CHECK(listed->count < KL_COUNT_OF(listed->list));
+    listed->list[listed->count++] = *s;
+}
+
+KL_TEST(guard_tells_what_may_have_been_signed_in_order_of_views)
+{
+    init();
+    struct listed listed = {0};
+    struct kl_guard *g = made(16);
+    CHECK_RULE(ask(g, KL_VOTE_NULLIFY, 1, 2, 0), KL_RULE_NONE);
+    CHECK_RULE(ask(g, KL_VOTE_NOTARIZE, 0, 9, 1), KL_RULE_NONE);
+    CHECK_RULE(ask(g, KL_VOTE_NOTARIZE, 1, 2, 1), KL_RULE_NONE);
+    CHECK_RULE(ask(g, KL_VOTE_FINALIZE, 1, 2, 1), KL_RULE_GUARD_NULLIFIED);
+    CHECK_OK(kl_guard_sync(g));
+    kl_guard_close(g);
+    CHECK_RULE(opened(&g), KL_RULE_NONE);
+    kl_guard_each(g, list, &listed);
+    const kl_vote_subject want[] = {subject(KL_VOTE_NOTARIZE, 0, 9, 1),
+                                    subject(KL_VOTE_NOTARIZE, 1, 2, 1),
+                                    subject(KL_VOTE_NULLIFY, 1, 2, 0)};
+    CHECK_U64(listed.count, KL_COUNT_OF(want));
+    for (usize i = 0; i < KL_COUNT_OF(want); i++)
+        CHECK(kl_vote_subject_eq(&listed.list[i], &want[i]));
+    kl_guard_raise(g, (kl_guard_view){1, 0});
+    listed.count = 0;
+    kl_guard_each(g, list, &listed);
+    CHECK_U64(listed.count, 2);
+    kl_guard_close(g);
+    kl_sim_disk_free(disk);
+}
