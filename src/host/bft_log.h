@@ -1,9 +1,11 @@
 /* bft_log: the consensus log, what a validator must find again after a crash before it may go on:
  * certificates, and bodies of blocks that are not in the ledger yet [DESIGN 7: durability barrier].
  *
- * A seglog in the data folder.  Records: 1, the RLP of a certificate; 2, a body.  A tear is cut, as
- * with every seglog; a damaged record in the middle ends nothing here: what cannot be read is
- * missing, and a validator whose log is damaged observes until its peers have brought it forward.
+ * A seglog in the folder `consensus`; docs/formats/consensus-log.md draws its records.  A tear is
+ * cut, as with every seglog; damage ends nothing here: what cannot be read is missing, and a
+ * validator whose log is damaged observes until its peers have brought it forward.  Segments that
+ * could not be opened at all are set aside, with the suffix `.damaged`, and the log begins anew; it
+ * counts as damaged, over restarts too, until kl_bft_log_mended.
  *
  * What the ledger holds, synced, may be forgotten: kl_bft_log_forget drops whole segments.  An
  * index in memory finds certificates by view and bodies by hash; it is made anew when the log is
@@ -22,7 +24,7 @@ struct kl_bft_log;
 
 typedef struct kl_bft_log_report {
     kl_seglog_report log;     /* a tear that was cut, or damage */
-    bool damaged;             /* records were lost: observe */
+    bool damaged;             /* records were lost, in this life or one before: observe */
     u64 certificates, bodies; /* found */
 } kl_bft_log_report;
 
@@ -31,7 +33,8 @@ KL_MUST_USE kl_status kl_bft_log_open(struct kl_bft_log **out, struct kl_fs *fs,
 void kl_bft_log_close(struct kl_bft_log *log); /* NULL is fine; does not sync */
 
 /* In memory, and in the index, from here on; durable with the next sync.  What is there already is
- * not appended twice.  height: the block's, for forgetting.  KL_NOMEM, or why the log is broken. */
+ * not appended twice.  epoch, view: of the body's proposal, for forgetting.  KL_NOMEM, or why the
+ * log is broken. */
 KL_MUST_USE kl_status kl_bft_log_certificate(struct kl_bft_log *log,
                                              const kl_certificate *certificate);
 KL_MUST_USE kl_status kl_bft_log_body(struct kl_bft_log *log, const kl_hash *hash, u64 epoch,
@@ -52,5 +55,9 @@ bool kl_bft_log_has_body(struct kl_bft_log *log, const kl_hash *hash);
 /* What belongs to views below (epoch, view) is not needed any more: the ledger holds it, synced.
  * The certificates of that view itself stay: whoever restarts there needs them. */
 KL_MUST_USE kl_status kl_bft_log_forget(struct kl_bft_log *log, u64 epoch, u64 view);
+
+/* Peers have brought this node past everything that damage may have taken: what was set aside goes,
+ * and the log is sound again. */
+KL_MUST_USE kl_status kl_bft_log_mended(struct kl_bft_log *log);
 
 #endif
