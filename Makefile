@@ -4,7 +4,7 @@ B    ?= build
 TIME ?= 60
 
 .DEFAULT_GOAL := all
-.PHONY: all run test check-style format bench san tsan fuzz coverage fuzz-evm e2e-anvil kill-test powercut install clean \
+.PHONY: all run test check-style format bench san tsan fuzz coverage fuzz-evm e2e-anvil kill-test powercut sim-long model-long install clean \
         help setup tools e2e-packages
 
 all: setup $(B)/build.ninja ## build build/keel, after installing what is missing
@@ -64,6 +64,11 @@ sim-long: all ## search for seeds that break Simplex: SEEDS of them, from FROM o
 	@KEEL_SIM_SEEDS=$(SEEDS) KEEL_SIM_FROM=$(FROM) $(if $(NODES),KEEL_SIM_NODES=$(NODES)) $(B)/consensus_test 0x1 simplex_seeds
 SEEDS ?= 2000
 FROM  ?= 1000
+
+model-long: all ## look at all states of the voting rules for VIEWS views; `make test` does 4
+	@ninja -C $(B) consensus_test
+	@KEEL_MODEL_VIEWS=$(VIEWS) $(B)/consensus_test 0x1 simplex_model
+VIEWS ?= 5
 
 install: all ## put keel into $(PREFIX)/bin
 	@install -D -m 755 -s $(B)/keel $(DESTDIR)$(PREFIX)/bin/keel
