@@ -19,13 +19,14 @@ typedef enum kl_message_kind {
     KL_MESSAGE_ASK_BODY = 6,         /* hash */
     KL_MESSAGE_BODY = 7,             /* body */
     KL_MESSAGE_ASK_BLOCKS = 8,       /* from, to: heights */
-    KL_MESSAGE_BLOCKS = 9,           /* from, entries; may be none: nothing of that is here */
-    KL_MESSAGE_STATUS = 10,          /* from: the height of the newest final block */
-    KL_MESSAGE_TRANSACTIONS = 11,    /* transactions */
+    KL_MESSAGE_BLOCKS = 9, /* from, blocks (none: nothing of that is here), headers, finalization */
+    KL_MESSAGE_STATUS = 10,       /* from: the height of the newest final block */
+    KL_MESSAGE_TRANSACTIONS = 11, /* transactions */
 } kl_message_kind;
 
 enum {
-    KL_MESSAGE_BLOCKS_MAX = 256,        /* entries of one message */
+    KL_MESSAGE_BLOCKS_MAX = 256,        /* of one message */
+    KL_MESSAGE_HEADERS_MAX = 4096,      /* of one message */
     KL_MESSAGE_TRANSACTIONS_MAX = 1024, /* of one message */
 };
 /* Bytes of one message, of any kind: a body, or blocks and transactions in the number that fits. */
@@ -46,8 +47,12 @@ typedef struct kl_message {
     kl_span body;
     kl_hash hash;
     u64 epoch, from, to;
-    const kl_message_block *blocks; /* of BLOCKS */
-    usize block_count;
+    /* Of BLOCKS: where the last block is final through a later one, the headers behind it up to
+     * that one, and its Finalization. */
+    const kl_message_block *blocks;
+    const kl_span *headers; /* RLP */
+    usize block_count, header_count;
+    kl_span finalization;        /* RLP of a certificate; may be empty */
     const kl_span *transactions; /* of TRANSACTIONS: envelopes */
     usize transaction_count;
 } kl_message;

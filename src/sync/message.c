@@ -1,0 +1,331 @@
+/* One row a kind: how it is written and how it is read. */
+#include "sync/message.h"
+
+#include "codec/rlp.h"
+
+struct reading {
+    kl_message *out;
+    const kl_vote_scheme *scheme;
+    struct kl_arena *arena;
+    kl_status status; /* KL_NOMEM ends the reading */
+};
+
+typedef void (*put_fn)(kl_out *out, const kl_message *m, const kl_vote_scheme *scheme);
+typedef kl_rule (*get_fn)(struct reading *r, kl_span bytes);
+
+static void put_vote(kl_out *out, const kl_message *m, const kl_vote_scheme *scheme)
+{
+    kl_vote_encode(out, &m->vote, scheme);
+}
+
+static kl_rule get_vote(struct reading *r, kl_span bytes)
+{
+    return kl_vote_decode(&r->out->vote, bytes, r->scheme);
+}
+
+static kl_rule get_body_bytes(kl_rlp *items, kl_span *out)
+{
+    KL_JUDGE(kl_rlp_bytes(items, out));
+    return out->len > KL_MESSAGE_BODY_MAX ? KL_RULE_MESSAGE_SIZE : KL_RULE_NONE;
+}
+
+static void put_proposal(kl_out *out, const kl_message *m, const kl_vote_scheme *scheme)
+{
+    kl_rlp_mark list = kl_rlp_put_begin(out);
+    kl_vote_encode(out, &m->vote, scheme);
+    kl_rlp_put_bytes(out, m->body);
+    kl_rlp_put_end(out, list);
+}
+
+static kl_rule get_proposal(struct reading *r, kl_span bytes)
+{
+    kl_rlp items;
+    kl_span vote;
+    bool is_list; /* what is none, no vote decodes from */
+    KL_JUDGE(kl_rlp_open(&items, bytes));
+    KL_JUDGE(kl_rlp_item(&items, &vote, &is_list));
+    KL_JUDGE(get_body_bytes(&items, &r->out->body));
+    KL_JUDGE(kl_rlp_close(&items));
+    KL_JUDGE(get_vote(r, vote));
+    return r->out->vote.subject.kind == KL_VOTE_NOTARIZE ? KL_RULE_NONE : KL_RULE_MESSAGE_RANGE;
+}
+
+static void put_certificate(kl_out *out, const kl_message *m, const kl_vote_scheme *scheme)
+{
+    (void)scheme;
+    kl_certificate_encode(out, &m->certificate);
+}
+
+static kl_rule get_certificate(struct reading *r, kl_span bytes)
+{
+    return kl_certificate_decode(&r->out->certificate, bytes);
+}
+
+static void put_evidence(kl_out *out, const kl_message *m, const kl_vote_scheme *scheme)
+{
+    kl_evidence_encode(out, &m->evidence, scheme);
+}
+
+static kl_rule get_evidence(struct reading *r, kl_span bytes)
+{
+    return kl_evidence_decode(&r->out->evidence, bytes, r->scheme);
+}
+
+static void put_ask_certificates(kl_out *out, const kl_message *m, const kl_vote_scheme *scheme)
+{
+    (void)scheme;
+    kl_rlp_mark list = kl_rlp_put_begin(out);
+    kl_rlp_put_u64(out, m->epoch);
+    kl_rlp_put_u64(out, m->from);
+    kl_rlp_put_u64(out, m->to);
+    kl_rlp_put_end(out, list);
+}
+
+static kl_rule get_ask_certificates(struct reading *r, kl_span bytes)
+{
+    kl_rlp items;
+    KL_JUDGE(kl_rlp_open(&items, bytes));
+    KL_JUDGE(kl_rlp_u64(&items, &r->out->epoch));
+    KL_JUDGE(kl_rlp_u64(&items, &r->out->from));
+    KL_JUDGE(kl_rlp_u64(&items, &r->out->to));
+    KL_JUDGE(kl_rlp_close(&items));
+    return r->out->from > r->out->to ? KL_RULE_MESSAGE_RANGE : KL_RULE_NONE;
+}
+
+static void put_hash(kl_out *out, const kl_message *m, const kl_vote_scheme *scheme)
+{
+    (void)scheme;
+    kl_rlp_mark list = kl_rlp_put_begin(out);
+    kl_rlp_put_hash(out, &m->hash);
+    kl_rlp_put_end(out, list);
+}
+
+static kl_rule get_hash(struct reading *r, kl_span bytes)
+{
+    kl_rlp items;
+    KL_JUDGE(kl_rlp_open(&items, bytes));
+    KL_JUDGE(kl_rlp_hash(&items, &r->out->hash));
+    return kl_rlp_close(&items);
+}
+
+static void put_body(kl_out *out, const kl_message *m, const kl_vote_scheme *scheme)
+{
+    (void)scheme;
+    kl_rlp_mark list = kl_rlp_put_begin(out);
+    kl_rlp_put_bytes(out, m->body);
+    kl_rlp_put_end(out, list);
+}
+
+static kl_rule get_body(struct reading *r, kl_span bytes)
+{
+    kl_rlp items;
+    KL_JUDGE(kl_rlp_open(&items, bytes));
+    KL_JUDGE(get_body_bytes(&items, &r->out->body));
+    return kl_rlp_close(&items);
+}
+
+static void put_ask_blocks(kl_out *out, const kl_message *m, const kl_vote_scheme *scheme)
+{
+    (void)scheme;
+    kl_rlp_mark list = kl_rlp_put_begin(out);
+    kl_rlp_put_u64(out, m->from);
+    kl_rlp_put_u64(out, m->to);
+    kl_rlp_put_end(out, list);
+}
+
+static kl_rule get_ask_blocks(struct reading *r, kl_span bytes)
+{
+    kl_rlp items;
+    KL_JUDGE(kl_rlp_open(&items, bytes));
+    KL_JUDGE(kl_rlp_u64(&items, &r->out->from));
+    KL_JUDGE(kl_rlp_u64(&items, &r->out->to));
+    KL_JUDGE(kl_rlp_close(&items));
+    /* block 0 is the genesis, which everybody has */
+    return r->out->from > r->out->to || r->out->from == 0 ? KL_RULE_MESSAGE_RANGE : KL_RULE_NONE;
+}
+
+static void put_blocks(kl_out *out, const kl_message *m, const kl_vote_scheme *scheme)
+{
+    (void)scheme;
+    kl_rlp_mark list = kl_rlp_put_begin(out);
+    kl_rlp_put_u64(out, m->from);
+    kl_rlp_mark blocks = kl_rlp_put_begin(out);
+    for (usize i = 0; i < m->block_count; i++) {
+        kl_rlp_mark block = kl_rlp_put_begin(out);
+        kl_rlp_put_bytes(out, m->blocks[i].body);
+        kl_rlp_put_bytes(out, m->blocks[i].finalization);
+        kl_rlp_put_end(out, block);
+    }
+    kl_rlp_put_end(out, blocks);
+    kl_rlp_mark headers = kl_rlp_put_begin(out);
+    for (usize i = 0; i < m->header_count; i++)
+        kl_rlp_put_bytes(out, m->headers[i]);
+    kl_rlp_put_end(out, headers);
+    kl_rlp_put_bytes(out, m->finalization);
+    kl_rlp_put_end(out, list);
+}
+
+/* A list of at most `most` byte strings; *out lies in the arena. */
+static kl_rule get_spans(struct reading *r, kl_rlp *from, usize most, const kl_span **out,
+                         usize *count)
+{
+    kl_rlp items;
+    usize n;
+    KL_JUDGE(kl_rlp_list(from, &items));
+    KL_JUDGE(kl_rlp_count(&items, &n));
+    if (n > most)
+        return KL_RULE_MESSAGE_SIZE;
+    kl_span *spans = KL_TAKE(r->arena, kl_span, n + 1);
+    if (!spans) {
+        r->status = KL_NOMEM;
+        return KL_RULE_NONE;
+    }
+    for (usize i = 0; i < n; i++)
+        KL_JUDGE(kl_rlp_bytes(&items, &spans[i]));
+    *out = spans;
+    *count = n;
+    return KL_RULE_NONE;
+}
+
+static kl_rule get_block(kl_rlp *from, kl_message_block *out)
+{
+    kl_rlp items;
+    KL_JUDGE(kl_rlp_list(from, &items));
+    KL_JUDGE(get_body_bytes(&items, &out->body));
+    KL_JUDGE(kl_rlp_bytes(&items, &out->finalization));
+    return kl_rlp_close(&items);
+}
+
+static kl_rule get_block_list(struct reading *r, kl_rlp *from)
+{
+    kl_rlp items;
+    usize n;
+    KL_JUDGE(kl_rlp_list(from, &items));
+    KL_JUDGE(kl_rlp_count(&items, &n));
+    if (n > KL_MESSAGE_BLOCKS_MAX)
+        return KL_RULE_MESSAGE_SIZE;
+    kl_message_block *blocks = KL_TAKE(r->arena, kl_message_block, n + 1);
+    if (!blocks) {
+        r->status = KL_NOMEM;
+        return KL_RULE_NONE;
+    }
+    for (usize i = 0; i < n; i++)
+        KL_JUDGE(get_block(&items, &blocks[i]));
+    r->out->blocks = blocks;
+    r->out->block_count = n;
+    return KL_RULE_NONE;
+}
+
+static kl_rule get_blocks(struct reading *r, kl_span bytes)
+{
+    kl_rlp items;
+    kl_message *m = r->out;
+    KL_JUDGE(kl_rlp_open(&items, bytes));
+    KL_JUDGE(kl_rlp_u64(&items, &m->from));
+    KL_JUDGE(get_block_list(r, &items));
+    if (r->status != KL_OK)
+        return KL_RULE_NONE;
+    KL_JUDGE(get_spans(r, &items, KL_MESSAGE_HEADERS_MAX, &m->headers, &m->header_count));
+    if (r->status != KL_OK)
+        return KL_RULE_NONE;
+    KL_JUDGE(kl_rlp_bytes(&items, &m->finalization));
+    KL_JUDGE(kl_rlp_close(&items));
+    /* headers lead from the last block to what is final: neither stands alone */
+    bool fits = (m->header_count > 0) == (m->finalization.len > 0) &&
+                (m->header_count == 0 || m->block_count > 0) && m->from > 0 &&
+                m->from <= UINT64_MAX - KL_MESSAGE_BLOCKS_MAX - KL_MESSAGE_HEADERS_MAX;
+    return fits ? KL_RULE_NONE : KL_RULE_MESSAGE_RANGE;
+}
+
+static void put_status(kl_out *out, const kl_message *m, const kl_vote_scheme *scheme)
+{
+    (void)scheme;
+    kl_rlp_mark list = kl_rlp_put_begin(out);
+    kl_rlp_put_u64(out, m->from);
+    kl_rlp_put_end(out, list);
+}
+
+static kl_rule get_status(struct reading *r, kl_span bytes)
+{
+    kl_rlp items;
+    KL_JUDGE(kl_rlp_open(&items, bytes));
+    KL_JUDGE(kl_rlp_u64(&items, &r->out->from));
+    return kl_rlp_close(&items);
+}
+
+static void put_transactions(kl_out *out, const kl_message *m, const kl_vote_scheme *scheme)
+{
+    (void)scheme;
+    kl_rlp_mark list = kl_rlp_put_begin(out);
+    kl_rlp_mark all = kl_rlp_put_begin(out);
+    for (usize i = 0; i < m->transaction_count; i++)
+        kl_rlp_put_bytes(out, m->transactions[i]);
+    kl_rlp_put_end(out, all);
+    kl_rlp_put_end(out, list);
+}
+
+static kl_rule get_transactions(struct reading *r, kl_span bytes)
+{
+    kl_rlp items;
+    KL_JUDGE(kl_rlp_open(&items, bytes));
+    KL_JUDGE(get_spans(r, &items, KL_MESSAGE_TRANSACTIONS_MAX, &r->out->transactions,
+                       &r->out->transaction_count));
+    return r->status == KL_OK ? kl_rlp_close(&items) : KL_RULE_NONE;
+}
+
+static const struct {
+    put_fn put;
+    get_fn get;
+} kinds[] = {
+    [KL_MESSAGE_VOTE] = {put_vote, get_vote},
+    [KL_MESSAGE_PROPOSAL] = {put_proposal, get_proposal},
+    [KL_MESSAGE_CERTIFICATE] = {put_certificate, get_certificate},
+    [KL_MESSAGE_EVIDENCE] = {put_evidence, get_evidence},
+    [KL_MESSAGE_ASK_CERTIFICATES] = {put_ask_certificates, get_ask_certificates},
+    [KL_MESSAGE_ASK_BODY] = {put_hash, get_hash},
+    [KL_MESSAGE_BODY] = {put_body, get_body},
+    [KL_MESSAGE_ASK_BLOCKS] = {put_ask_blocks, get_ask_blocks},
+    [KL_MESSAGE_BLOCKS] = {put_blocks, get_blocks},
+    [KL_MESSAGE_STATUS] = {put_status, get_status},
+    [KL_MESSAGE_TRANSACTIONS] = {put_transactions, get_transactions},
+};
+
+static void put(kl_out *out, const kl_message *message, const kl_vote_scheme *scheme)
+{
+    kl_out_u8(out, (u8)message->kind);
+    kinds[message->kind].put(out, message, scheme);
+}
+
+void kl_message_encode(struct kl_buf *out, const kl_message *message, const kl_vote_scheme *scheme)
+{
+    kl_out counter = kl_out_counter();
+    put(&counter, message, scheme);
+    if (counter.len > KL_MESSAGE_MAX) {
+        out->failed = true;
+        return;
+    }
+    u8 *room = kl_buf_extend(out, counter.len);
+    if (!room)
+        return;
+    kl_out writer = kl_out_of(room, counter.len);
+    put(&writer, message, scheme);
+    KL_ASSERT(!writer.full && writer.len == counter.len);
+}
+
+kl_status kl_message_decode(kl_message *out, kl_span frame, const kl_vote_scheme *scheme,
+                            struct kl_arena *arena, kl_rule *broken)
+{
+    kl_message made = {0};
+    struct reading r = {.out = &made, .scheme = scheme, .arena = arena, .status = KL_OK};
+    *broken = frame.len == 0 || frame.p[0] >= KL_COUNT_OF(kinds) || !kinds[frame.p[0]].get
+                  ? KL_RULE_MESSAGE_KIND
+              : frame.len > KL_MESSAGE_MAX ? KL_RULE_MESSAGE_SIZE
+                                           : KL_RULE_NONE;
+    if (*broken != KL_RULE_NONE)
+        return KL_OK;
+    made.kind = (kl_message_kind)frame.p[0];
+    *broken = kinds[made.kind].get(&r, kl_span_sub(frame, 1, frame.len - 1));
+    if (r.status == KL_OK && *broken == KL_RULE_NONE)
+        *out = made;
+    return r.status;
+}

@@ -1,0 +1,10 @@
+/* sync: what nodes say to one another, and how whoever is behind catches up.
+ *
+ *   message.h   frames, their limits       fetch.h   final blocks by height */
+#ifndef KL_SYNC_SYNC_H
+#define KL_SYNC_SYNC_H
+
+#include "sync/fetch.h"
+#include "sync/message.h"
+
+#endif
