@@ -105,12 +105,14 @@ static kl_rule read_alloc(struct kl_genesis_reader *r, kl_json_ref ref, void *ou
 static kl_rule read_file(struct kl_genesis_reader *r, kl_genesis *genesis)
 {
     const kl_genesis_field parts[] = {
-        {"config", read_spec, &genesis->spec, true},
+        {"config", read_spec, genesis, true},
         {"alloc", read_alloc, genesis, true},
     };
     KL_JUDGE(kl_genesis_object(r, 0));
     KL_JUDGE(kl_genesis_fields(r, 0, parts, KL_COUNT_OF(parts)));
-    return read_header(r, &genesis->spec, &genesis->header);
+    KL_JUDGE(read_header(r, &genesis->spec, &genesis->header));
+    return genesis->spec.engine == KL_ENGINE_SIMPLEX ? kl_genesis_bft_fits(r, genesis)
+                                                     : KL_RULE_NONE;
 }
 
 kl_status kl_genesis_parse(kl_genesis *out, kl_span text, struct kl_arena *arena,

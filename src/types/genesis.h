@@ -5,7 +5,8 @@
  * in any case, unknown members passed over.  What geth would do otherwise than Keel can, forks out
  * of order, and unknown members of config.keel are faults.
  * config.keel, all members optional: {"engine": "solo", "dev": false, "baseFeeDenominator": 8,
- * "elasticity": 2, "maxBlockBytes": 2097152, "repeatTimestamp": false}. */
+ * "elasticity": 2, "maxBlockBytes": 2097152, "repeatTimestamp": false, "bft": {…}}; bft goes with
+ * the engine "simplex", and must.  docs/formats/genesis.md has every member. */
 #ifndef KL_TYPES_GENESIS_H
 #define KL_TYPES_GENESIS_H
 
@@ -24,9 +25,20 @@ typedef struct kl_alloc {
     usize slot_count;
 } kl_alloc;
 
+/* A validator of epoch 0, its keys as they were given: of the lengths that the scheme has; whether
+ * they are keys is for cert to say.  What the scheme has no proof of is empty. */
+typedef struct kl_genesis_validator {
+    kl_address operator;
+    kl_span key, proof, randao_key, randao_proof;
+    u64 weight;
+    usize line; /* in the file */
+} kl_genesis_validator;
+
 typedef struct kl_genesis {
     kl_spec spec;
-    kl_header header;      /* without the state root */
+    kl_header header; /* without the state root; where validators vote, extra_data as given */
+    const kl_genesis_validator *validators; /* with KL_ENGINE_SIMPLEX */
+    usize validator_count;
     const kl_alloc *alloc; /* in order of addresses, none twice */
     usize alloc_count;
 } kl_genesis;

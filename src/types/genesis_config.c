@@ -1,9 +1,9 @@
 /* genesis_config: the rules of the chain.  Members that geth does not know are passed over, as geth
  * does; members that geth knows and Keel has no rules for are a fault, because passing them over
- * would follow another chain.  In config.keel, which is ours, every unknown member is a fault. */
+ * would follow another chain. */
 #include "types/genesis_priv.h"
 
-enum { MAX_BLOCK_BYTES = 2 << 20, MAX_BLOCK_BYTES_LEAST = 4096 };
+enum { MAX_BLOCK_BYTES = 2 << 20 };
 
 /* Forks that a chain may leave out while it has later ones; the rest must all be there up to the
  * last, as in geth. */
@@ -151,71 +151,17 @@ static kl_rule read_schedule(struct kl_genesis_reader *r, kl_json_ref config, kl
     return KL_RULE_NONE;
 }
 
-static kl_rule read_engine(struct kl_genesis_reader *r, kl_json_ref ref, void *out)
-{
-    static const char *const names[] = {
-        [KL_ENGINE_SOLO] = "solo", [KL_ENGINE_EXTERNAL] = "external"};
-    if (!kl_json_is(r->json, ref, KL_JSON_STRING))
-        return kl_genesis_blame(r, KL_RULE_GENESIS_KIND, ref);
-    for (usize i = 0; i < KL_COUNT_OF(names); i++)
-        if (kl_json_equals(r->json, ref, names[i])) {
-            *(kl_engine *)out = (kl_engine)i;
-            return KL_RULE_NONE;
-        }
-    return kl_genesis_blame(r, KL_RULE_GENESIS_UNSUPPORTED, ref);
-}
-
-static kl_rule read_at_least_one(struct kl_genesis_reader *r, kl_json_ref ref, void *out)
-{
-    u64 v;
-    KL_JUDGE(kl_genesis_u64(r, ref, &v));
-    if (v == 0)
-        return kl_genesis_blame(r, KL_RULE_GENESIS_RANGE, ref);
-    *(u64 *)out = v;
-    return KL_RULE_NONE;
-}
-
-static kl_rule read_block_bytes(struct kl_genesis_reader *r, kl_json_ref ref, void *out)
-{
-    u64 v;
-    KL_JUDGE(kl_genesis_u64(r, ref, &v));
-    if (v < MAX_BLOCK_BYTES_LEAST || v > KL_BLOCK_BYTES_MAX)
-        return kl_genesis_blame(r, KL_RULE_GENESIS_RANGE, ref);
-    *(u64 *)out = v;
-    return KL_RULE_NONE;
-}
-
 static kl_rule read_keel(struct kl_genesis_reader *r, kl_json_ref keel, void *out)
 {
-    kl_spec *spec = out;
-    const kl_genesis_field fields[] = {
-        {"engine", read_engine, &spec->engine, false},
-        {"dev", kl_genesis_bool, &spec->dev, false},
-        {"baseFeeDenominator", read_at_least_one, &spec->base_fee_denominator, false},
-        {"elasticity", read_at_least_one, &spec->elasticity, false},
-        {"maxBlockBytes", read_block_bytes, &spec->max_block_bytes, false},
-        {"repeatTimestamp", kl_genesis_bool, &spec->repeat_timestamp, false},
-    };
-    KL_JUDGE(kl_genesis_object(r, keel));
-    for (kl_json_ref name = kl_json_first(r->json, keel); name != KL_JSON_NONE;
-         name = kl_json_after(r->json, keel, kl_json_value(name))) {
-        usize i = 0;
-        while (i < KL_COUNT_OF(fields) && !kl_json_equals(r->json, name, fields[i].name))
-            i++;
-        kl_genesis_enter(r, kl_json_raw(r->json, name));
-        if (i == KL_COUNT_OF(fields))
-            return kl_genesis_blame(r, KL_RULE_GENESIS_UNKNOWN, name);
-        KL_JUDGE(fields[i].read(r, kl_json_value(name), fields[i].out));
-        kl_genesis_leave(r);
-    }
-    return KL_RULE_NONE;
+    return kl_genesis_keel(r, keel, out);
 }
 
-static kl_rule read_config_fields(struct kl_genesis_reader *r, kl_json_ref config, kl_spec *spec,
-                                  struct extras *x)
+static kl_rule read_config_fields(struct kl_genesis_reader *r, kl_json_ref config,
+                                  kl_genesis *genesis, struct extras *x)
 {
+    kl_spec *spec = &genesis->spec;
     const kl_genesis_field fields[] = {
-        {"chainId", read_at_least_one, &spec->chain_id, true},
+        {"chainId", kl_genesis_at_least_one, &spec->chain_id, true},
         {"eip155Block", kl_genesis_u64, &x->spurious_155, false},
         {"daoForkBlock", kl_genesis_u64, &x->dao, false},
         {"daoForkSupport", kl_genesis_bool, &spec->dao_fork, false},
@@ -223,7 +169,7 @@ static kl_rule read_config_fields(struct kl_genesis_reader *r, kl_json_ref confi
         {"terminalTotalDifficultyPassed", kl_genesis_bool, &x->ttd_passed, false},
         {"enableVerkleAtGenesis", kl_genesis_bool, &x->verkle, false},
         {"depositContractAddress", kl_genesis_address, &spec->deposit_contract, false},
-        {"keel", read_keel, spec, false},
+        {"keel", read_keel, genesis, false},
     };
     KL_JUDGE(kl_genesis_object(r, config));
     KL_JUDGE(kl_genesis_fields(r, config, fields, KL_COUNT_OF(fields)));
@@ -232,12 +178,13 @@ static kl_rule read_config_fields(struct kl_genesis_reader *r, kl_json_ref confi
     return KL_RULE_NONE;
 }
 
-kl_rule kl_genesis_config(struct kl_genesis_reader *r, kl_json_ref config, kl_spec *spec)
+kl_rule kl_genesis_config(struct kl_genesis_reader *r, kl_json_ref config, kl_genesis *out)
 {
     struct extras x = {0};
+    kl_spec *spec = &out->spec;
     kl_spec_init(spec, KL_FRONTIER);
     spec->max_block_bytes = MAX_BLOCK_BYTES;
-    KL_JUDGE(read_config_fields(r, config, spec, &x));
+    KL_JUDGE(read_config_fields(r, config, out, &x));
     KL_JUDGE(read_forks(r, config, spec));
     KL_JUDGE(judge_extras(r, config, spec, &x));
     KL_JUDGE(settle_paris(r, config, spec));

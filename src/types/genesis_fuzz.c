@@ -4,11 +4,27 @@
 
 int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
 
+static void check_validators(const kl_genesis *genesis)
+{
+    const kl_bft_spec *bft = &genesis->spec.bft;
+    KL_ASSERT(genesis->validator_count > 0 && genesis->validator_count <= 256);
+    KL_ASSERT(bft->epoch_blocks && bft->block_period_ms && bft->delta_ms && !genesis->spec.dev);
+    KL_ASSERT(genesis->header.timestamp <= UINT64_MAX / 1000 && genesis->header.tail >= 3);
+    for (usize i = 0; i < genesis->validator_count; i++) {
+        const kl_genesis_validator *v = &genesis->validators[i];
+        KL_ASSERT(v->weight && v->line && v->key.len && v->randao_key.len == 48);
+    }
+}
+
 static void check_good(const kl_genesis *genesis)
 {
     const kl_spec *spec = &genesis->spec;
     KL_ASSERT(spec->chain_id && spec->elasticity && spec->base_fee_denominator);
     KL_ASSERT(spec->max_block_bytes <= KL_BLOCK_BYTES_MAX);
+    if (spec->engine == KL_ENGINE_SIMPLEX)
+        check_validators(genesis);
+    else
+        KL_ASSERT(genesis->validator_count == 0);
     for (usize i = 0; i < KL_FORK_COUNT; i++) {
         kl_blob_schedule blobs = kl_spec_blobs(spec, (kl_fork)i);
         KL_ASSERT(i < KL_CANCUN || (blobs.target <= blobs.max && blobs.update_fraction) ||

@@ -5,7 +5,7 @@
 #include "types/decode_priv.h"
 #include "types/genesis.h"
 
-enum { KL_GENESIS_PATH_MAX = 5 };
+enum { KL_GENESIS_PATH_MAX = 6 };
 
 struct kl_genesis_reader {
     const struct kl_json *json;
@@ -30,6 +30,10 @@ kl_json_ref kl_genesis_member(const struct kl_genesis_reader *r, kl_json_ref obj
 /* One value.  Numbers may be JSON numbers, or strings in decimal or with 0x. */
 kl_rule kl_genesis_u64(struct kl_genesis_reader *r, kl_json_ref ref, void *out);  /* u64 */
 kl_rule kl_genesis_u256(struct kl_genesis_reader *r, kl_json_ref ref, void *out); /* kl_u256 */
+/* GENESIS_RANGE beyond the bounds. */
+kl_rule kl_genesis_at_least_one(struct kl_genesis_reader *r, kl_json_ref ref, void *out); /* u64 */
+kl_rule kl_genesis_range(struct kl_genesis_reader *r, kl_json_ref ref, u64 least, u64 most,
+                         u64 *out);
 kl_rule kl_genesis_bool(struct kl_genesis_reader *r, kl_json_ref ref, void *out); /* bool */
 kl_rule kl_genesis_hash(struct kl_genesis_reader *r, kl_json_ref ref, void *out); /* kl_hash */
 kl_rule kl_genesis_address(struct kl_genesis_reader *r, kl_json_ref ref,
@@ -49,8 +53,17 @@ typedef struct kl_genesis_field {
 kl_rule kl_genesis_fields(struct kl_genesis_reader *r, kl_json_ref object,
                           const kl_genesis_field *fields, usize count);
 
-/* genesis_config.c: config and config.keel. */
-kl_rule kl_genesis_config(struct kl_genesis_reader *r, kl_json_ref config, kl_spec *spec);
+/* The same for an object of ours: names are spelled as they are here, and an unknown one is a
+ * fault. */
+kl_rule kl_genesis_ours(struct kl_genesis_reader *r, kl_json_ref object,
+                        const kl_genesis_field *fields, usize count);
+
+/* genesis_config.c: config.  genesis_keel.c: config.keel.  genesis_bft.c: config.keel.bft. */
+kl_rule kl_genesis_config(struct kl_genesis_reader *r, kl_json_ref config, kl_genesis *out);
+kl_rule kl_genesis_keel(struct kl_genesis_reader *r, kl_json_ref keel, kl_genesis *out);
+kl_rule kl_genesis_bft(struct kl_genesis_reader *r, kl_json_ref bft, kl_genesis *out);
+/* What of header and config a chain whose validators vote must not have. */
+kl_rule kl_genesis_bft_fits(struct kl_genesis_reader *r, const kl_genesis *genesis);
 
 /* genesis_alloc.c: the accounts. */
 kl_rule kl_genesis_alloc(struct kl_genesis_reader *r, kl_json_ref alloc, kl_genesis *out);

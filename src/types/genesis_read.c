@@ -92,6 +92,22 @@ kl_rule kl_genesis_u64(struct kl_genesis_reader *r, kl_json_ref ref, void *out)
     return fits ? KL_RULE_NONE : kl_genesis_blame(r, KL_RULE_GENESIS_NUMBER, ref);
 }
 
+kl_rule kl_genesis_at_least_one(struct kl_genesis_reader *r, kl_json_ref ref, void *out)
+{
+    return kl_genesis_range(r, ref, 1, UINT64_MAX, out);
+}
+
+kl_rule kl_genesis_range(struct kl_genesis_reader *r, kl_json_ref ref, u64 least, u64 most,
+                         u64 *out)
+{
+    u64 v;
+    KL_JUDGE(kl_genesis_u64(r, ref, &v));
+    if (v < least || v > most)
+        return kl_genesis_blame(r, KL_RULE_GENESIS_RANGE, ref);
+    *out = v;
+    return KL_RULE_NONE;
+}
+
 kl_rule kl_genesis_bool(struct kl_genesis_reader *r, kl_json_ref ref, void *out)
 {
     bool yes = kl_json_is(r->json, ref, KL_JSON_TRUE);
@@ -144,6 +160,38 @@ kl_rule kl_genesis_fields(struct kl_genesis_reader *r, kl_json_ref object,
         else if (fields[i].required)
             return kl_genesis_blame(r, KL_RULE_GENESIS_MISSING, object);
         kl_genesis_leave(r);
+    }
+    return KL_RULE_NONE;
+}
+
+/* The field called as the name at ref, or NULL. */
+static const kl_genesis_field *find_field(const struct kl_genesis_reader *r, kl_json_ref name,
+                                          const kl_genesis_field *fields, usize count)
+{
+    for (usize i = 0; i < count; i++)
+        if (kl_json_equals(r->json, name, fields[i].name))
+            return &fields[i];
+    return NULL;
+}
+
+kl_rule kl_genesis_ours(struct kl_genesis_reader *r, kl_json_ref object,
+                        const kl_genesis_field *fields, usize count)
+{
+    KL_JUDGE(kl_genesis_object(r, object));
+    for (kl_json_ref name = kl_json_first(r->json, object); name != KL_JSON_NONE;
+         name = kl_json_after(r->json, object, kl_json_value(name))) {
+        const kl_genesis_field *field = find_field(r, name, fields, count);
+        kl_genesis_enter(r, kl_json_raw(r->json, name));
+        if (!field)
+            return kl_genesis_blame(r, KL_RULE_GENESIS_UNKNOWN, name);
+        KL_JUDGE(field->read(r, kl_json_value(name), field->out));
+        kl_genesis_leave(r);
+    }
+    for (usize i = 0; i < count; i++) {
+        if (!fields[i].required || kl_json_member(r->json, object, fields[i].name) != KL_JSON_NONE)
+            continue;
+        kl_genesis_enter(r, kl_span_str(fields[i].name));
+        return kl_genesis_blame(r, KL_RULE_GENESIS_MISSING, object);
     }
     return KL_RULE_NONE;
 }
