@@ -8,7 +8,7 @@
 #include "cli/statecase.h"
 #include "codec/json.h"
 
-#define KL_FUZZ_GAS_MAX 12 /* gas limits of one test */
+#define KL_FUZZ_GAS_MAX 16 /* gas limits of one test */
 
 typedef struct kl_fuzz_case {
     kl_fork fork;

@@ -363,10 +363,27 @@ static void call_to(struct code *c, const kl_address *to, u64 in_len, u64 in_at)
     keep_call(c);
 }
 
+/* Calls the contract that takes just what it gets so. */
+static void call_tight(struct code *c)
+{
+    struct kl_fuzz *f = c->f;
+    for (int i = 0; i < 4; i++)
+        push_u64(c, 0);
+    push_u64(c, 1);
+    push(c, kl_u256_from_address(&f->contract[f->tight]));
+    push_u64(c, f->allowance);
+    act(c, kl_fuzz_one_in(f, 4) ? 0xf2 : 0xf1, 7, 1);
+    keep_call(c);
+}
+
 static void call(struct code *c)
 {
     struct kl_fuzz *f = c->f;
     const kl_address *to = kl_fuzz_place(f);
+    if (f->tight > f->self && kl_fuzz_one_in(f, 3)) {
+        call_tight(c);
+        return;
+    }
     if (!kl_fuzz_one_in(f, 4)) { /* a tree, and now and then a circle */
         usize from = kl_fuzz_one_in(f, 10) ? 0 : f->self + 1;
         if (from >= f->contracts)

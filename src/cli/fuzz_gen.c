@@ -118,6 +118,7 @@ static kl_alloc *add(struct kl_fuzz *f, kl_fuzz_case *c, kl_address address)
 
 static kl_status people_world(struct kl_fuzz *f, kl_fuzz_case *c)
 {
+    static const u64 allowances[] = {0, 0, 0, 1, 63, 64, 100, 700, 2300, 10000};
     kl_alloc *a = add(f, c, f->sender);
     a->balance = kl_u256_of(RICH);
     a->nonce = c->tx.nonce;
@@ -133,6 +134,10 @@ static kl_status people_world(struct kl_fuzz *f, kl_fuzz_case *c)
         if (a->nonce == 0 && a->code.len == 0)
             a->balance = KL_U256_ONE;
     }
+    if (kl_fuzz_one_in(f, 4)) {
+        f->tight = f->contracts - 1;
+        f->allowance = allowances[kl_fuzz_below(f, KL_COUNT_OF(allowances))];
+    }
     for (usize i = 0; i < f->contracts; i++) {
         a = add(f, c, f->contract[i]);
         a->nonce = kl_fuzz_one_in(f, 30) ? UINT64_MAX - kl_fuzz_below(f, 2) : 1;
@@ -140,7 +145,10 @@ static kl_status people_world(struct kl_fuzz *f, kl_fuzz_case *c)
             a->balance = kl_u256_of(kl_fuzz_below(f, RICH));
         KL_TRY(put_storage(f, a));
         f->self = i;
-        KL_TRY(kl_fuzz_code(f, 1 + kl_fuzz_below(f, 10), false, &a->code));
+        if (i > 0 && i == f->tight)
+            KL_TRY(kl_fuzz_tight(f, &a->code));
+        else
+            KL_TRY(kl_fuzz_code(f, 1 + kl_fuzz_below(f, 10), false, &a->code));
     }
     for (usize i = 0; i < 2; i++) /* somebody is where a contract would go */
         if (kl_fuzz_one_in(f, 8)) {

@@ -18,6 +18,8 @@ struct kl_fuzz {
     struct kl_arena *arena;
     kl_address contract[KL_FUZZ_CONTRACTS];
     usize contracts, self;            /* the one whose code is being made */
+    usize tight;                      /* one whose code takes just what such a call gives, or 0 */
+    u64 allowance;                    /* the gas it is called with, on top of the stipend */
     kl_address owner[KL_FUZZ_OWNERS]; /* accounts with a key that may be delegated [EIP-7702] */
     kl_secret32 owner_key[KL_FUZZ_OWNERS];
     kl_address sender;
@@ -43,6 +45,9 @@ const kl_address *kl_fuzz_place(struct kl_fuzz *f);
 /* Code of about `size` steps; init: of a creation, which returns code to deploy. */
 KL_MUST_USE kl_status kl_fuzz_code(struct kl_fuzz *f, usize size, bool init, kl_span *out);
 
+/* Code that takes the stipend and f's allowance, or one more, or leaves one. */
+KL_MUST_USE kl_status kl_fuzz_tight(struct kl_fuzz *f, kl_span *out);
+
 /* A built-in contract of the fork and an input for it: valid, or valid but for one thing. */
 KL_MUST_USE kl_status kl_fuzz_precompile(struct kl_fuzz *f, kl_address *out, kl_span *input);
 
@@ -58,7 +63,7 @@ typedef struct kl_fuzz_reach {
 } kl_fuzz_reach;
 
 /* Sets the gas limits of a case whose first one is ample: what it uses, and what it needs to reach
- * an instruction of its outermost code, and each one less. */
+ * an instruction, of its outermost code or of an inner call's, and each one less. */
 KL_MUST_USE kl_status kl_fuzz_gas(struct kl_fuzz *f, kl_fuzz_case *c, kl_fuzz_reach *reach);
 
 #endif

@@ -130,6 +130,96 @@ KL_TEST(fuzz_gas_is_at_the_edge)
     close_room(&room);
 }
 
+/* Frames below the outermost, as one run sees them. */
+struct inner {
+    struct kl_tracer tracer;
+    u64 sentry;       /* what SSTORE asks for at least */
+    u64 steps, first; /* how many instructions; the first that just can be paid, from 1 */
+    kl_address tight; /* calls of this one: */
+    u64 allowance, exact, spare, failed;
+    u64 given;
+};
+
+static void inner_step(struct kl_tracer *tracer, const kl_trace_step *s)
+{
+    struct inner *in = (struct inner *)tracer;
+    u64 need = s->op == 0x55 ? KL_MAX(s->gas_cost, in->sentry) : s->gas_cost;
+    in->steps++;
+    if (s->depth > 1 && s->gas == need && in->first == 0)
+        in->first = in->steps;
+}
+
+static void inner_enter(struct kl_tracer *tracer, const kl_trace_call *call)
+{
+    struct inner *in = (struct inner *)tracer;
+    bool meant = kl_address_eq(&call->code_address, &in->tight) &&
+                 kl_u256_eq(call->value, KL_U256_ONE) && call->gas == in->allowance + 2300;
+    in->given = meant ? call->gas : 0;
+}
+
+static void inner_leave(struct kl_tracer *tracer, KL_UNUSED const kl_trace_call *call,
+                        const kl_trace_end *end)
+{
+    struct inner *in = (struct inner *)tracer;
+    if (in->given) {
+        in->failed += end->halt != 0;
+        in->exact += end->halt == 0 && end->gas_used == in->given;
+        in->spare += end->halt == 0 && end->gas_used + 1 == in->given;
+    }
+    in->given = 0;
+}
+
+static void run_inner(struct room *room, const kl_fuzz_case *c, u64 gas, struct inner *in)
+{
+    kl_span raw;
+    kl_statecase end;
+    CHECK_OK(kl_fuzz_case_run(&room->bench, c, gas, &room->arena, &in->tracer, &raw, &end));
+}
+
+/* Some limits leave an instruction of an inner call just what it takes, and one less does not. */
+KL_TEST(fuzz_gas_is_at_the_edge_of_inner_calls)
+{
+    struct room room;
+    usize edges = 0;
+    open_room(&room);
+    for (usize i = 0; i < 60; i++) {
+        kl_fuzz_case c;
+        make(&room, kl_rand(seed) >> 1, KL_PRAGUE, &c);
+        for (usize j = 0; j + 1 < c.gas_count; j++) {
+            struct inner at = {.tracer = {.step = inner_step}, .sentry = 2301}, below = at;
+            if (c.gas[j + 1] + 1 != c.gas[j])
+                continue;
+            run_inner(&room, &c, c.gas[j], &at);
+            run_inner(&room, &c, c.gas[j + 1], &below);
+            edges += at.first > 0 && below.first != at.first;
+        }
+        kl_arena_reset(&room.arena, (usize)16 << 20);
+    }
+    CHECK(edges >= 20);
+    close_room(&room);
+}
+
+/* The stipend just suffices, leaves one, or lacks one. */
+KL_TEST(fuzz_tight_code_takes_what_it_gets)
+{
+    struct room room;
+    struct inner in = {.tracer = {.enter = inner_enter, .leave = inner_leave}};
+    open_room(&room);
+    for (usize i = 0; i < 300 * KL_COUNT_OF(forks); i++) {
+        struct kl_fuzz f;
+        kl_fuzz_case c;
+        CHECK_OK(kl_fuzz_generate(&f, kl_rand(seed) >> 1, forks[i % KL_COUNT_OF(forks)],
+                                  &room.bench, &room.arena, &c));
+        in.tight = f.contract[f.tight];
+        in.allowance = f.allowance;
+        if (f.tight)
+            run_inner(&room, &c, 10000000, &in);
+        kl_arena_reset(&room.arena, (usize)16 << 20);
+    }
+    CHECK(in.exact > 0 && in.spare > 0 && in.failed > 0);
+    close_room(&room);
+}
+
 /* Minds any case in which some account's code has an SSTORE. */
 static kl_status has_sstore(KL_UNUSED struct kl_fuzz_judge *judge, const kl_fuzz_case *c, bool *out)
 {
