@@ -1,0 +1,27 @@
+/* lanes: host/jobs.h over threads, one a lane.
+ *
+ * Whoever gives jobs calls kl_lanes_settle to hear of those that have ended; ended is called, on
+ * any thread, when there may be some: it must return quickly and not call lanes.  Giving and
+ * settling are for one thread at a time. */
+#ifndef KL_NODE_LANES_H
+#define KL_NODE_LANES_H
+
+#include "base/status.h"
+#include "host/jobs.h"
+
+struct kl_lanes;
+
+/* Starts the threads.  KL_NOMEM; KL_LIMIT when the system has no more threads. */
+KL_MUST_USE kl_status kl_lanes_new(struct kl_lanes **out, void (*ended)(void *ctx), void *ctx);
+/* Ends the threads; no job is waiting or running, and all have been settled (asserted).  NULL is
+ * fine. */
+void kl_lanes_free(struct kl_lanes *lanes);
+
+struct kl_jobs *kl_lanes_jobs(struct kl_lanes *lanes);
+
+/* Calls done of every job that has ended, in the order in which they did. */
+void kl_lanes_settle(struct kl_lanes *lanes);
+/* Waits until every job given, those that done gives too, has ended and been settled. */
+void kl_lanes_drain(struct kl_lanes *lanes);
+
+#endif
