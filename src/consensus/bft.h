@@ -39,10 +39,11 @@ typedef enum kl_bft_event_kind {
     KL_BFT_PERSISTED,    /* token */
     KL_BFT_BUILT,        /* view, hash; the block is ours and valid */
     KL_BFT_BUILD_FAILED, /* view */
-    KL_BFT_EXECUTED,     /* hash, verdict */
+    KL_BFT_EXECUTED,     /* hash, verdict; view of the proposal, 0: of all that name the block */
     KL_BFT_BODY,         /* hash: a body that was fetched is here */
     KL_BFT_SYNCED,       /* proposal: the host has committed all up to it by itself */
-    KL_BFT_NEXT_EPOCH,   /* epoch_config; KL_BFT_EPOCH_DONE's block is durable */
+    KL_BFT_NEXT_EPOCH,   /* epoch_config: KL_BFT_EPOCH_DONE's block is durable; or the host has
+                            synced into a later epoch, wherever in it, by itself */
 
     /* The world. */
     KL_BFT_TIMER,

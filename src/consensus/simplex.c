@@ -189,7 +189,8 @@ static void on_built(struct kl_simplex *s, u64 view, const kl_hash *hash, bool f
     slot->judged_hash = *hash;
 }
 
-static void on_executed(struct kl_simplex *s, const kl_hash *hash, kl_bft_verdict verdict)
+static void on_executed(struct kl_simplex *s, u64 of_view, const kl_hash *hash,
+                        kl_bft_verdict verdict)
 {
     static const kl_simplex_judged judged[] = {
         [KL_BFT_VALID] = JUDGED_VALID,
@@ -199,7 +200,8 @@ static void on_executed(struct kl_simplex *s, const kl_hash *hash, kl_bft_verdic
     for (u64 view = s->base; view < s->base + s->config.window; view++) {
         kl_simplex_slot *slot = slot_at(s, view);
         const kl_proposal *target = kl_simplex_target(slot);
-        if (slot->judged == JUDGED_RUNNING && kl_hash_eq(&slot->judged_hash, hash)) {
+        if (slot->judged == JUDGED_RUNNING && kl_hash_eq(&slot->judged_hash, hash) &&
+            (!of_view || of_view == view)) {
             slot->judged = judged[verdict];
             if (verdict == KL_BFT_UNAVAILABLE && target)
                 kl_simplex_fetch_body(s, target, slot->source);
@@ -231,8 +233,9 @@ static void on_synced(struct kl_simplex *s, const kl_proposal *proposal)
 
 static void on_next_epoch(struct kl_simplex *s, const kl_bft_epoch *epoch)
 {
-    KL_ASSERT(s->ended && epoch->epoch == s->epoch + 1 && epoch->floor.view == 0);
-    s->has_boundary = s->has_final_certificate;
+    KL_ASSERT(epoch->epoch > s->epoch);
+    s->has_boundary = epoch->epoch == s->epoch + 1 && s->has_final_certificate &&
+                      s->final.height == s->config.epoch.last_height;
     if (s->has_boundary)
         kl_simplex_certificate_copy(&s->boundary, s->boundary_room, &s->final_certificate);
     epoch_enter(s, epoch);
@@ -285,7 +288,7 @@ static void take(struct kl_simplex *s, const kl_bft_event *event)
         on_built(s, event->view, &event->hash, true);
         break;
     case KL_BFT_EXECUTED:
-        on_executed(s, &event->hash, event->verdict);
+        on_executed(s, event->view, &event->hash, event->verdict);
         break;
     case KL_BFT_BODY:
         on_body(s, &event->hash);

@@ -21,7 +21,7 @@ static const sim_bug bugs[] = {
     {"nullify after finalize", KL_MUTANT_NULLIFY_AFTER_FINALIZE, 0, SIM_HONEST, false, 1},
     {"guard not synced", 0, SIM_GUARD_UNSYNCED, SIM_HONEST, true, 1},
     {"guard reset at an epoch", 0, SIM_GUARD_RESET, SIM_HONEST, true, 10},
-    {"foreign epoch accepted", KL_MUTANT_FOREIGN_EPOCH, 0, SIM_HONEST, false, 4},
+    {"foreign epoch accepted", KL_MUTANT_FOREIGN_EPOCH, 0, SIM_HONEST, false, 8},
     {"a signer counted twice", KL_MUTANT_SIGNER_TWICE, 0, SIM_HONEST, false, 1},
     {"parent view unbound", KL_MUTANT_PARENT_UNBOUND, 0, SIM_FALSE_PARENT, false, 1},
     {"body not durable", KL_MUTANT_BODY_NOT_DURABLE, 0, SIM_HONEST, true, 1},

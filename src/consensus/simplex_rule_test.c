@@ -222,3 +222,53 @@ KL_TEST(simplex_who_was_away_catches_up)
     CHECK(sim.nodes[0].height + 3 > sim.height && !sim.broken[0]);
     sim_done(&sim);
 }
+
+/* A leader may name a block that an earlier view proposed: whether the proposal fits its header is
+ * another question in each view. */
+KL_TEST(simplex_r2_a_verdict_is_on_the_proposal_of_one_view)
+{
+    begin(4, 16);
+    kl_vote_subject p = proposal(1, 0, &sim.final[0], 1);
+    tell_vote(1, p);
+    CHECK(find(KL_BFT_EXECUTE));
+    for (u32 i = 1; i < 4; i++)
+        tell_vote(i, nullify(1));
+    p.proposal.view = 2;
+    tell_vote(2, p);
+    CHECK(find(KL_BFT_EXECUTE));
+    kl_bft_event executed = {
+        .kind = KL_BFT_EXECUTED, .hash = p.proposal.block_hash, .view = 1, .verdict = KL_BFT_VALID};
+    tell(executed);
+    CHECK(!find(KL_BFT_SIGN));
+    executed.view = 2;
+    executed.verdict = KL_BFT_INVALID;
+    tell(executed);
+    CHECK(asked_to_sign(KL_VOTE_NULLIFY) && !asked_to_sign(KL_VOTE_NOTARIZE));
+    sim_done(&sim);
+}
+
+/* Who has fetched blocks over the ends of epochs goes on wherever that led. */
+KL_TEST(simplex_may_be_moved_into_the_middle_of_a_later_epoch)
+{
+    begin(4, 16);
+    const kl_valset *set = sim_set(&sim, 5);
+    kl_proposal floor = {.epoch = 5, .view = 7, .parent_view = 6, .height = 5003};
+    kl_bft_epoch epoch = {
+        .epoch = 5, .set = set, .self = sim_place(&sim, &sim.nodes[0], 5), .last_height = 6000};
+    while (kl_valset_leader(set, 5, floor.view + 1) == epoch.self)
+        floor.parent_view = floor.view++;
+    floor.block_hash = sim_block_new(&sim, &sim.final[0], 5003)->hash;
+    epoch.floor = floor;
+    tell((kl_bft_event){.kind = KL_BFT_NEXT_EPOCH, .epoch_config = &epoch});
+    kl_simplex_status status = kl_simplex_status_of(sim.nodes[0].engine, sim.now_ns);
+    CHECK(status.epoch == 5 && status.view == floor.view + 1 && status.signing);
+    CHECK(kl_proposal_eq(&status.final, &floor));
+    kl_vote_subject p = proposal(floor.view + 1, floor.view, &floor.block_hash, 5004);
+    p.proposal.epoch = 5;
+    tell_vote(sim_validator(&sim, status.leader, 5), p);
+    CHECK(find(KL_BFT_EXECUTE));
+    tell((kl_bft_event){
+        .kind = KL_BFT_EXECUTED, .hash = p.proposal.block_hash, .verdict = KL_BFT_VALID});
+    CHECK(asked_to_sign(KL_VOTE_NOTARIZE));
+    sim_done(&sim);
+}
