@@ -16,6 +16,7 @@ def main():
     checks = {
         "layers": [sys.executable, "tools/layers.py"],
         "tidy": [sys.executable, "tools/tidy.py"],
+        "recursion": [sys.executable, "tools/recursion.py"],
         "documents": [sys.executable, "tools/docs.py"],
         "spec-coverage": [sys.executable, "tools/specref.py", "--check"],
         "layout": ["clang-format-14", "--dry-run", "--Werror", *c_files()],

@@ -1,0 +1,254 @@
+#!/usr/bin/env python3
+"""Finds recursion: cycles in the graph of calls over src/, tests, fuzz targets and benches apart.
+
+gcc's -fcallgraph-info gives, at -O0 and file by file, every direct call and the place of every call
+through a pointer.  A pointer call is taken to reach every function that is anywhere assigned to a
+member of that name (`.step = f`, `x->step = f`), unless POINTERS knows better; a function that
+mentions another without calling it is taken to call it, which covers callbacks: who hands f down has
+f run beneath it.
+
+Every cycle must be in ALLOWED with what bounds its depth; an entry that has no cycle fails too."""
+import collections
+import concurrent.futures
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+INCLUDES = ["-Isrc", "-isystem", "third_party/node_modules/c-kzg/deps/blst/bindings"]
+FLAGS = ["-std=gnu17", "-O0", "-w", "-D_GNU_SOURCE", '-DKL_SOURCE_ROOT=""', "-fcallgraph-info", "-S"]
+SHIPPED = re.compile(r"(?:^src \+?= *files|static_library)\(([^)]*)\)", re.M)
+# The functions of a cycle, sorted, and what bounds its depth.
+ALLOWED = {
+    "kl_changes_unref": "2: a set is merged from sets that are not merged themselves",
+    "kl_arg_block src/rpc/param.c:block_object": "2: the number in the object must not be an object",
+    "src/rpc/call_env.c:get_hash": "2: the hashes that it asks are those of a view",
+    "src/rpc/server.c:add_thread src/rpc/server.c:thread_main src/rpc/server.c:wait_for_lane":
+        "1: what add_thread mentions runs on the new thread's own stack",
+    "kl_bench_conn_ask src/cli/bench_drive.c:lane_answered src/cli/bench_drive.c:lane_go_on "
+    "src/cli/bench_drive.c:lane_send src/cli/bench_drive.c:watcher_answered src/cli/bench_drive.c:watcher_ask "
+    "src/cli/bench_http.c:fail src/cli/bench_http.c:send_rest src/cli/bench_reads.c:answered src/cli/bench_reads.c:ask":
+        "2: a request that cannot be sent is answered at once, with a failure, upon which nobody asks again",
+    "src/cli/fuzz_code.c:block src/cli/fuzz_code.c:branch src/cli/fuzz_code.c:create src/cli/fuzz_code.c:finish_init "
+    "src/cli/fuzz_code.c:loop src/cli/fuzz_code.c:make src/cli/fuzz_code.c:snippet":
+        "3 a level, and make refuses to nest deeper than NEST_MAX + 1",
+}
+# Whose members these are where several structures have one of that name: (folder, receiver, structure).
+RECEIVERS = [
+    ("", "f->ops", "kl_file_ops"), ("", "fs->ops", "kl_fs_ops"), ("", "suite", "kl_suite"),
+    ("", "reader", "kl_state_reader"), ("", "tracer", "kl_tracer"), ("", "topic", "kl_rpc_topic"),
+    ("", "clock", "kl_clock"), ("src/host/", "l", "kl_host_listener"), ("src/chain/", "watch", "kl_verify_watch"),
+    ("", "progress", "kl_progress"), ("", "hashes", "kl_block_hashes"),
+    ("", "workers", "kl_workers"), ("src/store/", "ops", "kl_kv_ops"), ("src/evm/", "ops", "kl_evm_host_ops"),
+    ("src/rpc/", "ops", "kl_rpc_backend_ops"),
+]
+NOBODY = r"$"
+# What tables without member names fill: a pattern of functions.
+POINTERS = {
+    "method->run": r"kl_rpc_(?!start)\w+",
+    "precompile->run": r"kl_pre_run_\w+",
+    "precompile->gas": r"kl_pre_gas_\w+",
+    "commands[i].run": r"kl_cmd_\w+",
+    "unit->step": r"src/crypto/keccak_x86.c:step\d_avx\w+",
+    "fields[i].take": r"src/rpc/http.c:on_\w+",
+    "snippets[i].put": r"src/cli/fuzz_code.c:\w+",
+    "topic->close": NOBODY,
+}
+# Pointers that are parameters, or that tests alone set.
+HANDED = {"consensus_header", "epoch_end", "each", "go_on", "hook", "inside", "makers", "part", "progress"}
+NODE = re.compile(r'node: \{ title: "([^"]+)" label: "[^"]*?\\n([^":]+):(\d+):\d+" \}')
+EDGE = re.compile(r'edge: \{ sourcename: "([^"]+)" targetname: "([^"]+)"(?: label: "([^"]+)")? \}')
+ASSIGNED = re.compile(r"(\w*)(?:\.|->)(\w+)\s*=\s*&?(\w+)\s*[,;})]")
+INITIALIZER = re.compile(r"\b(\w+) \**\w+(?:\[[^\]]*\])* = \{|\((?:struct )?(\w+)\)\{")
+CALL = re.compile(r"((?:\w+(?:\[[^\]]*\])?(?:->|\.))*)(\w+)(?:\[[^\]]*\])*\)?\(")
+INLINE = re.compile(r"^(?:static inline|KL_INLINE) [\w \*]*?\**(\w+)\(", re.M)
+MENTION = re.compile(r"(?<=[(,=?:{&]) *&?([A-Za-z_]\w*)(?= *[,;)}:])")
+
+
+def sources():
+    """What the layers' meson.build list as their own, tests apart."""
+    for build in sorted(ROOT.glob("src/*/meson.build")):
+        for part in SHIPPED.findall(build.read_text()):
+            for name in re.findall(r"'(\w+\.c)'", part):
+                yield (build.parent / name).relative_to(ROOT).as_posix()
+
+
+def graph_of(source, folder):
+    out = pathlib.Path(folder, source.replace("/", "+"))
+    command = ["gcc", *FLAGS, *INCLUDES, source, "-o", str(out) + ".s"]
+    subprocess.run(command, cwd=ROOT, check=True)
+    return out.with_name(out.name + ".ci").read_text()
+
+
+class Graph:
+    """edges: who calls whom; pointers: the calls through pointers, (function, file, line, column)."""
+
+    def __init__(self):
+        self.edges, self.pointers, self.body = collections.defaultdict(set), set(), {}
+        self.named = collections.defaultdict(set)
+
+    def add(self, text):
+        for name, file, line in NODE.findall(text):
+            self.body[name] = (file, int(line))
+            self.named[name.split(":")[-1]].add(name)
+        for caller, callee, place in EDGE.findall(text):
+            if callee == "__indirect_call":
+                file, line, column = place.rsplit(":", 2)
+                self.pointers.add((caller, file, int(line), int(column)))
+            else:
+                self.edges[caller].add(callee)
+
+    def resolve(self, name, file):
+        """The functions that a name means in a file: its own static one, or the global ones."""
+        own = f"{file}:{name}"
+        return {own} if own in self.body else {n for n in self.named.get(name, ()) if ":" not in n}
+
+
+def text_of(file, cache={}):
+    if file not in cache:
+        path = ROOT / file
+        cache[file] = path.read_text().splitlines() if path.is_file() else []
+    return cache[file]
+
+
+def body_of(file, line):
+    """The lines of a function by the house layout: it ends with a brace in column 0."""
+    lines = text_of(file)
+    end = next((n for n in range(line, len(lines)) if lines[n].startswith("}")), len(lines))
+    return "\n".join(lines[line - 1:end])
+
+
+def assigned(graph, file, members):
+    """Adds to members[structure, member] what a file assigns."""
+    text = "\n".join(text_of(file))
+    spans = []
+    for hit in INITIALIZER.finditer(text):
+        depth, end = 1, hit.end()
+        while depth and end < len(text):
+            depth += {"{": 1, "}": -1}.get(text[end], 0)
+            end += 1
+        spans.append((hit.start(), end, hit[1] or hit[2]))
+    for hit in ASSIGNED.finditer(text):
+        if hit[1]:  # x->m = f: whatever x was last declared to be
+            owners = re.findall(rf"(\w+) \**{hit[1]}\b", text[:hit.start()])
+        else:
+            owners = [owner for start, end, owner in spans if start < hit.start() < end]
+        members[owners[-1] if owners else None, hit[2]] |= graph.resolve(hit[3], file)
+
+
+def last_two(expression):
+    """x->y[i].f is known as y[i].f."""
+    return re.search(r"(?:\w+(?:\[\w*\])?(?:->|\.))?\w+$", expression)[0]
+
+
+def targets_of(graph, members, file, receiver, name):
+    """What a call of receiver->name in a file can reach."""
+    pattern = POINTERS.get(last_two(receiver + name))
+    if pattern:
+        return {f for f in graph.body if re.fullmatch(pattern, f)}
+    owner = next((owner for folder, end, owner in RECEIVERS
+                  if file.startswith(folder) and re.search(rf"\b{end}(->|\.)$", receiver)), None)
+    return {f for (structure, member), found in members.items()
+            if member == name and (owner is None or structure in (owner, None)) for f in found}
+
+
+def add_pointers(graph, files):
+    """Edges for pointer calls and for mentions; returns the pointers of which nothing is known."""
+    members, unknown = collections.defaultdict(set), {}
+    inline = {name for file in files for name in INLINE.findall("\n".join(text_of(file)))}
+    for file in files:
+        assigned(graph, file, members)
+    for caller, file, line, column in graph.pointers:
+        here = " ".join(text_of(file)[line - 1:line + 1])[column - 1:].split(";")[0]
+        calls = [(receiver, name) for receiver, name in CALL.findall(here)
+                 if receiver or not (name in graph.named or name in inline or name.isupper())]
+        if not calls:
+            continue
+        targets = targets_of(graph, members, file, *calls[0])
+        graph.edges[caller] |= targets
+        key = last_two("".join(calls[0]))
+        if not targets and calls[0][1] not in HANDED and key not in POINTERS:
+            unknown[key] = f"{file}:{line}"
+    for name, (file, line) in graph.body.items():
+        body = body_of(file, line)
+        for word in set(MENTION.findall(body)) & graph.named.keys():
+            if not re.search(rf"[\w*] \**{word}\b( =|[;,)\[])", body):  # a variable of that name
+                graph.edges[name] |= graph.resolve(word, file)
+    return unknown
+
+
+def cycles(edges):
+    """Strongly connected sets of more than one node, or of one that calls itself [Tarjan]."""
+    index, low, stack, held, found = {}, {}, [], set(), []
+    for root in sorted(edges):
+        work = [] if root in index else [(root, None)]
+        while work:
+            node, rest = work.pop()
+            if rest is None:
+                index[node] = low[node] = len(index)
+                stack.append(node)
+                held.add(node)
+                rest = iter(sorted(edges.get(node, ())))
+            for callee in rest:
+                if callee not in index:
+                    work += [(node, rest), (callee, None)]
+                    break
+                if callee in held:
+                    low[node] = min(low[node], low[callee])
+            else:
+                if low[node] == index[node]:
+                    part = stack[stack.index(node):]
+                    del stack[-len(part):]
+                    held.difference_update(part)
+                    if len(part) > 1 or node in edges.get(node, ()):
+                        found.append(tuple(sorted(part)))
+                if work:
+                    low[work[-1][0]] = min(low[work[-1][0]], low[node])
+    return found
+
+
+def shortest(edges, part):
+    """A shortest cycle through the first function of a set, to be read."""
+    seen, line = {part[0]: None}, [part[0]]
+    for node in line:
+        for callee in sorted(edges.get(node, ())):
+            if callee == part[0]:
+                path = [callee]
+                while node:
+                    path.insert(0, node)
+                    node = seen[node]
+                return " -> ".join(path)
+            if callee in part and callee not in seen:
+                seen[callee] = node
+                line.append(callee)
+    return ""
+
+
+def main():
+    graph, files = Graph(), list(sources())
+    with tempfile.TemporaryDirectory() as folder, \
+            concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for text in pool.map(lambda source: graph_of(source, folder), files):
+            graph.add(text)
+    headers = [path.relative_to(ROOT).as_posix() for path in ROOT.glob("src/*/*.h") if "_test" not in path.name]
+    unknown = add_pointers(graph, files + headers)
+    shipped = {caller: callees & graph.body.keys() for caller, callees in graph.edges.items()}
+    found, bad = cycles(shipped), 0
+    for part in found:
+        if " ".join(part) not in ALLOWED:
+            bad += 1
+            print(f"recursion: {', '.join(part)}\n  such as {shortest(shipped, part)}")
+    for part in sorted(ALLOWED.keys() - {" ".join(part) for part in found}):
+        bad += 1
+        print(f"no recursion, so tools/recursion.py need not allow it: {part}")
+    for name, place in sorted(unknown.items()):
+        print(f"nothing is known of what {name} points to: {place}")
+    bad += len(unknown)
+    sys.exit(bad != 0)
+
+
+if __name__ == "__main__":
+    main()
