@@ -32,6 +32,43 @@ KL_TEST(hmac_sha512_known_answers)
     }
 }
 
+/* [RFC 4231 test case 2] */
+KL_TEST(hmac_sha256_known_answer)
+{
+    u8 mac[32];
+    kl_hmac_sha256(mac, KL_SPAN_TEXT("Jefe"), KL_SPAN_TEXT("what do ya want for nothing?"));
+    CHECK_HEX(KL_SPAN_OF(mac), "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+}
+
+/* [RFC 5869 test case 1] */
+KL_TEST(hkdf_sha256_known_answer)
+{
+    u8 out[42];
+    kl_hkdf_sha256(out, sizeof out, kl_test_hex("000102030405060708090a0b0c"),
+                   kl_test_hex("0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b"),
+                   kl_test_hex("f0f1f2f3f4f5f6f7f8f9"));
+    CHECK_HEX(KL_SPAN_OF(out), "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf"
+                               "34007208d5b887185865");
+}
+
+/* With nothing besides, its blocks are a chain of HMACs, as protocols that spell it out have it. */
+KL_TEST(hkdf_sha256_is_a_chain_of_hmacs)
+{
+    for (int round = 0; round < 50; round++) {
+        u8 salt[32], secret[32], temp[32], want[64], got[64], next[33];
+        kl_rand_fill(seed, salt, sizeof salt);
+        kl_rand_fill(seed, secret, sizeof secret);
+        kl_span input = kl_span_of(secret, round % 2 ? sizeof secret : 0);
+        kl_hmac_sha256(temp, KL_SPAN_OF(salt), input);
+        kl_hmac_sha256(want, KL_SPAN_OF(temp), kl_span_of("\1", 1));
+        memcpy(next, want, 32);
+        next[32] = 2;
+        kl_hmac_sha256(want + 32, KL_SPAN_OF(temp), KL_SPAN_OF(next));
+        kl_hkdf_sha256(got, sizeof got, KL_SPAN_OF(salt), input, KL_SPAN_NONE);
+        CHECK_SPAN(KL_SPAN_OF(got), KL_SPAN_OF(want));
+    }
+}
+
 /* The third row is the first BIP-39 test vector with a passphrase. */
 KL_TEST(pbkdf2_hmac_sha512_known_answers)
 {
