@@ -188,6 +188,28 @@ bool kl_bls12_pairing(bool *one, const u8 *pairs, usize count)
     return true;
 }
 
+bool kl_bls12_g1_expand(u8 out[128], const u8 compressed[48])
+{
+    blst_p1_affine affine;
+    blst_p1 point;
+    if (blst_p1_uncompress(&affine, compressed) != BLST_SUCCESS)
+        return false;
+    blst_p1_from_affine(&point, &affine);
+    g1_write(out, &point);
+    return true;
+}
+
+bool kl_bls12_g2_expand(u8 out[256], const u8 compressed[96])
+{
+    blst_p2_affine affine;
+    blst_p2 point;
+    if (blst_p2_uncompress(&affine, compressed) != BLST_SUCCESS)
+        return false;
+    blst_p2_from_affine(&point, &affine);
+    g2_write(out, &point);
+    return true;
+}
+
 bool kl_bls12_map_fp_to_g1(u8 out[128], const u8 fp[64])
 {
     blst_fp u;

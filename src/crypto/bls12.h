@@ -26,6 +26,11 @@ KL_MUST_USE kl_status kl_bls12_g2_msm(bool *valid, u8 out[256], const u8 *pairs,
  * points in the subgroup. */
 KL_MUST_USE bool kl_bls12_pairing(bool *one, const u8 *pairs, usize count);
 
+/* The point that compressed bytes name, infinity included; false when they name none on the curve.
+ * The subgroup is not asked for. */
+KL_MUST_USE bool kl_bls12_g1_expand(u8 out[128], const u8 compressed[48]);
+KL_MUST_USE bool kl_bls12_g2_expand(u8 out[256], const u8 compressed[96]);
+
 KL_MUST_USE bool kl_bls12_map_fp_to_g1(u8 out[128], const u8 fp[64]);
 KL_MUST_USE bool kl_bls12_map_fp2_to_g2(u8 out[256], const u8 fp2[128]);
 

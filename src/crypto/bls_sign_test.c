@@ -3,6 +3,7 @@
 #include "crypto/bls_sign.h"
 
 #include "base/test.h"
+#include "crypto/bls12.h"
 
 enum { KEYS = 3, MESSAGES = 3 };
 
@@ -219,4 +220,26 @@ KL_TEST(bls_keys_that_cancel_verify_nothing)
     CHECK(kl_bls_key_valid(minus));
     const u8 *const both[2] = {good, minus};
     CHECK(!kl_bls_verify_aggregate(both, 2, message_of(1), infinity));
+}
+
+/* A compressed point and the one with the other y, expanded, lie on the curve and cancel. */
+KL_TEST(bls_points_expand)
+{
+    u8 key[48], signature[96], one[256], two[256], sum[256] = {1};
+    static const u8 infinity[256];
+    memcpy(key, kl_test_hex(keys[1]).p, sizeof key);
+    kl_secret32 secret;
+    memcpy(secret.b, kl_test_hex(secrets[1]).p, sizeof secret.b);
+    CHECK(kl_bls_sign(signature, &secret, message_of(1)));
+    CHECK(kl_bls12_g1_expand(one, key) && memcmp(one + 17, key + 1, 47) == 0);
+    key[0] ^= 0x20;
+    CHECK(kl_bls12_g1_expand(two, key) && memcmp(one, two, 64) == 0);
+    CHECK(kl_bls12_g1_add(sum, one, two) && memcmp(sum, infinity, 128) == 0);
+    CHECK(kl_bls12_g2_expand(one, signature) && memcmp(one + 81, signature + 1, 47) == 0);
+    signature[0] ^= 0x20;
+    CHECK(kl_bls12_g2_expand(two, signature) && memcmp(one, two, 128) == 0);
+    CHECK(kl_bls12_g2_add(sum, one, two) && memcmp(sum, infinity, 256) == 0);
+    key[0] ^= 0x80; /* not marked as compressed */
+    signature[0] ^= 0x80;
+    CHECK(!kl_bls12_g1_expand(one, key) && !kl_bls12_g2_expand(one, signature));
 }
