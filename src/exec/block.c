@@ -100,7 +100,8 @@ static kl_status tell(struct kl_exec *exec, const kl_address *contract, const kl
 {
     kl_evm_result result;
     bool called;
-    return kl_exec_system_call(exec, contract, kl_hash_span(what), &result, &called);
+    kl_system_call call = {.to = *contract, .input = kl_hash_span(what), .gas = KL_SYSTEM_GAS};
+    return kl_exec_system_call(exec, &call, &result, &called);
 }
 
 kl_status kl_exec_begin(struct kl_exec *exec, const kl_exec_block *block)

@@ -109,6 +109,21 @@ typedef struct kl_call {
 KL_MUST_USE kl_status kl_exec_call(struct kl_exec *exec, const kl_call *call,
                                    struct kl_tracer *tracer, kl_tx_result *out, kl_rule *broken);
 
+/* A call that the protocol itself makes, outside any transaction: from 0xff…fe, an address nobody
+ * has the key of, with gas of its own that no block counts [EIP-4788, EIP-2935].  One that fails
+ * leaves the state as it was; logs belong to no receipt. */
+#define KL_SYSTEM_GAS 30000000u
+typedef struct kl_system_call {
+    kl_address to;
+    kl_span input;
+    u64 gas;
+    bool is_static; /* it changes nothing, or fails [EIP-214] */
+} kl_system_call;
+/* Between begin (or enter) and the next.  *called is false, and *out untouched, when there is no
+ * code at the address; out->output lives until the next transaction or call. */
+KL_MUST_USE kl_status kl_exec_system_call(struct kl_exec *exec, const kl_system_call *call,
+                                          kl_evm_result *out, bool *called);
+
 /* The journal behind it, for commit, state overrides and dev operations. */
 struct kl_journal *kl_exec_journal(struct kl_exec *exec);
 

@@ -51,11 +51,6 @@ KL_MUST_USE kl_status kl_exec_authorize(struct kl_exec *exec, const kl_tx *tx, u
 /* True, and *target set, when code is a delegation designator. */
 KL_MUST_USE bool kl_delegation(kl_address *target, kl_span code);
 
-/* system.c: calls a system contract outside any transaction; *called is false when it has no code.
- */
-KL_MUST_USE kl_status kl_exec_system_call(struct kl_exec *exec, const kl_address *contract,
-                                          kl_span input, kl_evm_result *out, bool *called);
-
 /* request.c: collects deposits from a transaction's logs; makes the list at the end of a block. */
 KL_MUST_USE kl_status kl_exec_collect_deposits(struct kl_exec *exec, const kl_log_entry *logs,
                                                usize count);

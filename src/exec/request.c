@@ -83,7 +83,8 @@ static kl_status request_data(struct kl_exec *exec, u8 type, kl_span *out, kl_ru
     }
     kl_evm_result result;
     bool called;
-    KL_TRY(kl_exec_system_call(exec, &request_contracts[type], KL_SPAN_NONE, &result, &called));
+    kl_system_call call = {.to = request_contracts[type], .gas = KL_SYSTEM_GAS};
+    KL_TRY(kl_exec_system_call(exec, &call, &result, &called));
     if (!called || result.halt != KL_HALT_NONE)
         *broken = KL_RULE_BLOCK_SYSTEM_CALL;
     else
