@@ -37,7 +37,7 @@ void kl_policy_put_answer(kl_out *out, const kl_policy_entry *entries, usize cou
 
 /* Decodes what validators() returned:
  *
- *     (uint8 scheme, (address operator, uint40 weight, uint32 seen, bytes key, bytes key_proof,
+ *     (uint8 scheme, (address operator, uint64 weight, uint64 seen, bytes key, bytes key_proof,
  *                     bytes randao_key, bytes randao_proof)[])
  *
  * into a set in the answer's order, made in the arena.  An entry is left out, and counted in

@@ -44,12 +44,14 @@ const SETTINGS = {
     outputSelection: { "*": { "*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object"] } },
 };
 
-/* Compiles Solidity or Yul sources (name -> text) and gives the contracts by name. */
-export function compile(language: "Solidity" | "Yul", sources: Record<string, string>): Record<string, Artifact> {
+/* Compiles Solidity or Yul sources (name -> text) and gives the contracts by name; settings differ
+ * from the usual ones by what is given. */
+export function compile(language: "Solidity" | "Yul", sources: Record<string, string>,
+                        settings: object = {}): Record<string, Artifact> {
     const input = JSON.stringify({
         language,
         sources: Object.fromEntries(Object.entries(sources).map(([name, content]) => [name, { content }])),
-        settings: SETTINGS,
+        settings: { ...SETTINGS, ...settings },
     });
     const lock = readFileSync(join(HERE, "package-lock.json"));
     const file = join(KEPT, `${createHash("sha256").update(input).update(lock).digest("hex").slice(0, 32)}.json`);
