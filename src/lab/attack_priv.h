@@ -15,5 +15,7 @@ void kl_lab_attack_done(struct kl_lab *lab);
 bool kl_lab_attack_sends(struct kl_lab_machine *machine, u32 peer, struct kl_lab_frame *frame);
 /* A faulty machine has seen a block become final. */
 void kl_lab_attack_final(struct kl_lab_machine *machine, struct kl_tip *tip);
+/* Its replica goes: nothing of its chain is held any more. */
+void kl_lab_attack_forget(struct kl_lab_machine *machine);
 
 #endif

@@ -6,8 +6,7 @@
  * whether, how long disks and execution take, who crashes, what of an unsynced write survives, who
  * lies.  The same seed and options give the same trace hash on every run and machine.
  *
- *   lab.h      one run: options, result       lab_world.h   time, network, disks, jobs
- *   oracle.h   the assertions                 attack.h      what faulty validators do */
+ * docs/internals/lab.md names the parts. */
 #ifndef KL_LAB_LAB_H
 #define KL_LAB_LAB_H
 
@@ -61,11 +60,15 @@ typedef struct kl_lab_result {
     u64 messages, bytes, virtual_ns;
     u32 nodes;
     u32 faults;    /* that the seed took */
-    u64 sometimes; /* bit for each interesting event that happened, see oracle.h */
+    u64 sometimes; /* bit for each interesting event that happened */
     bool failed;
     u32 assertion;    /* 1 to 12, 0: liveness or another */
     char broken[400]; /* the first assertion that did not hold, in words */
 } kl_lab_result;
+
+/* Interesting events, of which each campaign must reach all: what bit n stands for, and with how
+ * many validators it can happen at all; NULL beyond the last. */
+const char *kl_lab_sometimes_text(u32 n, u32 *least_validators);
 
 /* One run.  With failed the last events of every node are printed on standard error before it
  * returns.  The heap's exhaustion ends the process. */

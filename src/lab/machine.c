@@ -217,8 +217,9 @@ static bool open_somehow(struct kl_lab_machine *machine)
     }
     const kl_chain_report *c = &report.chain;
     const kl_seglog_report *l = &report.log.log;
-    kl_lab_break(machine->lab, 8, "machine %u does not open: %s; ledger %s %llu %s; version %llu "
-                                  "%s; consensus log %s %llu %s; genesis %s",
+    kl_lab_break(machine->lab, 8,
+                 "machine %u does not open: %s; ledger %s %llu %s; version %llu "
+                 "%s; consensus log %s %llu %s; genesis %s",
                  machine->index, kl_status_text(status), c->ledger.file,
                  (unsigned long long)c->ledger.offset, c->ledger.damage ? c->ledger.damage : "",
                  (unsigned long long)c->bad_version, kl_rule_name(c->bad_rule), l->file,
@@ -251,11 +252,17 @@ static void after(struct kl_lab_machine *machine, bool may_have_moved)
     if (!kl_lab_is_honest(machine))
         return;
     lab->result->node_views++;
-    if (s.epoch > lab->newest_epoch || (s.epoch == lab->newest_epoch && s.view > lab->newest_view)) {
+    if (s.epoch > lab->newest_epoch ||
+        (s.epoch == lab->newest_epoch && s.view > lab->newest_view)) {
         lab->newest_epoch = s.epoch;
         lab->newest_view = s.view;
         lab->views++;
     }
+}
+
+void kl_lab_moved(struct kl_lab_machine *machine)
+{
+    after(machine, true);
 }
 
 void kl_lab_start(struct kl_lab_machine *machine)
@@ -290,6 +297,7 @@ static void wind_up(struct kl_lab_machine *machine)
         kl_sim_disk_fail(machine->key, 0, KL_IO, 0);
     kl_lab_statedb_stop(machine->state);
     kl_lab_drain(machine);
+    kl_lab_attack_forget(machine);
     kl_replica_close(machine->replica);
     machine->replica = NULL;
     machine->life++;
@@ -317,9 +325,9 @@ static u64 moment(struct kl_lab *lab, struct kl_sim_disk *disk, u64 durable)
 void kl_lab_crash(struct kl_lab_machine *machine, kl_lab_death death)
 {
     struct kl_lab *lab = machine->lab;
-    kl_power_cut how = death == KL_LAB_KILLED        ? KL_CUT_KEEP
+    kl_power_cut how = death == KL_LAB_KILLED    ? KL_CUT_KEEP
                        : kl_lab_percent(lab, 30) ? KL_CUT_DROP
-                                                     : KL_CUT_RANDOM;
+                                                 : KL_CUT_RANDOM;
     struct kl_sim_disk *data = machine->data, *key = machine->key;
     kl_lab_tell(machine, death == KL_LAB_KILLED ? "is killed" : "loses its power", 0, 0, 0);
     struct kl_sim_disk *data_found =
@@ -367,8 +375,7 @@ void kl_lab_save(struct kl_lab_machine *machine)
     kl_sim_disk_free(machine->backup[0]);
     kl_sim_disk_free(machine->backup[1]);
     machine->backup[0] = cut_disk(lab, machine->data, UINT64_MAX, KL_CUT_KEEP);
-    machine->backup[1] =
-        machine->key ? cut_disk(lab, machine->key, UINT64_MAX, KL_CUT_KEEP) : NULL;
+    machine->backup[1] = machine->key ? cut_disk(lab, machine->key, UINT64_MAX, KL_CUT_KEEP) : NULL;
 }
 
 void kl_lab_restore(struct kl_lab_machine *machine)

@@ -1,5 +1,6 @@
 /* Frames on their way.  The weather loses, repeats and delays them; it also does what no good
- * transport does, so that nothing rests on one. */
+ * transport does, so that nothing rests on one.  Twins never hear of each other: they would find
+ * out that their key is used. */
 #include <stdlib.h>
 
 #include "lab/attack_priv.h"
@@ -49,7 +50,9 @@ void kl_lab_carry(struct kl_lab_machine *from, u32 to, struct kl_lab_frame *fram
         return;
     lab->result->messages++;
     lab->result->bytes += frame->len;
-    if (from->cut[to] || !lab->machines[to]->replica ||
+    const struct kl_lab_machine *target = lab->machines[to];
+    bool twins = from->validator == target->validator && from->validator != KL_BFT_NOBODY;
+    if (twins || from->cut[to] || !target->replica ||
         (!lab->calm && kl_lab_percent(lab, lab->plan.loss_percent)))
         return;
     carry_one(from, to, frame, extra_ns);

@@ -24,33 +24,34 @@
 #include "lab/world_priv.h"
 
 /* Interesting events.  A campaign that never reached one has a hole. */
-#define KL_LAB_SOMETIMES(X)                                                         \
-    X(FINAL, "a block was final", 1)                                                \
-    X(NULLIFIED, "a view was nullified", 2)                                         \
-    X(BOTH, "a view was notarized and nullified", 4)                                \
-    X(GAP, "a final block's parent was not of the view before", 2)                  \
-    X(RESTART, "a machine came back from a crash", 1)                               \
-    X(MIDWAY, "power went out in the middle of a job", 1)                           \
-    X(LOST_COMMIT, "the state database lost its newest commit", 1)                  \
-    X(REBUILT, "the state database was made again from the ledger", 1)              \
-    X(REPLAYED, "opening executed blocks again", 1)                                 \
-    X(TORN, "a torn tail was cut", 1)                                               \
-    X(BEHIND, "a machine opened below what it had shown, and caught up", 4)         \
-    X(FETCHED, "blocks were fetched by height", 3)                                  \
-    X(ASKED_CERTIFICATES, "certificates were asked for", 3)                         \
-    X(ASKED_BODY, "a body was asked for", 4)                                        \
-    X(EPOCH, "an epoch ended", 1)                                                   \
-    X(REPROPOSED, "an epoch's last block was proposed again", 2)                    \
-    X(EVIDENCE, "evidence was found", 4)                                            \
-    X(PENALTY, "a peer was named as one that breaks rules", 4)                      \
-    X(ALL_DOWN, "all machines were down at once", 1)                                \
-    X(DISK_FAILED, "a disk failed under a running machine", 1)                      \
-    X(DAMAGED, "a damaged log was found at opening", 1)                             \
-    X(WIPED, "a machine came back with an empty data folder", 3)                    \
-    X(OLD_COPY, "a machine came back from an old copy", 3)                          \
-    X(TRANSACTION, "a transaction was final", 1)                                    \
-    X(FAILED_TRANSACTION, "a transaction failed and was final", 1)                  \
-    X(OBSERVED, "an observer followed", 3)
+#define KL_LAB_SOMETIMES(X)                                                 \
+    X(FINAL, "a block was final", 1)                                        \
+    X(NULLIFIED, "a view was nullified", 2)                                 \
+    X(BOTH, "a view was notarized and nullified", 4)                        \
+    X(GAP, "a final block's parent was not of the view before", 2)          \
+    X(RESTART, "a machine came back from a crash", 1)                       \
+    X(MIDWAY, "power went out in the middle of a job", 1)                   \
+    X(LOST_COMMIT, "the state database lost its newest commit", 1)          \
+    X(REBUILT, "the state database was made again from the ledger", 1)      \
+    X(REPLAYED, "opening executed blocks again", 1)                         \
+    X(TORN, "a torn tail was cut", 1)                                       \
+    X(BEHIND, "a machine opened below what it had shown, and caught up", 4) \
+    X(FETCHED, "blocks were fetched by height", 3)                          \
+    X(ASKED_CERTIFICATES, "certificates were asked for", 3)                 \
+    X(ASKED_BODY, "a body was asked for", 4)                                \
+    X(EPOCH, "an epoch ended", 1)                                           \
+    X(REPROPOSED, "an epoch's last block was proposed again", 2)            \
+    X(EVIDENCE, "evidence was found", 4)                                    \
+    X(PENALTY, "a peer was named as one that breaks rules", 4)              \
+    X(ALL_DOWN, "all machines were down at once", 1)                        \
+    X(DISK_FAILED, "a disk failed under a running machine", 1)              \
+    X(DAMAGED, "a damaged log was found at opening", 1)                     \
+    X(WIPED, "a machine came back with an empty data folder", 3)            \
+    X(OLD_COPY, "a machine came back from an old copy", 3)                  \
+    X(TRANSACTION, "a transaction was final", 1)                            \
+    X(FAILED_TRANSACTION, "a transaction failed and was final", 1)          \
+    X(OBSERVED, "an observer followed", 3)                                  \
+    X(FORK, "more than F have forked the chain, and were named", 4)
 typedef enum kl_lab_sometimes {
 #define KL_LAB_SOMETIMES_X(NAME, text, least) KL_LAB_SAW_##NAME,
     KL_LAB_SOMETIMES(KL_LAB_SOMETIMES_X)
@@ -72,9 +73,8 @@ void kl_lab_oracle_found(struct kl_lab_machine *machine, const kl_evidence *evid
 /* A machine has opened again after a crash; promised: what it showed must be there. */
 void kl_lab_oracle_opened(struct kl_lab_machine *machine, bool promised);
 
-/* Bounds, now and then; liveness and the rest, at the end. */
+/* Bounds, now and then. */
 void kl_lab_oracle_look(struct kl_lab *lab);
-void kl_lab_oracle_end(struct kl_lab *lab);
 
 /* The highest final block of all, and the set of an epoch that has begun; NULL else. */
 u64 kl_lab_oracle_height(const struct kl_lab *lab);

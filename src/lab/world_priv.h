@@ -61,16 +61,16 @@ typedef struct kl_lab_event {
 } kl_lab_event;
 
 /* What a Byzantine validator does; see attack.c. */
-#define KL_LAB_ATTACKS(X)                                                                    \
-    X(NONE, "honest")                                                                        \
-    X(TWIN, "twin")               /* two machines with one key */                            \
-    X(SILENT, "silent")           /* hears everything and says nothing */                    \
-    X(WITHHOLD, "withholding")    /* proposes to some, and gives the body to nobody */       \
-    X(EQUIVOCATE, "equivocating") /* two blocks in a view, and votes both ways */            \
-    X(OLD_PARENT, "old-parent")   /* builds on a block that others have built on */          \
-    X(LATE, "late")               /* everything it says comes 2 delta later, or almost */    \
-    X(SELECTIVE, "selective")     /* speaks to every other one */                            \
-    X(GARBAGE, "garbage")         /* votes and certificates whose signatures are none */     \
+#define KL_LAB_ATTACKS(X)                                                                 \
+    X(NONE, "honest")                                                                     \
+    X(TWIN, "twin")               /* two machines with one key */                         \
+    X(SILENT, "silent")           /* hears everything and says nothing */                 \
+    X(WITHHOLD, "withholding")    /* proposes to some, and gives the body to nobody */    \
+    X(EQUIVOCATE, "equivocating") /* two blocks in a view, and votes both ways */         \
+    X(OLD_PARENT, "old-parent")   /* builds on a block that others have built on */       \
+    X(LATE, "late")               /* everything it says comes 2 delta later, or almost */ \
+    X(SELECTIVE, "selective")     /* speaks to every other one */                         \
+    X(GARBAGE, "garbage")         /* votes and certificates whose signatures are none */  \
     X(LYING, "lying")             /* answers who are behind with blocks that are not final */
 typedef enum kl_lab_attack {
 #define KL_LAB_ATTACK_X(NAME, text) KL_LAB_IS_##NAME,
@@ -82,7 +82,7 @@ const char *kl_lab_attack_name(kl_lab_attack attack);
 
 struct kl_lab_lane {
     struct kl_job *first, *last;
-    bool busy; /* the first has begun */
+    bool busy;                           /* the first has begun */
     u64 data_operations, key_operations; /* of the disks, behind its run */
 };
 
@@ -130,14 +130,14 @@ struct kl_lab_machine {
     u64 paused_ns;  /* until when it stands still */
     u64 tick_ns;    /* at which a tick is in the heap; UINT64_MAX: none */
     i64 skew_ns;
-    u64 epoch, view; /* as last seen */
-    u64 acknowledged; /* height that it has shown as final */
+    u64 epoch, view;               /* as last seen */
+    u64 acknowledged;              /* height that it has shown as final */
     u64 durable_data, durable_key; /* operations of disks that ended jobs rest on */
     u64 settled_data, settled_key;
-    bool linked[KL_LAB_MACHINES_MAX];   /* as it was told */
-    bool cut[KL_LAB_MACHINES_MAX];      /* what it sends there is lost */
-    u64 clog_ns[KL_LAB_MACHINES_MAX];   /* until when nothing arrives there */
-    struct kl_sim_disk *backup[2];      /* of data and key, an old copy; or NULL */
+    bool linked[KL_LAB_MACHINES_MAX]; /* as it was told */
+    bool cut[KL_LAB_MACHINES_MAX];    /* what it sends there is lost */
+    u64 clog_ns[KL_LAB_MACHINES_MAX]; /* until when nothing arrives there */
+    struct kl_sim_disk *backup[2];    /* of data and key, an old copy; or NULL */
     u64 backup_acknowledged;
     struct kl_lab_lane lane[KL_LANES];
     struct kl_lab_clock clock;
@@ -153,14 +153,16 @@ typedef struct kl_lab_plan {
     u32 validators, faulty, observers;
     u8 scheme;
     u32 faults; /* bits, those that the seed took */
-    u64 views, calm_views; /* entered by the fastest until the weather ends, and after that */
+    u64 views;  /* entered before the weather ends */
     u32 loss_percent, duplicate_percent;
     u64 delay_ns, tail_ns;
     u64 weights[KL_LAB_VALIDATORS_MAX];
     kl_lab_attack attacks[KL_LAB_VALIDATORS_MAX];
+    bool victim[KL_LAB_VALIDATORS_MAX]; /* honest, and within F: its disk may be harmed */
     u64 epoch_blocks, period_ms, empty_ms, delta_ms;
     u32 window;
-    u32 transactions; /* outstanding ones that users aim at */
+    u32 transactions; /* that users send each time */
+    bool too_many;    /* more than F are faulty, on purpose */
 } kl_lab_plan;
 
 struct kl_lab {
@@ -173,9 +175,9 @@ struct kl_lab {
     usize heap_count, heap_cap;
     struct kl_lab_machine *machines[KL_LAB_MACHINES_MAX];
     u32 count;
-    bool calm;     /* the weather is over: what follows must be live */
-    u64 calm_ns;   /* since when */
-    u64 views;     /* that were the newest of all when an honest machine entered them */
+    bool calm;   /* the weather is over: what follows must be live */
+    u64 calm_ns; /* since when */
+    u64 views;   /* that were the newest of all when an honest machine entered them */
     u64 newest_epoch, newest_view;
     kl_secret32 secrets[KL_LAB_VALIDATORS_MAX];
     struct kl_buf genesis;
@@ -185,6 +187,10 @@ struct kl_lab {
     struct kl_lab_oracle *oracle;
     struct kl_lab_work *work;
     struct kl_lab_attacker *attacker;
+    bool over;           /* the run has reached its end */
+    bool probed;         /* in calm weather: transactions were sent to the core */
+    u64 calm_height;     /* that all of the core must reach */
+    u64 newest_final_ns; /* when the highest final block was */
 };
 
 /* --- world.c --- */
@@ -242,11 +248,19 @@ void kl_lab_save(struct kl_lab_machine *machine);
 void kl_lab_restore(struct kl_lab_machine *machine);
 /* Does what an event says. */
 void kl_lab_happen(struct kl_lab *lab, const kl_lab_event *event);
+/* Something was done with its replica outside of an event. */
+void kl_lab_moved(struct kl_lab_machine *machine);
 bool kl_lab_is_honest(const struct kl_lab_machine *machine);
 
 /* --- swarm.c, weather.c --- */
 void kl_lab_plan_make(kl_lab_plan *out, const kl_lab_options *options);
 void kl_lab_weather(struct kl_lab *lab);
 void kl_lab_calm_down(struct kl_lab *lab);
+
+/* --- live.c --- */
+/* In calm weather, behind every event: ends the run when all is well, or breaks it in time. */
+void kl_lab_live(struct kl_lab *lab);
+/* The ledger of some machine executes again. */
+void kl_lab_verify(struct kl_lab *lab);
 
 #endif

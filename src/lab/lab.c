@@ -1,0 +1,193 @@
+/* One run: a world is made of a seed's plan, lives through its weather, and must be live when that
+ * is over. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "lab/attack_priv.h"
+#include "lab/oracle_priv.h"
+#include "lab/work_priv.h"
+#include "lab/world_priv.h"
+
+#include "codec/hex.h"
+#include "crypto/secp256k1.h"
+#include "store/memkv.h"
+
+static void put_hex(struct kl_buf *out, const char *name, const void *bytes, usize len)
+{
+    kl_buf_print(out, "\"%s\":\"0x", name);
+    for (usize i = 0; i < len; i++)
+        kl_buf_print(out, "%02x", ((const u8 *)bytes)[i]);
+    kl_buf_print(out, "\"");
+}
+
+static void put_validator(struct kl_lab *lab, u32 i)
+{
+    struct kl_buf *out = &lab->genesis;
+    const kl_vote_scheme *scheme = lab->scheme;
+    const kl_secret32 *secret = &lab->secrets[i];
+    u8 key[KL_VOTE_KEY_MAX], randao[KL_RANDAO_KEY_LEN], proof[KL_VOTE_PROOF_MAX];
+    u8 operator[20] = {0xee, [19] = (u8)i};
+    KL_ASSERT(scheme->public_key(key, secret) && kl_randao_key(randao, scheme, secret));
+    kl_buf_print(out, "%s{\"weight\":%llu,", i ? "," : "",
+                 (unsigned long long)lab->plan.weights[i]);
+    put_hex(out, "operator", operator, sizeof operator);
+    kl_buf_print(out, ",");
+    put_hex(out, "key", key, scheme->key_len);
+    kl_buf_print(out, ",");
+    put_hex(out, "randaoKey", randao, sizeof randao);
+    if (scheme->proof_len) {
+        KL_ASSERT(scheme->prove(proof, secret));
+        kl_buf_print(out, ",");
+        put_hex(out, "proof", proof, scheme->proof_len);
+    }
+    if (scheme->id != KL_SCHEME_KEYED_HASH) {
+        KL_ASSERT(kl_vote_scheme_of(KL_SCHEME_BLS12_381, false)->prove(proof, secret));
+        kl_buf_print(out, ",");
+        put_hex(out, "randaoProof", proof, KL_RANDAO_PROOF_LEN);
+    }
+    kl_buf_print(out, "}");
+}
+
+static void write_genesis(struct kl_lab *lab)
+{
+    struct kl_buf *out = &lab->genesis;
+    const kl_lab_plan *p = &lab->plan;
+    static const char *const blocks[] = {"homestead", "eip150",         "eip155",     "eip158",
+                                         "byzantium", "constantinople", "petersburg", "istanbul",
+                                         "berlin",    "london"};
+    kl_buf_print(out, "{\"config\":{\"chainId\":%u,", KL_LAB_CHAIN_ID);
+    for (usize i = 0; i < KL_COUNT_OF(blocks); i++)
+        kl_buf_print(out, "\"%sBlock\":0,", blocks[i]);
+    kl_buf_print(out,
+                 "\"terminalTotalDifficulty\":0,\"shanghaiTime\":0,\"cancunTime\":0,"
+                 "\"keel\":{\"engine\":\"simplex\",\"bft\":{\"scheme\":\"%s\","
+                 "\"epochBlocks\":%llu,\"blockPeriodMs\":%llu,\"emptyPeriodMs\":%llu,"
+                 "\"deltaMs\":%llu,\"validators\":[",
+                 lab->scheme->name, (unsigned long long)p->epoch_blocks,
+                 (unsigned long long)p->period_ms, (unsigned long long)p->empty_ms,
+                 (unsigned long long)p->delta_ms);
+    for (u32 i = 0; i < p->validators; i++)
+        put_validator(lab, i);
+    kl_buf_print(out, "]}}},\"timestamp\":\"0x1\",\"gasLimit\":\"0x1c9c380\","
+                      "\"difficulty\":\"0x0\",\"alloc\":{");
+    kl_lab_work_alloc(lab, out);
+    kl_buf_print(out, "}}");
+    KL_ASSERT(!out->failed);
+}
+
+/* The genesis block's hash and first epoch, from a chain that is opened for them alone. */
+static void read_genesis(struct kl_lab *lab)
+{
+    struct kl_sim_disk *disk;
+    struct kl_kv *kv;
+    struct kl_chain *chain;
+    kl_chain_report report = {0};
+    KL_ASSERT(kl_sim_disk_new(&disk) == KL_OK && kl_memkv_open(&kv, KL_TABLE_COUNT) == KL_OK);
+    const kl_chain_config config = {.fs = kl_sim_disk_fs(disk),
+                                    .kv = kv,
+                                    .genesis = kl_buf_view(&lab->genesis),
+                                    .segment_bytes = 64 << 10,
+                                    .tests = true};
+    kl_status status = kl_chain_open(&chain, &config, NULL, &report);
+    if (status != KL_OK) {
+        fprintf(stderr, "keel sim: the genesis: %s, %s\n%.*s\n", kl_status_text(status),
+                kl_rule_name(report.genesis.rule), (int)lab->genesis.len,
+                (const char *)lab->genesis.p);
+        KL_ASSERT(status == KL_OK);
+    }
+    lab->genesis_hash = *kl_chain_genesis_hash(chain);
+    struct kl_tip *tip = kl_chain_published(chain);
+    kl_lab_oracle_begin(lab, tip->epoch);
+    kl_tip_unref(tip);
+    kl_chain_close(chain);
+    kl_kv_close(kv);
+    kl_sim_disk_free(disk);
+}
+
+static void make_machines(struct kl_lab *lab)
+{
+    const kl_lab_plan *p = &lab->plan;
+    for (u32 i = 0; i < p->validators; i++)
+        (void)kl_lab_machine_new(lab, i, p->attacks[i]);
+    for (u32 i = 0; i < p->validators; i++)
+        if (p->attacks[i] == KL_LAB_IS_TWIN && lab->count < KL_LAB_MACHINES_MAX)
+            (void)kl_lab_machine_new(lab, i, KL_LAB_IS_TWIN);
+    for (u32 i = 0; i < p->observers && lab->count < KL_LAB_MACHINES_MAX; i++)
+        (void)kl_lab_machine_new(lab, KL_BFT_NOBODY, KL_LAB_IS_NONE);
+}
+
+static void begin(struct kl_lab *lab, const kl_lab_options *options, kl_lab_result *result)
+{
+    *lab = (struct kl_lab){.options = *options, .result = result, .dice = options->seed};
+    kl_lab_plan_make(&lab->plan, options);
+    lab->scheme = kl_vote_scheme_of(lab->plan.scheme, true);
+    KL_ASSERT(lab->scheme);
+    for (u32 i = 0; i < lab->plan.validators; i++) {
+        kl_rand_fill(&lab->dice, &lab->secrets[i], sizeof lab->secrets[i]);
+        lab->secrets[i].b[0] = 0x11; /* below the order of every group */
+    }
+    result->nodes = lab->plan.validators;
+    result->faults = lab->plan.faults;
+    kl_buf_init(&lab->genesis, 1 << 20);
+    KL_ASSERT(kl_code_cache_new(&lab->codes, 1 << 20, options->seed) == KL_OK);
+    kl_lab_work_begin(lab);
+    write_genesis(lab);
+    read_genesis(lab);
+    kl_lab_attack_begin(lab);
+    make_machines(lab);
+    for (u32 i = 0; i < lab->count; i++)
+        kl_lab_start(lab->machines[i]);
+    kl_lab_post(lab, &(kl_lab_event){.kind = KL_LAB_WEATHER}, 300 * KL_MS);
+    kl_lab_post(lab, &(kl_lab_event){.kind = KL_LAB_USERS}, 100 * KL_MS);
+}
+
+static void end(struct kl_lab *lab)
+{
+    for (u32 i = 0; i < lab->count; i++)
+        kl_lab_machine_free(lab->machines[i]);
+    kl_lab_drop_all(lab);
+    kl_lab_attack_done(lab);
+    kl_lab_oracle_done(lab);
+    kl_lab_work_done(lab);
+    kl_code_cache_free(lab->codes);
+    kl_buf_done(&lab->genesis);
+}
+
+static void happen(struct kl_lab *lab, const kl_lab_event *event)
+{
+    if (event->kind == KL_LAB_WEATHER)
+        kl_lab_weather(lab);
+    else if (event->kind == KL_LAB_USERS)
+        kl_lab_work_users(lab);
+    else
+        kl_lab_happen(lab, event);
+}
+
+/* When nothing moves any more the weather ends too, so that a run ends. */
+static bool is_stormy(const struct kl_lab *lab)
+{
+    return lab->views < lab->plan.views &&
+           lab->now_ns < lab->plan.views * 4 * (lab->plan.period_ms + lab->plan.delta_ms) * KL_MS;
+}
+
+void kl_lab_run(const kl_lab_options *options, kl_lab_result *out)
+{
+    struct kl_lab *lab = kl_lab_memory(sizeof *lab);
+    kl_lab_event event;
+    *out = (kl_lab_result){0};
+    begin(lab, options, out);
+    while (!out->failed && !lab->over && kl_lab_next(lab, &event)) {
+        happen(lab, &event);
+        if (!lab->calm && !is_stormy(lab))
+            kl_lab_calm_down(lab);
+        if (lab->calm)
+            kl_lab_live(lab);
+    }
+    out->virtual_ns = lab->now_ns;
+    if (!out->failed)
+        kl_lab_verify(lab);
+    if (out->failed)
+        kl_lab_stories(lab);
+    end(lab);
+    free(lab);
+}

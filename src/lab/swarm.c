@@ -1,0 +1,93 @@
+/* A seed's plan: which faults, how many machines, who lies, and how fast everything is. */
+#include "lab/world_priv.h"
+
+#define GOLDEN 0x9e3779b97f4a7c15u
+
+static u32 draw_validators(u64 *dice)
+{
+    static const u8 sizes[] = {4, 4, 4, 4, 5, 5, 6, 7, 7, 10, 21, 1, 3};
+    return sizes[kl_rand_below(dice, sizeof sizes)];
+}
+
+/* 100 in the middle; a few are long. */
+static u64 draw_views(u64 *dice, u32 validators)
+{
+    u64 kind = kl_rand_below(dice, 64);
+    if (kind == 0 && validators <= 10)
+        return 500 + kl_rand_below(dice, 1500);
+    return 40 + kl_rand_below(dice, 120);
+}
+
+static u8 draw_scheme(u64 *dice, u32 validators)
+{
+    u64 kind = kl_rand_below(dice, 40);
+    if (kind == 0 && validators <= 7)
+        return KL_SCHEME_SECP256K1;
+    if (kind == 1 && validators <= 4)
+        return KL_SCHEME_BLS12_381;
+    return KL_SCHEME_KEYED_HASH;
+}
+
+/* Faulty validators, of at most F weight together; what is left of F goes to those whose disks may
+ * be harmed. */
+static void draw_faulty(kl_lab_plan *plan, u64 *dice)
+{
+    u64 total = 0;
+    for (u32 i = 0; i < plan->validators; i++)
+        total += plan->weights[i];
+    u64 left = (total - 1) / 3, first = kl_rand_below(dice, plan->validators);
+    bool lies = plan->faults >> KL_LAB_BYZANTINE & 1;
+    u64 kinds = KL_LAB_ATTACK_COUNT - 1, only = kl_rand_below(dice, 2 * kinds);
+    for (u32 n = 0; n < plan->validators; n++) {
+        u32 i = (u32)((first + n) % plan->validators);
+        if (plan->weights[i] > left)
+            continue;
+        left -= plan->weights[i];
+        if (lies && kl_rand_below(dice, 4)) {
+            u64 kind = only < kinds ? only : kl_rand_below(dice, kinds);
+            plan->attacks[i] = (kl_lab_attack)(1 + kind);
+            plan->faulty++;
+        } else {
+            plan->victim[i] = true;
+        }
+    }
+}
+
+static void draw_times(kl_lab_plan *plan, u64 *dice)
+{
+    static const u64 deltas[] = {100, 200, 500, 1000};
+    plan->delta_ms = deltas[kl_rand_below(dice, KL_COUNT_OF(deltas))];
+    plan->period_ms = kl_rand_below(dice, 4) ? 200 : 20 + kl_rand_below(dice, 1000);
+    plan->empty_ms = kl_rand_below(dice, 4) ? 0 : 2000 + kl_rand_below(dice, 8000);
+    plan->delay_ns = (1 + kl_rand_below(dice, plan->delta_ms * 2 / 3)) * KL_MS;
+    if (plan->faults >> KL_LAB_DELAY & 1)
+        plan->tail_ns = (100 + kl_rand_below(dice, 2900)) * KL_MS;
+    plan->epoch_blocks = kl_rand_below(dice, 3) ? 4 + kl_rand_below(dice, 40) : 1000000;
+    plan->window = kl_rand_below(dice, 3) ? 64 : 16;
+    plan->transactions = (u32)kl_rand_below(dice, 5);
+}
+
+void kl_lab_plan_make(kl_lab_plan *out, const kl_lab_options *options)
+{
+    u64 state = options->seed * GOLDEN + 1, *dice = &state;
+    kl_lab_plan plan = {0};
+    u64 taken = options->all ? UINT64_MAX : kl_rand(dice);
+    u32 validators = draw_validators(dice);
+    plan.validators = options->nodes ? options->nodes : validators;
+    u64 views = draw_views(dice, plan.validators);
+    u8 scheme = draw_scheme(dice, plan.validators);
+    plan.views = options->views ? options->views : views;
+    plan.scheme = options->scheme ? options->scheme : scheme;
+    plan.faults = options->faults & (u32)taken;
+    plan.observers = kl_rand_below(dice, 3) == 0;
+    bool weighted = kl_rand_below(dice, 3) == 0;
+    for (u32 i = 0; i < plan.validators; i++)
+        plan.weights[i] = weighted ? 1 + kl_rand_below(dice, 4) : 1;
+    draw_faulty(&plan, dice);
+    draw_times(&plan, dice);
+    if (plan.faults >> KL_LAB_LOSS & 1)
+        plan.loss_percent = (u32)kl_rand_below(dice, 31);
+    if (plan.faults >> KL_LAB_DUPLICATE & 1)
+        plan.duplicate_percent = (u32)kl_rand_below(dice, 21);
+    *out = plan;
+}

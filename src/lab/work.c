@@ -1,0 +1,242 @@
+#include "lab/work_priv.h"
+
+#include <stdlib.h>
+
+#include "crypto/crypto.h"
+#include "lab/oracle_priv.h"
+
+enum {
+    USERS = 8,
+    PROBES = KL_LAB_MACHINES_MAX, /* one account a machine, behind the users' */
+    ACCOUNTS = USERS + PROBES,
+    OUTSTANDING = 4, /* of one account */
+    AGAIN_S = 3,     /* seconds after which a user sends again */
+};
+
+struct sent {
+    kl_tx tx; /* in the arena */
+    struct kl_arena arena;
+    u64 at_ns, at_views;
+};
+
+struct account {
+    kl_secret32 secret;
+    kl_address address;
+    u64 nonce, final;              /* of the next one made, of the next one final */
+    struct sent sent[OUTSTANDING]; /* by nonce % OUTSTANDING */
+};
+
+struct kl_lab_work {
+    struct account account[ACCOUNTS];
+};
+
+/* Contracts: a counter; one that stores a word under a word; one that fails; a token without any
+ * care; one that stores what it is given and logs it.  Their addresses end in c0, c1, … */
+static const char *const contracts[] = {
+    "60005460010160005500",
+    "6020355f355500",
+    "5f5ffd",
+    "602035335403335560203"
+    "55f3554015f355533"
+    "5f5260205fa000",
+    "5f355f525f355f355560205fa000",
+};
+enum { COUNTER, STORE, FAILING, TOKEN, LOGGING, CONTRACTS };
+
+static kl_address contract(u32 which)
+{
+    kl_address address = {.b = {[0] = 0xaa, [19] = (u8)(0xc0 + which)}};
+    return address;
+}
+
+void kl_lab_work_begin(struct kl_lab *lab)
+{
+    struct kl_lab_work *work = lab->work = kl_lab_memory(sizeof *work);
+    for (u32 i = 0; i < ACCOUNTS; i++) {
+        struct account *a = &work->account[i];
+        kl_pubkey pubkey;
+        a->secret.b[30] = 1;
+        a->secret.b[31] = (u8)i;
+        KL_ASSERT(kl_secp256k1_pubkey(&pubkey, &a->secret));
+        a->address = kl_address_of_pubkey(&pubkey);
+        for (u32 s = 0; s < OUTSTANDING; s++)
+            kl_arena_init(&a->sent[s].arena, 1 << 20);
+    }
+}
+
+void kl_lab_work_done(struct kl_lab *lab)
+{
+    if (!lab->work)
+        return;
+    for (u32 i = 0; i < ACCOUNTS; i++)
+        for (u32 s = 0; s < OUTSTANDING; s++)
+            kl_arena_done(&lab->work->account[i].sent[s].arena);
+    free(lab->work);
+    lab->work = NULL;
+}
+
+void kl_lab_work_alloc(struct kl_lab *lab, struct kl_buf *out)
+{
+    char text[43];
+    for (u32 i = 0; i < ACCOUNTS; i++) {
+        kl_address_text(text, &lab->work->account[i].address);
+        kl_buf_print(out, "%s\"%s\":{\"balance\":\"0xd3c21bcecceda1000000\"}", i ? "," : "", text);
+    }
+    for (u32 i = 0; i < CONTRACTS; i++) {
+        kl_address address = contract(i);
+        kl_address_text(text, &address);
+        kl_buf_print(out, ",\"%s\":{\"balance\":\"0x0\",\"code\":\"0x%s\"}", text, contracts[i]);
+    }
+}
+
+/* What a transaction does is drawn; data has room for 64 bytes. */
+static void draw(struct kl_lab *lab, kl_tx *tx, u8 *data)
+{
+    u64 kind = kl_lab_below(lab, CONTRACTS + 2);
+    *tx = (kl_tx){
+        .type = kl_lab_percent(lab, 80) ? KL_TX_DYNAMIC_FEE : KL_TX_LEGACY,
+        .replay_safe = true,
+        .chain_id = KL_LAB_CHAIN_ID,
+        .gas_limit = 200000,
+        .max_fee = kl_u256_of(50000000000),
+        .max_priority_fee = kl_u256_of(1000000000 + kl_lab_below(lab, 1000)),
+        .has_to = true,
+    };
+    if (tx->type == KL_TX_LEGACY)
+        tx->max_priority_fee = tx->max_fee;
+    if (kind < CONTRACTS) {
+        tx->to = contract((u32)kind);
+        memset(data, 0, 64);
+        kl_store_be64(data + 24, kl_lab_below(lab, 200));
+        kl_store_be64(data + 56, kl_lab_below(lab, 1000));
+        tx->data = kl_span_of(data, kind == COUNTER ? 0 : 64);
+    } else if (kind == CONTRACTS) {
+        tx->to.b[0] = 0xbb;
+        kl_store_be64(tx->to.b + 12, kl_lab_below(lab, 1000));
+        tx->value = kl_u256_of(1 + kl_lab_below(lab, 1000000));
+    } else { /* creates a contract of one byte, STOP */
+        static const u8 init[] = {0x60, 0x01, 0x5f, 0xf3};
+        tx->has_to = false;
+        memcpy(data, init, sizeof init);
+        tx->data = kl_span_of(data, sizeof init);
+    }
+}
+
+static struct sent *make(struct kl_lab *lab, struct account *a)
+{
+    struct sent *sent = &a->sent[a->nonce % OUTSTANDING];
+    u8 data[64];
+    kl_tx fields;
+    kl_rule broken;
+    draw(lab, &fields, data);
+    fields.nonce = a->nonce++;
+    kl_arena_reset(&sent->arena, SIZE_MAX);
+    KL_ASSERT(kl_tx_sign(&fields, &a->secret, &sent->arena) == KL_OK);
+    kl_address sender = fields.sender;
+    /* what is kept views the envelope, not our data */
+    KL_ASSERT(kl_tx_decode(&sent->tx, fields.raw, KL_FORK_NEWEST, &sent->arena, &broken) == KL_OK);
+    KL_ASSERT(broken == KL_RULE_NONE);
+    sent->tx.sender = sender;
+    sent->tx.has_sender = true;
+    sent->at_views = lab->views;
+    return sent;
+}
+
+static void submit(struct kl_lab_machine *machine, struct sent *sent)
+{
+    kl_rule broken;
+    sent->at_ns = machine->lab->now_ns;
+    if (!machine->replica || machine->paused_ns > machine->lab->now_ns)
+        return;
+    kl_status status = kl_replica_submit(machine->replica, &sent->tx, &broken);
+    kl_lab_tell(machine, "is sent a transaction: status #, rule #", (u64)status,
+                status == KL_OK ? (u64)broken : 0, 0);
+    if (status != KL_OK && !machine->broken)
+        kl_lab_break(machine->lab, 0, "machine %u does not take a transaction: %s", machine->index,
+                     kl_status_text(status));
+    kl_lab_moved(machine);
+}
+
+static struct kl_lab_machine *somebody(struct kl_lab *lab)
+{
+    return lab->machines[kl_lab_below(lab, lab->count)];
+}
+
+static void send_again(struct kl_lab *lab, struct account *a)
+{
+    if (a->final == a->nonce ||
+        a->sent[a->final % OUTSTANDING].at_ns + AGAIN_S * KL_S > lab->now_ns)
+        return;
+    struct kl_lab_machine *machine = somebody(lab);
+    for (u64 n = a->final; n < a->nonce; n++)
+        submit(machine, &a->sent[n % OUTSTANDING]);
+}
+
+void kl_lab_work_users(struct kl_lab *lab)
+{
+    for (u32 i = 0; i < lab->plan.transactions && !lab->calm; i++) {
+        struct account *a = &lab->work->account[kl_lab_below(lab, USERS)];
+        if (a->nonce - a->final < OUTSTANDING)
+            submit(somebody(lab), make(lab, a));
+    }
+    for (u32 i = 0; i < USERS; i++)
+        send_again(lab, &lab->work->account[i]);
+    const kl_lab_event event = {.kind = KL_LAB_USERS};
+    kl_lab_post(lab, &event, lab->now_ns + 50 * KL_MS + kl_lab_below(lab, 400 * KL_MS));
+}
+
+void kl_lab_work_probe(struct kl_lab *lab)
+{
+    for (u32 i = 0; i < lab->count; i++) {
+        struct kl_lab_machine *machine = lab->machines[i];
+        if (machine->replica && machine->validator != KL_BFT_NOBODY && kl_lab_is_honest(machine))
+            submit(machine, make(lab, &lab->work->account[USERS + i]));
+    }
+}
+
+static struct account *account_of(struct kl_lab *lab, const kl_address *address)
+{
+    for (u32 i = 0; i < ACCOUNTS; i++)
+        if (kl_address_eq(&lab->work->account[i].address, address))
+            return &lab->work->account[i];
+    return NULL;
+}
+
+void kl_lab_work_final(struct kl_lab *lab, const kl_stored_block *block)
+{
+    for (usize i = 0; i < block->block.tx_count; i++) {
+        const kl_tx *tx = &block->block.txs[i];
+        struct account *a = account_of(lab, &tx->sender);
+        lab->result->transactions++;
+        kl_lab_saw(lab, KL_LAB_SAW_TRANSACTION);
+        if (!block->receipts[i].success)
+            kl_lab_saw(lab, KL_LAB_SAW_FAILED_TRANSACTION);
+        bool known = a && tx->nonce >= a->final && tx->nonce < a->nonce &&
+                     kl_hash_eq(&a->sent[tx->nonce % OUTSTANDING].tx.hash, &tx->hash);
+        if (!known || tx->nonce != a->final)
+            kl_lab_break(lab, 9, "height %llu has a transaction with nonce %llu that %s",
+                         (unsigned long long)block->block.header.number,
+                         (unsigned long long)tx->nonce, known ? "leaves a gap" : "nobody has sent");
+        if (known)
+            a->final = tx->nonce + 1;
+    }
+}
+
+u32 kl_lab_work_outstanding(const struct kl_lab *lab)
+{
+    u64 sum = 0;
+    for (u32 i = 0; i < ACCOUNTS; i++)
+        sum += lab->work->account[i].nonce - lab->work->account[i].final;
+    return (u32)sum;
+}
+
+u64 kl_lab_work_probe_age(const struct kl_lab *lab)
+{
+    u64 age = 0;
+    for (u32 i = USERS; i < ACCOUNTS; i++) {
+        const struct account *a = &lab->work->account[i];
+        if (a->final < a->nonce)
+            age = KL_MAX(age, lab->views - a->sent[a->final % OUTSTANDING].at_views);
+    }
+    return age;
+}
