@@ -5,8 +5,10 @@
  *         CHECK(kl_rand(seed) != 7);
  *     }
  *
- * Program: `x_test [SEED] [NAME-PART]` runs all tests whose name holds NAME-PART.  A failure prints
- * the seed that repeats it.  The last line is "N passed, N failed, N skipped". */
+ * Program: `x_test [SEED] [NAME-PART]` runs all tests whose name holds NAME-PART, each on a thread
+ * whose stack has KL_TEST_STACK_BYTES and ends in a page that cannot be touched: whatever code a
+ * test reaches, it fits.  A failure prints the seed that repeats it.  The line before the last says
+ * how much stack was used at most, the last is "N passed, N failed, N skipped". */
 #ifndef KL_BASE_TEST_H
 #define KL_BASE_TEST_H
 
@@ -14,6 +16,9 @@
 #include "base/rule.h"
 #include "base/span.h"
 #include "base/status.h"
+
+/* Half of what a thread of the node has (sys/thread.h). */
+#define KL_TEST_STACK_BYTES (512 << 10)
 
 struct kl_test {
     const char *name;
@@ -53,6 +58,9 @@ void kl_test_remove(const char *path);
 
 /* Gives back what kl_test_file holds; the harness calls it behind each test. */
 void kl_test_files_done(void);
+
+/* Runs body on such a thread; returns how many bytes of its stack it used, 0 under a sanitizer. */
+usize kl_test_on_stack(void (*body)(void *ctx), void *ctx);
 
 /* Says how many vectors of an official suite hold, for docs/conformance.md. */
 void kl_test_tally(const char *suite, usize passed, usize total);

@@ -112,19 +112,40 @@ const char *kl_test_source_root(void)
     return root ? root : KL_SOURCE_ROOT;
 }
 
+static const struct kl_test *deepest;
+static usize deepest_bytes;
+
+struct run {
+    const struct kl_test *test;
+    u64 seed;
+    int ended;
+};
+
+/* On the thread of the test, from which kl_test_fail comes back here. */
+static void run_body(void *ctx)
+{
+    struct run *run = ctx;
+    run->ended = setjmp(end_of_test);
+    if (run->ended != 0)
+        return;
+    run->test->run(&run->seed);
+    run->ended = 1 + PASSED;
+}
+
 static int run_one(const struct kl_test *test, u64 seed)
 {
+    struct run run = {test, seed, 0};
     running = test;
     running_seed = seed;
     hex_used = 0;
-    int ended = setjmp(end_of_test);
-    if (ended == 0) {
-        test->run(&seed);
-        ended = 1 + PASSED;
+    usize used = kl_test_on_stack(run_body, &run);
+    if (used > deepest_bytes) {
+        deepest_bytes = used;
+        deepest = test;
     }
     running = NULL;
     kl_test_files_done();
-    return ended - 1;
+    return run.ended - 1;
 }
 
 int main(int argc, char **argv)
@@ -137,6 +158,9 @@ int main(int argc, char **argv)
     for (const struct kl_test *test = tests; test; test = test->next)
         if (strstr(test->name, part))
             count[run_one(test, seed)]++;
+    if (deepest)
+        printf("stack: at most %zu of %u KiB, by %s\n", (deepest_bytes + 1023) >> 10,
+               KL_TEST_STACK_BYTES >> 10, deepest->name);
     printf("%u passed, %u failed, %u skipped\n", count[PASSED], count[FAILED], count[SKIPPED]);
     return count[FAILED] != 0;
 }
