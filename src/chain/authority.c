@@ -4,7 +4,8 @@
 
 const kl_address kl_authority_address = {{[18] = 0x4b, [19] = 0x01}};
 
-kl_status kl_authority_tell(struct kl_exec *exec, const kl_authority_block *block, bool *done)
+kl_status kl_authority_tell(struct kl_exec *exec, const kl_address *contract,
+                            const kl_authority_block *block, bool *done)
 {
     u8 room[4 + 6 * KL_ABI_WORD];
     kl_out out = kl_out_of(room, sizeof room);
@@ -18,24 +19,21 @@ kl_status kl_authority_tell(struct kl_exec *exec, const kl_authority_block *bloc
     KL_ASSERT(!out.full);
     kl_evm_result result;
     bool called;
-    const kl_system_call call = {
-        .to = kl_authority_address, .input = kl_out_done(&out), .gas = KL_SYSTEM_GAS};
+    const kl_system_call call = {.to = *contract, .input = kl_out_done(&out), .gas = KL_SYSTEM_GAS};
     KL_TRY(kl_exec_system_call(exec, &call, &result, &called));
     *done = called && result.halt == KL_HALT_NONE;
     return KL_OK;
 }
 
-kl_status kl_authority_read(kl_valset *out, struct kl_exec *exec, const kl_valset *current,
-                            u64 epoch, bool tests, struct kl_arena *arena,
+kl_status kl_authority_read(kl_valset *out, struct kl_exec *exec, const kl_address *contract,
+                            const kl_valset *current, u64 epoch, bool tests, struct kl_arena *arena,
                             kl_authority_alarm *alarm)
 {
     u8 room[4];
     kl_out input = kl_out_of(room, sizeof room);
     kl_authority_put_function(&input, "validators()");
-    const kl_system_call call = {.to = kl_authority_address,
-                                 .input = kl_out_done(&input),
-                                 .gas = KL_SYSTEM_GAS,
-                                 .is_static = true};
+    const kl_system_call call = {
+        .to = *contract, .input = kl_out_done(&input), .gas = KL_SYSTEM_GAS, .is_static = true};
     kl_evm_result result;
     bool called;
     kl_authority_alarm got = {0};
@@ -49,13 +47,13 @@ kl_status kl_authority_read(kl_valset *out, struct kl_exec *exec, const kl_valse
     return KL_OK;
 }
 
-kl_status kl_authority_next_set(kl_valset *out, struct kl_exec *exec, const kl_valset *current,
-                                u64 epoch, bool tests, struct kl_arena *arena,
-                                kl_authority_alarm *alarm)
+kl_status kl_authority_next_set(kl_valset *out, struct kl_exec *exec, const kl_address *contract,
+                                const kl_valset *current, u64 epoch, bool tests,
+                                struct kl_arena *arena, kl_authority_alarm *alarm)
 {
     kl_valset wanted = *current, next = *current;
     kl_authority_alarm got;
-    KL_TRY(kl_authority_read(&wanted, exec, current, epoch, tests, arena, &got));
+    KL_TRY(kl_authority_read(&wanted, exec, contract, current, epoch, tests, arena, &got));
     if (!kl_authority_failed(&got))
         KL_TRY(kl_policy_step(&next, current, &wanted, arena));
     *out = next;

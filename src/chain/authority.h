@@ -9,7 +9,8 @@
  *
  * A contract that is missing or fails never makes a block bad: the set stays, and whoever asked is
  * told what went wrong.  The contract's code is an artifact, contracts/authority.hex.
- * docs/internals/policy.md.  Thread: one at a time, that of exec. */
+ * Where it lies a chain's genesis says (config.keel.bft.policy); kl_authority_address is the usual
+ * place.  docs/internals/policy.md.  Thread: one at a time, that of exec. */
 #ifndef KL_CHAIN_AUTHORITY_H
 #define KL_CHAIN_AUTHORITY_H
 
@@ -52,8 +53,8 @@ typedef struct kl_authority_block {
     kl_hash set;
 } kl_authority_block;
 /* Inside a block of exec.  *done: there is such a contract, and its call went well. */
-KL_MUST_USE kl_status kl_authority_tell(struct kl_exec *exec, const kl_authority_block *block,
-                                        bool *done);
+KL_MUST_USE kl_status kl_authority_tell(struct kl_exec *exec, const kl_address *contract,
+                                        const kl_authority_block *block, bool *done);
 
 /* What is to be told to people about an answer: not an error of the block. */
 typedef struct kl_authority_alarm {
@@ -71,14 +72,16 @@ static inline bool kl_authority_failed(const kl_authority_alarm *alarm)
 /* Asks for the list as of exec's state, which the call leaves as it is; see kl_policy_decode.  *out
  * is untouched when kl_authority_failed(alarm).  KL_NOMEM. */
 KL_MUST_USE kl_status kl_authority_read(kl_valset *out, struct kl_exec *exec,
-                                        const kl_valset *current, u64 epoch, bool tests,
-                                        struct kl_arena *arena, kl_authority_alarm *alarm);
+                                        const kl_address *contract, const kl_valset *current,
+                                        u64 epoch, bool tests, struct kl_arena *arena,
+                                        kl_authority_alarm *alarm);
 
 /* The set of epoch + 1: one step from current, epoch's set, towards the list; current itself when
  * kl_authority_failed(alarm).  What it views is current's or lies in the arena.  KL_NOMEM. */
 KL_MUST_USE kl_status kl_authority_next_set(kl_valset *out, struct kl_exec *exec,
-                                            const kl_valset *current, u64 epoch, bool tests,
-                                            struct kl_arena *arena, kl_authority_alarm *alarm);
+                                            const kl_address *contract, const kl_valset *current,
+                                            u64 epoch, bool tests, struct kl_arena *arena,
+                                            kl_authority_alarm *alarm);
 
 /* Calldata of report(): evidence that has passed kl_evidence_check with set, the set of its epoch.
  * At most KL_AUTHORITY_REPORT_MAX bytes.  The contract takes it in that epoch and the next one,

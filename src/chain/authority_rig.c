@@ -126,7 +126,8 @@ void rig_init(authority_rig *rig, u8 scheme, kl_authority_mode mode, usize count
     }
     kl_authority_alarm alarm;
     enter(rig);
-    CHECK_OK(kl_authority_read(&rig->set, rig->exec, NULL, 0, true, &rig->arena, &alarm));
+    CHECK_OK(kl_authority_read(&rig->set, rig->exec, &kl_authority_address, NULL, 0, true,
+                               &rig->arena, &alarm));
     CHECK(!kl_authority_failed(&alarm) && alarm.left_out == 0);
     rig->header.number = 0;
     rig_block(rig);
@@ -145,7 +146,7 @@ void rig_block_of(authority_rig *rig, const kl_authority_block *block)
     rig->header.number++;
     rig->header.timestamp = block->time_ms / 1000;
     enter(rig);
-    CHECK_OK(kl_authority_tell(rig->exec, block, &done));
+    CHECK_OK(kl_authority_tell(rig->exec, &kl_authority_address, block, &done));
     CHECK(done);
 }
 
@@ -166,8 +167,8 @@ void rig_epoch(authority_rig *rig)
 {
     kl_valset next;
     kl_authority_alarm alarm;
-    CHECK_OK(
-        kl_authority_next_set(&next, rig->exec, &rig->set, rig->epoch, true, &rig->arena, &alarm));
+    CHECK_OK(kl_authority_next_set(&next, rig->exec, &kl_authority_address, &rig->set, rig->epoch,
+                                   true, &rig->arena, &alarm));
     CHECK(!kl_authority_failed(&alarm));
     rig->before = rig->set;
     rig->set = next;

@@ -358,15 +358,15 @@ KL_TEST(authority_that_fails_keeps_the_set)
         CHECK_OK(kl_journal_account(journal, &kl_authority_address, &account));
         CHECK_OK(kl_journal_set_code(journal, account, kl_test_hex(rows[i].code), NULL));
         CHECK_OK(kl_journal_end_tx(journal, false));
-        CHECK_OK(
-            kl_authority_next_set(&next, rig.exec, &rig.set, rig.epoch, true, &rig.arena, &alarm));
+        CHECK_OK(kl_authority_next_set(&next, rig.exec, &kl_authority_address, &rig.set, rig.epoch,
+                                       true, &rig.arena, &alarm));
         CHECK(kl_authority_failed(&alarm));
         CHECK(alarm.missing == rows[i].missing);
         CHECK_U64(alarm.halt, rows[i].halt);
         CHECK_RULE(alarm.broken, rows[i].broken);
         CHECK(kl_hash_eq(&next.hash, &rig.set.hash));
         const kl_authority_block block = {.epoch = 1, .view = 1};
-        CHECK_OK(kl_authority_tell(rig.exec, &block, &done));
+        CHECK_OK(kl_authority_tell(rig.exec, &kl_authority_address, &block, &done));
         CHECK(done == (rows[i].broken != KL_RULE_NONE || rows[i].halt == KL_HALT_WRITE_PROTECTION));
     }
     rig_done(&rig);

@@ -71,8 +71,8 @@ kl_vote_domain kl_chain_vote_domain(const struct kl_chain *chain);
  * the next epoch's anchor: that epoch, view 0. */
 kl_proposal kl_tip_floor(const struct kl_tip *tip);
 
-/* Finality of a block as the ledger has it; spans lie in the arena.  KL_NOTFOUND above the head or
- * below what is kept. */
+/* Finality of a block as the ledger has it; spans lie in the arena.  KL_NOTFOUND above the head,
+ * below what is kept, and where nobody votes.  The genesis has a consensus header alone. */
 typedef struct kl_finality {
     kl_span consensus_header; /* RLP */
     kl_span finalization;     /* RLP of a certificate; empty: final through a later block */

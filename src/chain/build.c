@@ -1,6 +1,6 @@
 /* Building a block is running transactions until nothing more fits, and writing down what came of
  * it; the same run judges blocks from outside, so that what is built is what is judged. */
-#include "chain/chain_priv.h"
+#include "chain/bft_priv.h"
 #include "chain/difficulty.h"
 #include "chain/rules.h"
 #include "crypto/keccak.h"
@@ -10,6 +10,8 @@
 #define TX_GAS       21000u /* the least a transaction takes */
 #define LOG_BYTE_GAS 8u     /* the least that a byte of a stored log costs [YP appendix H] */
 #define TX_RECORD    256u   /* more than a transaction's sender, receipt and headers take */
+/* More than a record has beside its block: consensus header, next validators, finalization. */
+#define VOTES_BYTES (96u << 10)
 
 struct build {
     struct kl_chain *chain;
@@ -21,7 +23,46 @@ struct build {
     usize tx_cap, tx_bytes;
     u64 record_bytes; /* of the ledger's record so far */
     kl_run_result result;
+    bool voted; /* validators vote; what follows is filled */
+    kl_build_plan plan_of_votes;
+    kl_step_votes votes;
+    kl_run_votes run_votes;
 };
+
+/* What follows from the parent where validators vote. */
+static void plan_votes(struct build *b)
+{
+    const struct kl_tip *parent = b->parent;
+    const kl_bft_parent above = {&parent->header, &parent->consensus, &parent->epoch->set};
+    const kl_bft_plan *bft = b->plan->bft;
+    kl_consensus_header *h = &b->votes.consensus;
+    KL_ASSERT(bft && b->plan->withdrawal_count == 0);
+    *h = kl_bft_header(&b->chain->spec, &above, bft);
+    b->run_votes = kl_bft_run_votes(b->chain, parent, h);
+    b->plan_of_votes = *b->plan;
+    b->plan = &b->plan_of_votes;
+    b->plan_of_votes.timestamp = h->time_ms / 1000;
+    b->plan_of_votes.mix_hash = kl_randao_mix(&parent->header.mix_hash, h->randao_proof);
+    memcpy(b->plan_of_votes.parent_beacon_root.b, parent->header.extra_data, sizeof(kl_hash));
+    b->plan_of_votes.extra_data = KL_SPAN_NONE; /* known at the end */
+}
+
+/* The next set is known behind the last transaction, and extraData with it. */
+static kl_status end_votes(struct build *b)
+{
+    kl_header *h = &b->block.header;
+    kl_step_votes *votes = &b->votes;
+    if (b->run_votes.asks) {
+        votes->policy_failed = kl_authority_failed(&b->result.alarm);
+        KL_TRY(kl_epoch_new(&votes->next, &b->chain->spec, b->parent->epoch->number + 1,
+                            &b->result.next_set));
+        votes->consensus.next_set_hash = votes->next->set.hash;
+    }
+    kl_hash hash = kl_consensus_header_hash(&votes->consensus);
+    memcpy(h->extra_data, hash.b, sizeof hash.b);
+    h->extra_len = sizeof hash.b;
+    return KL_OK;
+}
 
 /* What is known of the header before anything runs. */
 static void begin_header(struct build *b)
@@ -78,8 +119,9 @@ static bool has_room(const struct build *b, const kl_tx *tx, u64 gas_left)
 {
     u64 logs = KL_MIN(tx->gas_limit, gas_left) / LOG_BYTE_GAS;
     return b->tx_bytes + tx->raw.len + HEADER_BYTES <= b->chain->spec.max_block_bytes &&
-           (b->block.tx_count == 0 || b->record_bytes + tx->raw.len + TX_RECORD + logs <=
-                                          KL_SEGLOG_RECORD_MAX - HEADER_BYTES);
+           (b->block.tx_count == 0 ||
+            b->record_bytes + tx->raw.len + TX_RECORD + logs <=
+                KL_SEGLOG_RECORD_MAX - HEADER_BYTES - (b->voted ? VOTES_BYTES : 0));
 }
 
 static u64 stored_bytes(const kl_receipt *receipt)
@@ -126,6 +168,8 @@ static kl_status end_header(struct build *b)
     b->block.withdrawals = b->plan->withdrawals;
     b->block.withdrawal_count = b->plan->withdrawal_count;
     b->block.has_withdrawals = h->tail >= 2;
+    if (b->voted)
+        KL_TRY(end_votes(b));
     b->block.hash = kl_header_hash(h);
     return KL_OK;
 }
@@ -140,6 +184,7 @@ static kl_status run_block(struct build *b, struct kl_view *view, struct kl_delt
         .view = view,
         .hashes = &hashes.hashes,
         .workers = b->chain->workers,
+        .votes = b->voted ? &b->run_votes : NULL,
     };
     const kl_run_tail tail = {
         .withdrawals = b->plan->withdrawals,
@@ -159,20 +204,29 @@ kl_status kl_chain_build(struct kl_chain *chain, struct kl_run *run, struct kl_t
                          const kl_build_plan *plan, struct kl_tx_source *source,
                          struct kl_tip **out)
 {
-    struct build b = {.chain = chain, .run = run, .parent = parent, .plan = plan, .source = source};
+    struct build b = {.chain = chain,
+                      .run = run,
+                      .parent = parent,
+                      .plan = plan,
+                      .source = source,
+                      .voted = kl_chain_votes(chain)};
     struct kl_view *view;
     struct kl_delta_builder *builder;
     kl_arena_reset(&chain->arena, KL_STEP_KEEP);
+    if (b.voted)
+        plan_votes(&b);
     begin_header(&b);
     KL_TRY(kl_chain_view(chain, parent, &view));
     kl_status status = kl_delta_begin(&builder, parent->delta, parent->version + 1);
     if (status == KL_OK) {
         status = run_block(&b, view, builder);
         if (status == KL_OK)
-            status = kl_step_seal_block(parent, builder, &b.block, b.result.receipts, out);
+            status = kl_step_seal_block(parent, builder, &b.block, b.result.receipts,
+                                        b.voted ? &b.votes : NULL, out);
         else
             kl_delta_drop(builder);
     }
+    kl_epoch_unref(b.votes.next);
     kl_view_close(view);
     return status;
 }

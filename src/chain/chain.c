@@ -8,7 +8,7 @@
  * it stands at. */
 #include <stdlib.h>
 
-#include "chain/chain_priv.h"
+#include "chain/bft_priv.h"
 
 #define FLUSH_STEPS_MAX 4096u /* of one transaction of the database */
 
@@ -62,7 +62,8 @@ static void drop_segments(struct kl_chain *chain)
     (void)status;
 }
 
-kl_status kl_chain_append(struct kl_chain *chain, struct kl_tip *tip)
+/* The tip's record, and what goes behind it. */
+static kl_status append(struct kl_chain *chain, struct kl_tip *tip, kl_span tail)
 {
     static const u8 kinds[] = {
         [KL_STEP_GENESIS] = KL_RECORD_GENESIS,
@@ -70,15 +71,46 @@ kl_status kl_chain_append(struct kl_chain *chain, struct kl_tip *tip)
         [KL_STEP_DEV] = KL_RECORD_DEV,
         [KL_STEP_REVERT] = KL_RECORD_DEV,
     };
+    bool voted = tip->step == KL_STEP_BLOCK && kl_chain_votes(chain);
+    u8 kind = voted ? KL_RECORD_VOTED : kinds[tip->step];
     u64 seq;
-    kl_span record = kl_buf_view(&tip->record);
+    const kl_span parts[] = {kl_buf_view(&tip->record), tail};
     KL_ASSERT(tip->version == (chain->head ? chain->head->version + 1 : 0));
     KL_ASSERT(tip->version == kl_seglog_end(chain->ledger));
     drop_segments(chain);
-    KL_TRY(kl_seglog_append(chain->ledger, kinds[tip->step], &record, 1, &seq));
+    KL_TRY(kl_seglog_append(chain->ledger, kind, parts, tail.len ? 2 : 1, &seq));
     KL_ASSERT(seq == tip->version);
     kl_chain_take_head(chain, tip);
     return KL_OK;
+}
+
+kl_status kl_chain_append(struct kl_chain *chain, struct kl_tip *tip)
+{
+    KL_ASSERT(tip->step != KL_STEP_BLOCK || !kl_chain_votes(chain));
+    return append(chain, tip, KL_SPAN_NONE);
+}
+
+kl_status kl_chain_append_final(struct kl_chain *chain, struct kl_tip *tip,
+                                const kl_certificate *finalization)
+{
+    KL_ASSERT(tip->step == KL_STEP_BLOCK && kl_chain_votes(chain));
+    if (!finalization) {
+        KL_ASSERT(!kl_is_anchor(&chain->spec, tip->header.number));
+        return append(chain, tip, KL_SPAN_NONE);
+    }
+    const kl_vote_subject *subject = &finalization->subject;
+    KL_ASSERT(subject->kind == KL_VOTE_FINALIZE &&
+              kl_hash_eq(&subject->proposal.block_hash, &tip->hash));
+    kl_arena_mark mark = kl_arena_here(&chain->arena);
+    u8 *room = KL_TAKE(&chain->arena, u8, KL_CERTIFICATE_RLP_MAX);
+    if (!room)
+        return KL_NOMEM;
+    kl_out out = kl_out_of(room, KL_CERTIFICATE_RLP_MAX);
+    kl_certificate_encode(&out, finalization);
+    KL_ASSERT(!out.full);
+    kl_status status = append(chain, tip, kl_out_done(&out));
+    kl_arena_rewind(&chain->arena, mark);
+    return status;
 }
 
 void kl_chain_take_head(struct kl_chain *chain, struct kl_tip *tip)
@@ -226,6 +258,7 @@ void kl_chain_close(struct kl_chain *chain)
     }
     kl_tip_unref(chain->published);
     kl_tip_unref(chain->head);
+    kl_epoch_unref(chain->first_epoch);
     kl_state_close(chain->state);
     kl_seglog_close(chain->ledger);
     kl_arena_done(&chain->arena);

@@ -94,8 +94,9 @@ struct kl_tip {
     struct kl_dev_state *dev;      /* what dev operations have set; NULL on other chains */
     struct kl_epoch *epoch;        /* of the blocks that follow; NULL where nobody votes */
     kl_consensus_header consensus; /* of the head block, where validators vote */
-    struct kl_buf record;          /* the ledger record's payload, until it is appended */
-    struct kl_tip *next;           /* the chain's own */
+    bool policy_failed;   /* of an epoch's last block: the validator contract said nothing of use */
+    struct kl_buf record; /* the ledger record's payload, until it is appended */
+    struct kl_tip *next;  /* the chain's own */
 };
 
 /* A dev environment that tips share; immutable. */

@@ -18,8 +18,10 @@ struct kl_chain {
     struct kl_workers *workers;
     kl_spec spec;
     kl_hash genesis_hash;
-    bool keep_preimages;
+    bool keep_preimages, tests;
     u64 keep_blocks, keep_history;
+    kl_consensus_header first_consensus; /* of the genesis, where validators vote */
+    struct kl_epoch *first_epoch;
     struct kl_seglog *ledger;
     struct kl_state *state;
     struct kl_block_cache blocks; /* for readers */
@@ -124,9 +126,16 @@ KL_MUST_USE kl_status kl_genesis_tip(struct kl_chain *chain, const kl_genesis *g
                                      kl_span text, struct kl_tip **out);
 
 /* step.c: ends a block's step: indexes, record, delta.  The builder is gone afterwards. */
+typedef struct kl_step_votes {
+    kl_consensus_header consensus;
+    struct kl_epoch *next; /* that begins behind the block, or NULL */
+    bool policy_failed;
+} kl_step_votes;
 KL_MUST_USE kl_status kl_step_seal_block(const struct kl_tip *parent,
                                          struct kl_delta_builder *builder, const kl_block *block,
-                                         const kl_receipt *receipts, struct kl_tip **out);
+                                         const kl_receipt *receipts,
+                                         const kl_step_votes *votes, /* NULL: nobody does */
+                                         struct kl_tip **out);
 
 /* revert.c: the step that goes back to a snapshot. */
 KL_MUST_USE kl_status kl_step_revert(struct kl_chain *chain, struct kl_tip *parent,

@@ -1,6 +1,6 @@
 /* The genesis block: what the file allocates is the state, the roots follow from it [YP appendix
  * I], and fields of later forks take the values that mainnet's rules give a first block. */
-#include "chain/chain_priv.h"
+#include "chain/bft_priv.h"
 #include "chain/rules.h"
 #include "crypto/digest.h"
 #include "crypto/keccak.h"
@@ -69,6 +69,12 @@ kl_status kl_genesis_tip(struct kl_chain *chain, const kl_genesis *genesis, kl_s
     struct kl_view *view;
     struct kl_delta_builder *builder;
     kl_block block = {.header = genesis->header};
+    bool votes = kl_chain_votes(chain);
+    if (votes) {
+        kl_hash extra = kl_consensus_header_hash(&chain->first_consensus);
+        memcpy(block.header.extra_data, extra.b, sizeof extra.b);
+        block.header.extra_len = sizeof extra.b;
+    }
     KL_TRY(kl_tip_new(&tip, NULL, KL_STEP_GENESIS));
     KL_TRY(kl_state_view(chain->state, NULL, &view));
     kl_status status = kl_delta_begin(&builder, NULL, 0);
@@ -77,6 +83,8 @@ kl_status kl_genesis_tip(struct kl_chain *chain, const kl_genesis *genesis, kl_s
         block.hash = kl_header_hash(&block.header);
         if (status == KL_OK)
             status = kl_index_block(builder, &block, NULL, 0);
+        if (status == KL_OK && votes)
+            status = kl_index_epoch(builder, 0, &chain->first_epoch->set);
         if (status == KL_OK)
             status = kl_delta_seal(builder, &tip->delta);
         else
@@ -86,6 +94,10 @@ kl_status kl_genesis_tip(struct kl_chain *chain, const kl_genesis *genesis, kl_s
     KL_TRY(status);
     tip->header = block.header;
     tip->hash = block.hash;
+    if (votes) {
+        tip->epoch = kl_epoch_ref(chain->first_epoch);
+        tip->consensus = chain->first_consensus;
+    }
     if (chain->spec.dev) {
         kl_dev_env env;
         kl_dev_env_init(&env);

@@ -1,5 +1,7 @@
 #include "chain/index.h"
 
+#include "base/buf.h"
+
 #define KEY_HEAD KL_SPAN_TEXT("head")
 #define KEY_DEV  KL_SPAN_TEXT("dev")
 
@@ -70,6 +72,39 @@ kl_status kl_index_dev(struct kl_delta_builder *builder, const kl_dev_env *env)
     kl_dev_env_encode(&out, env);
     KL_ASSERT(!out.full);
     return kl_delta_put(builder, KL_TABLE_CHAIN, KEY_DEV, kl_out_done(&out));
+}
+
+enum { EPOCH_KEY_LEN = 5 + 8 };
+
+static void epoch_key(u8 out[EPOCH_KEY_LEN], u64 number)
+{
+    memcpy(out, "epoch", 5);
+    kl_store_be64(out + 5, number);
+}
+
+kl_status kl_index_epoch(struct kl_delta_builder *builder, u64 number, const kl_valset *set)
+{
+    u8 key[EPOCH_KEY_LEN];
+    struct kl_buf encoded;
+    kl_out counter = kl_out_counter();
+    kl_valset_encode(&counter, set);
+    kl_buf_init(&encoded, counter.len);
+    u8 *room = kl_buf_extend(&encoded, counter.len);
+    if (!room)
+        return KL_NOMEM;
+    kl_out writer = kl_out_of(room, counter.len);
+    kl_valset_encode(&writer, set);
+    epoch_key(key, number);
+    kl_status status = kl_delta_put(builder, KL_TABLE_CHAIN, KL_SPAN_OF(key), kl_out_done(&writer));
+    kl_buf_done(&encoded);
+    return status;
+}
+
+kl_status kl_index_get_epoch(struct kl_view *view, u64 number, kl_span *set)
+{
+    u8 key[EPOCH_KEY_LEN];
+    epoch_key(key, number);
+    return kl_view_get(view, KL_TABLE_CHAIN, KL_SPAN_OF(key), set);
 }
 
 /* A value of exactly len bytes. */

@@ -3,6 +3,7 @@
  *
  *     CHAIN   "head"               -> number u64 ‖ version u64 ‖ hash      the head block
  *             "dev"                -> rlp(dev environment)
+ *             "epoch" ‖ number u64 -> rlp(validator set)     of every epoch that has begun
  *     HEIGHT  number u64           -> hash ‖ version u64
  *     BLOCK   hash                 -> number u64
  *     TX      hash                 -> number u64 ‖ index u32
@@ -13,6 +14,7 @@
 #ifndef KL_CHAIN_INDEX_H
 #define KL_CHAIN_INDEX_H
 
+#include "cert/cert.h"
 #include "chain/devop.h"
 #include "state/state.h"
 #include "types/types.h"
@@ -21,6 +23,8 @@
 KL_MUST_USE kl_status kl_index_block(struct kl_delta_builder *builder, const kl_block *block,
                                      const kl_receipt *receipts, u64 version);
 KL_MUST_USE kl_status kl_index_dev(struct kl_delta_builder *builder, const kl_dev_env *env);
+KL_MUST_USE kl_status kl_index_epoch(struct kl_delta_builder *builder, u64 number,
+                                     const kl_valset *set);
 
 /* Reads; KL_CORRUPT for a value of the wrong form. */
 typedef struct kl_index_head {
@@ -30,6 +34,7 @@ typedef struct kl_index_head {
 KL_MUST_USE kl_status kl_index_get_head(struct kl_view *view, kl_index_head *out);
 /* The environment of a dev chain on which nothing was set is the initial one. */
 KL_MUST_USE kl_status kl_index_get_dev(struct kl_view *view, kl_dev_env *out);
+KL_MUST_USE kl_status kl_index_get_epoch(struct kl_view *view, u64 number, kl_span *set);
 KL_MUST_USE kl_status kl_index_get_height(struct kl_view *view, u64 number, kl_hash *hash,
                                           u64 *version);
 KL_MUST_USE kl_status kl_index_get_block(struct kl_view *view, const kl_hash *hash, u64 *number);

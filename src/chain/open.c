@@ -3,7 +3,7 @@
  * block from outside. */
 #include <stdlib.h>
 
-#include "chain/chain_priv.h"
+#include "chain/bft_priv.h"
 
 struct opening {
     struct kl_chain *chain;
@@ -56,7 +56,8 @@ static kl_status parse_genesis(struct opening *o, kl_genesis *genesis)
     if (o->report->genesis.rule != KL_RULE_NONE)
         return KL_UNSUPPORTED;
     o->chain->spec = genesis->spec;
-    return KL_OK;
+    KL_TRY(kl_chain_learn_votes(o->chain, genesis, &o->report->genesis));
+    return o->report->genesis.rule == KL_RULE_NONE ? KL_OK : KL_UNSUPPORTED;
 }
 
 /* The ledger's first record for a new chain; it is durable before anything else is. */
@@ -245,6 +246,7 @@ kl_status kl_chain_new(struct kl_chain **out, const kl_chain_config *config)
     chain->fs = config->fs;
     chain->workers = config->workers;
     chain->keep_preimages = config->keep_preimages;
+    chain->tests = config->tests;
     chain->keep_blocks = config->keep_blocks;
     chain->keep_history = config->keep_history;
     *out = chain;

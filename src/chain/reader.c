@@ -172,7 +172,7 @@ static kl_status open_block(struct kl_reader *reader, const kl_record *record, c
         *out = stored;
         return KL_OK;
     }
-    if (record->kind != KL_RECORD_BLOCK || kl_record_block(record->payload, &parts) != KL_RULE_NONE)
+    if (kl_record_block(record->kind, record->payload, &parts) != KL_RULE_NONE)
         return KL_CORRUPT;
     KL_TRY(kl_record_open(&parts, &reader->chain->spec, arena, &stored.block, &stored.receipts,
                           &broken));

@@ -64,9 +64,8 @@ void kl_record_put_dev(struct kl_buf *out, const kl_dev_outcome *outcome, const 
     PUT(out, dev(&put_out, outcome, op));
 }
 
-static void block_record(kl_out *out, const kl_block *block, const kl_receipt *receipts)
+static void put_parts(kl_out *out, const kl_block *block, const kl_receipt *receipts)
 {
-    kl_rlp_mark list = kl_rlp_put_begin(out);
     kl_rlp_put_hash(out, &block->hash);
     kl_block_encode(out, block);
     kl_rlp_mark senders = kl_rlp_put_begin(out);
@@ -77,12 +76,37 @@ static void block_record(kl_out *out, const kl_block *block, const kl_receipt *r
     for (usize i = 0; i < block->tx_count; i++)
         kl_receipt_store(out, &receipts[i]);
     kl_rlp_put_end(out, stored);
+}
+
+static void block_record(kl_out *out, const kl_block *block, const kl_receipt *receipts)
+{
+    kl_rlp_mark list = kl_rlp_put_begin(out);
+    put_parts(out, block, receipts);
+    kl_rlp_put_end(out, list);
+}
+
+static void voted_record(kl_out *out, const kl_block *block, const kl_receipt *receipts,
+                         const kl_consensus_header *header, const kl_valset *next_set)
+{
+    kl_rlp_mark list = kl_rlp_put_begin(out);
+    put_parts(out, block, receipts);
+    kl_consensus_header_encode(out, header);
+    if (next_set)
+        kl_valset_encode(out, next_set);
+    else
+        kl_rlp_put_bytes(out, KL_SPAN_NONE);
     kl_rlp_put_end(out, list);
 }
 
 void kl_record_put_block(struct kl_buf *out, const kl_block *block, const kl_receipt *receipts)
 {
     PUT(out, block_record(&put_out, block, receipts));
+}
+
+void kl_record_put_voted(struct kl_buf *out, const kl_block *block, const kl_receipt *receipts,
+                         const kl_consensus_header *header, const kl_valset *next_set)
+{
+    PUT(out, voted_record(&put_out, block, receipts, header, next_set));
 }
 
 kl_rule kl_record_genesis(kl_span payload, kl_header *header, kl_span *text)
@@ -115,16 +139,48 @@ kl_rule kl_record_dev(kl_span payload, kl_dev_outcome *outcome, kl_devop *op)
     return kl_rlp_close(&items);
 }
 
-kl_rule kl_record_block(kl_span payload, kl_block_record *out)
+/* What a voted block's record has behind the receipts. */
+static kl_rule read_consensus(kl_rlp *items, kl_block_record *record)
+{
+    bool consensus_is_list, set_is_list;
+    KL_JUDGE(kl_rlp_item(items, &record->consensus, &consensus_is_list));
+    KL_JUDGE(kl_rlp_item(items, &record->next_set, &set_is_list));
+    if (!consensus_is_list || (!set_is_list && record->next_set.len != 1))
+        return KL_RULE_RLP_KIND;
+    if (set_is_list)
+        return KL_RULE_NONE;
+    if (record->next_set.p[0] != 0x80)
+        return KL_RULE_RLP_KIND;
+    record->next_set = KL_SPAN_NONE;
+    return KL_RULE_NONE;
+}
+
+/* Takes the list that a payload begins with; what is behind it is a finalization, or nothing. */
+static kl_rule split_voted(kl_span payload, kl_span *list, kl_span *finalization)
+{
+    kl_rlp all = {payload};
+    bool is_list;
+    KL_JUDGE(kl_rlp_item(&all, list, &is_list));
+    *finalization = all.rest;
+    return KL_RULE_NONE;
+}
+
+kl_rule kl_record_block(u8 kind, kl_span payload, kl_block_record *out)
 {
     kl_rlp items;
     bool block_is_list, senders_is_list, receipts_is_list;
-    kl_block_record record;
+    kl_block_record record = {.consensus = KL_SPAN_NONE};
+    if (kind != KL_RECORD_BLOCK && kind != KL_RECORD_VOTED)
+        return KL_RULE_LEDGER_KIND;
+    if (kind == KL_RECORD_VOTED)
+        KL_JUDGE(split_voted(payload, &payload, &record.finalization));
     KL_JUDGE(kl_rlp_open(&items, payload));
     KL_JUDGE(kl_rlp_hash(&items, &record.hash));
     KL_JUDGE(kl_rlp_item(&items, &record.block, &block_is_list));
     KL_JUDGE(kl_rlp_item(&items, &record.senders, &senders_is_list));
     KL_JUDGE(kl_rlp_item(&items, &record.receipts, &receipts_is_list));
+    if (kind == KL_RECORD_VOTED)
+        KL_JUDGE(read_consensus(&items, &record));
     KL_JUDGE(kl_rlp_close(&items));
     if (!block_is_list || !senders_is_list || !receipts_is_list)
         return KL_RULE_RLP_KIND;
@@ -140,9 +196,7 @@ kl_rule kl_record_header(u8 kind, kl_span payload, kl_header *out)
     bool is_list;
     if (kind == KL_RECORD_GENESIS)
         return kl_record_genesis(payload, out, &item);
-    if (kind != KL_RECORD_BLOCK)
-        return KL_RULE_LEDGER_KIND;
-    KL_JUDGE(kl_record_block(payload, &parts));
+    KL_JUDGE(kl_record_block(kind, payload, &parts));
     KL_JUDGE(kl_rlp_open(&items, parts.block));
     KL_JUDGE(kl_rlp_item(&items, &item, &is_list));
     return kl_header_decode(out, item);

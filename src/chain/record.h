@@ -3,6 +3,8 @@
  *     genesis  rlp([keccak(file), header of block 0, genesis file])
  *     block    rlp([block hash, block, [sender, …], [stored receipt, …]])
  *     dev      rlp([block number, state root, mark, operation])    root and mark after it
+ *     voted    rlp([block hash, block, [sender, …], [stored receipt, …], consensus header,
+ *                   next validators]) ‖ finalization    of a chain whose validators vote
  *
  * The hashes say nothing that does not follow from the rest; they bind what no root does, so that
  * no other file, header or operation can stand in a record's place.
@@ -13,6 +15,7 @@
 #define KL_CHAIN_RECORD_H
 
 #include "base/buf.h"
+#include "cert/cert.h"
 #include "chain/devop.h"
 #include "types/types.h"
 
@@ -20,11 +23,16 @@ typedef enum kl_record_kind {
     KL_RECORD_GENESIS = 1,
     KL_RECORD_BLOCK = 2,
     KL_RECORD_DEV = 3,
+    KL_RECORD_VOTED = 4,
 } kl_record_kind;
 
 /* Encoders write at the end of out; out->failed afterwards says that there was no room. */
 void kl_record_put_genesis(struct kl_buf *out, const kl_header *header, kl_span text);
 void kl_record_put_block(struct kl_buf *out, const kl_block *block, const kl_receipt *receipts);
+/* The record without its finalization, which goes behind it.  next_set: of the next epoch, when the
+ * block is the last of its own; else NULL. */
+void kl_record_put_voted(struct kl_buf *out, const kl_block *block, const kl_receipt *receipts,
+                         const kl_consensus_header *header, const kl_valset *next_set);
 /* What an operation comes to. */
 typedef struct kl_dev_outcome {
     u64 block_number; /* of the head */
@@ -48,8 +56,13 @@ typedef struct kl_block_record {
     kl_span block;    /* its RLP */
     kl_span senders;  /* the RLP of the list */
     kl_span receipts; /* the RLP of the list */
+    /* Of KL_RECORD_VOTED; empty in others. */
+    kl_span consensus;    /* RLP of the consensus header */
+    kl_span next_set;     /* RLP of the next epoch's set; empty: the epoch goes on */
+    kl_span finalization; /* RLP of a certificate; empty: final through a later block */
 } kl_block_record;
-kl_rule kl_record_block(kl_span payload, kl_block_record *out);
+/* Of the kinds KL_RECORD_BLOCK and KL_RECORD_VOTED; LEDGER_KIND for another. */
+kl_rule kl_record_block(u8 kind, kl_span payload, kl_block_record *out);
 
 /* The header alone, of a genesis or a block's record; LEDGER_KIND for another. */
 kl_rule kl_record_header(u8 kind, kl_span payload, kl_header *out);

@@ -32,8 +32,30 @@ static void dev(kl_span payload, struct kl_buf *again)
     expect(again, payload);
 }
 
+/* The record again, when what votes add to it can be read. */
+static bool put_again(u8 kind, const kl_block_record *record, const kl_block *block,
+                      const kl_receipt *receipts, struct kl_arena *arena, struct kl_buf *again)
+{
+    kl_consensus_header header;
+    kl_valset set;
+    kl_rule broken = KL_RULE_NONE;
+    if (kind == KL_RECORD_BLOCK) {
+        kl_record_put_block(again, block, receipts);
+        return true;
+    }
+    if (kl_consensus_header_decode(&header, record->consensus) != KL_RULE_NONE)
+        return false;
+    if (record->next_set.len)
+        KL_ASSERT(kl_valset_decode(&set, record->next_set, true, arena, &broken) == KL_OK);
+    if (broken != KL_RULE_NONE)
+        return false;
+    kl_record_put_voted(again, block, receipts, &header, record->next_set.len ? &set : NULL);
+    return true;
+}
+
 /* Opens a block's record, with its receipts or without, under a limit of memory. */
-static kl_rule open_block(kl_span payload, struct kl_buf *again, bool with_receipts, usize limit)
+static kl_rule open_block(u8 kind, kl_span payload, struct kl_buf *again, bool with_receipts,
+                          usize limit)
 {
     struct kl_arena arena;
     kl_block_record record;
@@ -41,7 +63,7 @@ static kl_rule open_block(kl_span payload, struct kl_buf *again, bool with_recei
     kl_header header;
     const kl_receipt *receipts = NULL;
     kl_spec spec;
-    kl_rule broken = kl_record_block(payload, &record);
+    kl_rule broken = kl_record_block(kind, payload, &record);
     if (broken != KL_RULE_NONE)
         return broken;
     kl_spec_init(&spec, KL_FORK_NEWEST);
@@ -50,24 +72,24 @@ static kl_rule open_block(kl_span payload, struct kl_buf *again, bool with_recei
         kl_record_open(&record, &spec, &arena, &block, with_receipts ? &receipts : NULL, &broken);
     KL_ASSERT(status == KL_OK || (status == KL_NOMEM && limit < 1 << 16));
     if (status == KL_OK && broken == KL_RULE_NONE && with_receipts) {
-        KL_ASSERT(kl_record_header(KL_RECORD_BLOCK, payload, &header) == KL_RULE_NONE);
+        KL_ASSERT(kl_record_header(kind, payload, &header) == KL_RULE_NONE);
         kl_hash hash = kl_header_hash(&header);
         KL_ASSERT(kl_hash_eq(&hash, &block.hash));
-        kl_record_put_block(again, &block, receipts);
-        expect(again, payload);
+        if (put_again(kind, &record, &block, receipts, &arena, again))
+            expect(again, kl_span_sub(payload, 0, payload.len - record.finalization.len));
     }
     kl_arena_done(&arena);
     return broken;
 }
 
-static void block(kl_span payload, struct kl_buf *again)
+static void block(u8 kind, kl_span payload, struct kl_buf *again)
 {
     struct kl_buf unused;
     kl_buf_init(&unused, 1 << 26);
-    kl_rule whole = open_block(payload, again, true, 1 << 26);
-    kl_rule without = open_block(payload, again, false, 1 << 26);
+    kl_rule whole = open_block(kind, payload, again, true, 1 << 26);
+    kl_rule without = open_block(kind, payload, again, false, 1 << 26);
     KL_ASSERT(whole == without || without == KL_RULE_NONE);
-    (void)open_block(payload, &unused, true, payload.len * 2654435761u % 8192);
+    (void)open_block(kind, payload, &unused, true, payload.len * 2654435761u % 8192);
     kl_buf_done(&unused);
 }
 
@@ -93,7 +115,7 @@ int LLVMFuzzerTestOneInput(const u8 *bytes, usize len)
         return 0;
     kl_span payload = kl_span_of(bytes + 1, len - 1);
     kl_buf_init(&again, 1 << 26);
-    switch (bytes[0] % 5) {
+    switch (bytes[0] % 6) {
     case 0:
         environment(payload);
         break;
@@ -101,14 +123,16 @@ int LLVMFuzzerTestOneInput(const u8 *bytes, usize len)
         genesis(payload, &again);
         break;
     case KL_RECORD_BLOCK:
-        block(payload, &again);
+    case KL_RECORD_VOTED:
+        block(bytes[0] % 6, payload, &again);
         break;
     case KL_RECORD_DEV:
         dev(payload, &again);
         break;
     default:
         KL_ASSERT(kl_record_header(bytes[0], payload, &header) != KL_RULE_NONE ||
-                  bytes[0] == KL_RECORD_GENESIS || bytes[0] == KL_RECORD_BLOCK);
+                  bytes[0] == KL_RECORD_GENESIS || bytes[0] == KL_RECORD_BLOCK ||
+                  bytes[0] == KL_RECORD_VOTED);
     }
     kl_buf_done(&again);
     return 0;

@@ -33,6 +33,29 @@ struct kl_exec *kl_run_exec(struct kl_run *run)
     return run->exec;
 }
 
+/* Tells the validator contract that a block begins; one that fails is no fault of the block. */
+static kl_status tell(struct kl_run *run)
+{
+    const kl_run_votes *votes = run->base.votes;
+    bool done;
+    if (!votes || kl_address_is_zero(&votes->policy))
+        return KL_OK;
+    return kl_authority_tell(run->exec, &votes->policy, &votes->block, &done);
+}
+
+/* The next epoch's validators, behind everything else in an epoch's last block. */
+static kl_status ask(struct kl_run *run, kl_run_result *out)
+{
+    const kl_run_votes *votes = run->base.votes;
+    if (!votes || !votes->asks)
+        return KL_OK;
+    out->next_set = *votes->set;
+    if (kl_address_is_zero(&votes->policy))
+        return KL_OK;
+    return kl_authority_next_set(&out->next_set, run->exec, &votes->policy, votes->set,
+                                 votes->block.epoch, votes->tests, &run->scratch, &out->alarm);
+}
+
 kl_status kl_run_begin(struct kl_run *run, const kl_run_base *base)
 {
     run->base = *base;
@@ -43,7 +66,8 @@ kl_status kl_run_begin(struct kl_run *run, const kl_run_base *base)
                            .header = base->header,
                            .reader = &run->reader.reader,
                            .hashes = base->hashes};
-    return kl_exec_begin(run->exec, &block);
+    KL_TRY(kl_exec_begin(run->exec, &block));
+    return tell(run);
 }
 
 static kl_status room_for_receipt(struct kl_run *run)
@@ -108,6 +132,7 @@ kl_status kl_run_end(struct kl_run *run, const kl_run_tail *tail, kl_run_result 
                          .request_count = outcome.request_count};
     for (usize i = 0; i < run->count; i++)
         kl_bloom_merge(&got.bloom, &run->receipts[i].bloom);
+    KL_TRY(ask(run, &got));
     KL_TRY(kl_receipts_root(&got.receipts_root, run->receipts, run->count, &run->scratch));
     KL_TRY(kl_state_commit(kl_exec_journal(run->exec), run->base.view, tail->builder,
                            tail->keep_preimages, &got.state_root, &run->scratch,

@@ -9,8 +9,19 @@
 #ifndef KL_CHAIN_RUN_H
 #define KL_CHAIN_RUN_H
 
+#include "chain/authority.h"
 #include "exec/exec.h"
 #include "state/commit.h"
+
+/* Of a block that validators vote on: what the validator contract is told before the first
+ * transaction, and whether it is asked for the next validators behind the last. */
+typedef struct kl_run_votes {
+    kl_address policy; /* the contract; zeros: there is none, and the set never changes */
+    kl_authority_block block;
+    const kl_valset *set; /* of the epoch */
+    bool asks;            /* it is the epoch's last block */
+    bool tests;           /* see kl_chain_config */
+} kl_run_votes;
 
 /* What a run stands on.  Everything pointed to must stay until the next run begins. */
 typedef struct kl_run_base {
@@ -19,6 +30,7 @@ typedef struct kl_run_base {
     struct kl_view *view;           /* the parent's state */
     struct kl_block_hashes *hashes; /* the parent's chain */
     struct kl_workers *workers;     /* may be NULL */
+    const kl_run_votes *votes;      /* NULL where nobody votes */
 } kl_run_base;
 
 /* What execution determines of a header, and what else it leaves behind. */
@@ -31,6 +43,10 @@ typedef struct kl_run_result {
     usize receipt_count;
     const kl_span *requests; /* see kl_exec_outcome */
     usize request_count;
+    /* When the validator contract was asked: the next epoch's set, which views the current one's
+     * validators or memory that lives until the next begin; and what the contract did. */
+    kl_valset next_set;
+    kl_authority_alarm alarm;
 } kl_run_result;
 
 struct kl_run;

@@ -63,7 +63,7 @@ kl_status kl_chain_scrub(const kl_scrub_config *config, struct kl_progress *prog
 {
     kl_scrub_result result = {0};
     struct scrub s = {.config = config, .out = &result, .progress = progress};
-    const kl_chain_config plain = {.fs = config->fs};
+    const kl_chain_config plain = {.fs = config->fs, .tests = config->tests};
     KL_TRY(kl_chain_new(&s.chain, &plain));
     kl_arena_init(&s.arena, KL_STEP_ARENA);
     kl_status status = look_through(&s);

@@ -1,6 +1,6 @@
 /* What a chain must know before anything can be judged: the genesis file, out of the ledger's first
  * record, or out of a checkpoint when the ledger begins later. */
-#include "chain/chain_priv.h"
+#include "chain/bft_priv.h"
 
 /* The ledger begins behind the genesis: only a checkpoint at or above its beginning helps. */
 static kl_status start_from_checkpoint(struct kl_chain *chain, bool newest, struct kl_arena *arena,
@@ -54,6 +54,8 @@ kl_status kl_chain_learn_spec(struct kl_chain *chain, kl_span payload, struct kl
     if (*broken != KL_RULE_NONE)
         return KL_OK;
     chain->spec = genesis.spec;
+    KL_TRY(kl_chain_learn_votes(chain, &genesis, &fault));
+    *broken = fault.rule;
     chain->genesis_hash = kl_header_hash(&header);
     return KL_OK;
 }

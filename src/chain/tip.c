@@ -28,6 +28,8 @@ kl_status kl_tip_new(struct kl_tip **out, const struct kl_tip *parent, kl_step s
         tip->header = parent->header;
         tip->hash = parent->hash;
         tip->dev = dev_ref(parent->dev);
+        tip->epoch = parent->epoch ? kl_epoch_ref(parent->epoch) : NULL;
+        tip->consensus = parent->consensus;
     }
     *out = tip;
     return KL_OK;
@@ -57,6 +59,7 @@ void kl_tip_unref(struct kl_tip *tip)
         return;
     kl_delta_unref(tip->delta);
     dev_unref(tip->dev);
+    kl_epoch_unref(tip->epoch);
     kl_buf_done(&tip->record);
     free(tip);
 }

@@ -1,7 +1,7 @@
 /* Records that stand before the checkpoint with which a ledger begins cannot be executed: their
  * state is gone.  Everything about them that needs no state is judged: form, hash links, bodies
  * against headers, senders against signatures, receipts against headers. */
-#include "chain/chain_priv.h"
+#include "chain/bft_priv.h"
 #include "chain/rules.h"
 #include "exec/exec.h"
 
@@ -11,6 +11,8 @@ struct judging {
     bool linked; /* parent is that of the next block */
     kl_header parent;
     kl_hash parent_hash;
+    kl_consensus_header consensus; /* the parent's, where validators vote */
+    struct kl_epoch *epoch;        /* of the next block; NULL: the records began in it */
 };
 
 static kl_rule judge_link(const struct judging *j, const kl_block *block)
@@ -68,13 +70,52 @@ static kl_status judge_receipts(struct judging *j, const kl_block *block,
     return KL_OK;
 }
 
+/* A voted block: its consensus header, its finalization, and the validators that it names. */
+struct voted {
+    kl_consensus_header consensus;
+    kl_valset next; /* behind an epoch's last block */
+    bool is_last;
+};
+
+static kl_rule judge_votes(const struct judging *j, const kl_block_record *parts,
+                           const kl_block *block, const struct voted *v)
+{
+    const kl_valset *set = j->epoch ? &j->epoch->set : NULL;
+    const kl_bft_parent above = {&j->parent, &j->consensus, set};
+    KL_JUDGE(kl_bft_judge_hash(&block->header, parts->consensus));
+    if (j->linked)
+        KL_JUDGE(kl_bft_judge(j->chain, &above, block, &v->consensus));
+    KL_JUDGE(kl_bft_judge_final(j->chain, block, &v->consensus, set, parts->finalization));
+    if (v->is_last != (parts->next_set.len != 0) ||
+        (v->is_last && !kl_hash_eq(&v->next.hash, &v->consensus.next_set_hash)))
+        return KL_RULE_CONSENSUS_NEXT_SET;
+    return KL_RULE_NONE;
+}
+
+static kl_status read_votes(struct judging *j, const kl_block_record *parts, const kl_block *block,
+                            struct voted *out, kl_rule *broken)
+{
+    *broken = kl_consensus_header_decode(&out->consensus, parts->consensus);
+    out->is_last = kl_is_anchor(&j->chain->spec, block->header.number);
+    if (*broken == KL_RULE_NONE && parts->next_set.len)
+        KL_TRY(kl_valset_decode(&out->next, parts->next_set, j->chain->tests, &j->roll->records,
+                                broken));
+    if (*broken == KL_RULE_NONE)
+        *broken = judge_votes(j, parts, block, out);
+    return KL_OK;
+}
+
 /* The record that block and receipts make must be the one that stands there. */
-static kl_status judge_bytes(const kl_block *block, const kl_receipt *receipts, kl_span payload,
-                             kl_rule *broken)
+static kl_status judge_bytes(const kl_block *block, const kl_receipt *receipts,
+                             const struct voted *voted, kl_span payload, kl_rule *broken)
 {
     struct kl_buf again;
     kl_buf_init(&again, KL_RECORD_LIMIT);
-    kl_record_put_block(&again, block, receipts);
+    if (voted)
+        kl_record_put_voted(&again, block, receipts, &voted->consensus,
+                            voted->is_last ? &voted->next : NULL);
+    else
+        kl_record_put_block(&again, block, receipts);
     bool failed = again.failed;
     if (!failed && !kl_span_eq(kl_buf_view(&again), payload))
         *broken = KL_RULE_LEDGER_RECEIPT;
@@ -82,13 +123,32 @@ static kl_status judge_bytes(const kl_block *block, const kl_receipt *receipts, 
     return failed ? KL_NOMEM : KL_OK;
 }
 
-static kl_status judge_block(struct judging *j, kl_span payload, kl_rule *broken)
+/* The block becomes the next one's parent. */
+static kl_status take_block(struct judging *j, const kl_block *block, const struct voted *voted)
 {
+    j->linked = true;
+    j->parent = block->header;
+    j->parent_hash = block->hash;
+    if (!voted)
+        return KL_OK;
+    j->consensus = voted->consensus;
+    if (!voted->is_last)
+        return KL_OK;
+    kl_epoch_unref(j->epoch);
+    j->epoch = NULL;
+    return kl_epoch_new(&j->epoch, &j->chain->spec, voted->consensus.epoch + 1, &voted->next);
+}
+
+static kl_status judge_block(struct judging *j, u8 kind, kl_span payload, kl_rule *broken)
+{
+    bool is_voted = kl_chain_votes(j->chain);
+    struct voted voted;
     struct kl_arena *arena = &j->roll->records;
     kl_block_record parts;
     kl_block block;
     const kl_receipt *receipts;
-    *broken = kl_record_block(payload, &parts);
+    *broken = is_voted == (kind == KL_RECORD_VOTED) ? kl_record_block(kind, payload, &parts)
+                                                    : KL_RULE_LEDGER_KIND;
     if (*broken == KL_RULE_NONE)
         KL_TRY(kl_record_open(&parts, &j->chain->spec, arena, &block, &receipts, broken));
     if (*broken == KL_RULE_NONE && !kl_hash_eq(&parts.hash, &block.hash))
@@ -97,18 +157,16 @@ static kl_status judge_block(struct judging *j, kl_span payload, kl_rule *broken
         *broken = judge_link(j, &block);
     if (*broken == KL_RULE_NONE)
         KL_TRY(kl_judge_body(&j->chain->spec, &block, NULL, 0, arena, broken));
+    if (*broken == KL_RULE_NONE && is_voted)
+        KL_TRY(read_votes(j, &parts, &block, &voted, broken));
     if (*broken == KL_RULE_NONE)
         KL_TRY(judge_senders(j, &block, broken));
     if (*broken == KL_RULE_NONE)
         KL_TRY(judge_receipts(j, &block, receipts, broken));
     if (*broken == KL_RULE_NONE)
-        KL_TRY(judge_bytes(&block, receipts, payload, broken));
-    if (*broken == KL_RULE_NONE) {
-        j->linked = true;
-        j->parent = block.header;
-        j->parent_hash = block.hash;
-    }
-    return KL_OK;
+        KL_TRY(judge_bytes(&block, receipts, is_voted ? &voted : NULL,
+                           kl_span_sub(payload, 0, payload.len - parts.finalization.len), broken));
+    return *broken == KL_RULE_NONE ? take_block(j, &block, is_voted ? &voted : NULL) : KL_OK;
 }
 
 static kl_rule judge_dev(struct judging *j, kl_span payload)
@@ -132,8 +190,8 @@ static kl_status judge_one(struct judging *j, u64 version)
     roll->bad_version = version;
     roll->bad_block = j->linked ? j->parent.number + 1 : 0;
     KL_TRY(kl_seglog_read(j->chain->ledger, version, &roll->records, &record, &roll->ledger));
-    if (record.kind == KL_RECORD_BLOCK)
-        KL_TRY(judge_block(j, record.payload, &broken));
+    if (record.kind == KL_RECORD_BLOCK || record.kind == KL_RECORD_VOTED)
+        KL_TRY(judge_block(j, record.kind, record.payload, &broken));
     else
         broken = record.kind == KL_RECORD_DEV ? judge_dev(j, record.payload) : KL_RULE_LEDGER_KIND;
     roll->bad_rule = broken;
@@ -150,6 +208,7 @@ kl_status kl_chain_judge_unexecuted(struct kl_chain *chain, u64 end, struct kl_r
         status = judge_one(&j, version);
         roll->unexecuted += status == KL_OK;
     }
+    kl_epoch_unref(j.epoch);
     kl_arena_done(&roll->records);
     return status;
 }

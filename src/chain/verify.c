@@ -158,7 +158,11 @@ kl_status kl_chain_verify(const kl_verify_config *config, struct kl_progress *pr
     struct verify v = {
         .config = config, .roll = {.progress = progress, .watch = config->watch}, .out = &result};
     const kl_chain_config plain = {
-        .fs = config->fs, .workers = config->workers, .keep_preimages = config->watch != NULL};
+        .fs = config->fs,
+        .workers = config->workers,
+        .keep_preimages = config->watch != NULL,
+        .tests = config->tests,
+    };
     KL_TRY(kl_chain_new(&v.chain, &plain));
     kl_arena_init(&v.records, KL_STEP_ARENA);
     kl_status status = run(&v);

@@ -23,6 +23,7 @@ typedef struct kl_verify_config {
     struct kl_fs *scratch_fs; /* for its history */
     struct kl_workers *workers;
     struct kl_verify_watch *watch; /* NULL: nobody watches; with one, the fresh state keeps names */
+    bool tests;                    /* see kl_chain_config */
 } kl_verify_config;
 
 typedef struct kl_verify_result {
@@ -53,6 +54,7 @@ KL_MUST_USE kl_status kl_chain_verify(const kl_verify_config *config, struct kl_
 typedef struct kl_scrub_config {
     struct kl_fs *fs; /* of the chain */
     struct kl_kv *kv; /* the state database */
+    bool tests;       /* see kl_chain_config */
 } kl_scrub_config;
 
 typedef struct kl_scrub_result {

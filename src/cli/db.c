@@ -147,7 +147,8 @@ static kl_status take_block(struct taking *t, struct kl_chain *chain, const stru
 {
     kl_block_record record;
     u64 number = tip->header.number;
-    if (kl_record_block(kl_buf_view(&tip->record), &record) != KL_RULE_NONE)
+    u8 kind = tip->epoch ? KL_RECORD_VOTED : KL_RECORD_BLOCK;
+    if (kl_record_block(kind, kl_buf_view(&tip->record), &record) != KL_RULE_NONE)
         return KL_CORRUPT;
     const char *why = beyond_others(chain, record.block, parent, tip);
     if (why) {
