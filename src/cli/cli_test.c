@@ -91,6 +91,10 @@ KL_TEST(network_names_are_specs)
     CHECK(kl_spec_fork(&spec, 4, 0) == KL_BYZANTIUM && kl_spec_fork(&spec, 5, 0) == KL_PETERSBURG);
     CHECK(kl_network_spec(&spec, "PragueToOsakaAtTime15k"));
     CHECK(kl_spec_fork(&spec, 9, 14999) == KL_PRAGUE && kl_spec_fork(&spec, 9, 15000) == KL_OSAKA);
+    CHECK(kl_network_spec(&spec, "BPO3ToBPO4AtTime15k"));
+    CHECK(kl_spec_fork(&spec, 9, 14999) == KL_BPO3 && kl_spec_fork(&spec, 9, 15000) == KL_BPO4);
+    CHECK(kl_spec_blobs(&spec, KL_BPO2).max == 21 && kl_spec_blobs(&spec, KL_BPO3).max == 32);
+    CHECK(kl_spec_blobs(&spec, KL_BPO4).target == 14);
     CHECK(kl_network_spec(&spec, "ArrowGlacierToParisAtDiffC0000"));
     CHECK(kl_u256_eq(spec.terminal_total_difficulty, kl_u256_of(0xc0000)));
     CHECK(kl_spec_fork(&spec, 100, 0) == KL_ARROW_GLACIER);

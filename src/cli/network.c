@@ -31,6 +31,16 @@ static bool split(const char *name, kl_span *from, kl_span *to, const char **whe
     return true;
 }
 
+/* The rules of a fork, with the blobs of forks that are in tests alone: clients agree on them there
+ * [EIP-7892]. */
+static void begin(kl_spec *out, kl_fork fork)
+{
+    kl_spec_init(out, fork);
+    out->engine = KL_ENGINE_EXTERNAL;
+    out->blobs[KL_BPO3] = (kl_blob_schedule){21, 32, 20609697};
+    out->blobs[KL_BPO4] = (kl_blob_schedule){14, 21, 13739630};
+}
+
 bool kl_network_spec(kl_spec *out, const char *name)
 {
     kl_span from_name, to_name;
@@ -39,14 +49,12 @@ bool kl_network_spec(kl_spec *out, const char *name)
     if (!split(name, &from_name, &to_name, &where)) {
         if (!kl_fork_from_name(&from, kl_span_str(name)))
             return false;
-        kl_spec_init(out, from);
-        out->engine = KL_ENGINE_EXTERNAL;
+        begin(out, from);
         return true;
     }
     if (!kl_fork_from_name(&from, from_name))
         return false;
-    kl_spec_init(out, from);
-    out->engine = KL_ENGINE_EXTERNAL;
+    begin(out, from);
     if (kl_span_eq(to_name, KL_SPAN_TEXT("Dao"))) {
         out->dao_fork = true;
         out->dao_fork_block = read_number(where);

@@ -79,7 +79,7 @@ static const char help[] =
     "Forks: Frontier Homestead EIP150 EIP158 Byzantium Constantinople ConstantinopleFix Istanbul\n"
     "MuirGlacier Berlin London ArrowGlacier GrayGlacier Paris (Merge) Shanghai Cancun Prague "
     "Osaka\n"
-    "BPO1 BPO2, and transitions like ParisToShanghaiAtTime15k.\n"
+    "BPO1 BPO2 BPO3 BPO4, and transitions like ParisToShanghaiAtTime15k.\n"
     "\n"
     "Exit codes: 2 a system contract fails, 3 the fork or what it needs of the environment,\n"
     "4 BLOCKHASH of a block that env.blockHashes lacks, 10 malformed JSON, 11 input or output,\n"

@@ -47,10 +47,6 @@ static void put_log(struct kl_json_out *out, const kl_log_entry *entry, const kl
 static void put_logs(struct kl_json_out *out, const kl_t8n_receipt *receipt, place *at)
 {
     kl_json_put_key(out, "logs");
-    if (receipt->receipt.log_count == 0) {
-        kl_json_put_null(out);
-        return;
-    }
     kl_json_put_array(out);
     for (usize i = 0; i < receipt->receipt.log_count; i++, at->log_index++)
         put_log(out, &receipt->receipt.logs[i], &receipt->tx->hash, at);
@@ -127,7 +123,7 @@ static void put_fees(struct kl_json_out *out, const kl_t8n_env *env, const kl_t8
     }
 }
 
-/* Requests without the byte that is their type [EIP-7685]. */
+/* Requests as their hash has them: behind the byte that is their type [EIP-7685]. */
 static void put_requests(struct kl_json_out *out, const kl_t8n_env *env,
                          const kl_t8n_result *result)
 {
@@ -140,7 +136,7 @@ static void put_requests(struct kl_json_out *out, const kl_t8n_env *env,
     }
     kl_json_put_array(out);
     for (usize i = 0; i < result->request_count; i++)
-        kl_json_put_data(out, kl_span_sub(result->requests[i], 1, SIZE_MAX));
+        kl_json_put_data(out, result->requests[i]);
     kl_json_put_array_end(out);
 }
 

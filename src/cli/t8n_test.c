@@ -72,6 +72,8 @@ static const struct known {
     {"london", "London", "2000000000000000000", 0},
     {"cancun", "Cancun", "-1", 0},
     {"osaka", "Osaka", "0", 4},
+    {"bpo3", "BPO2ToBPO3AtTime15k", "0", 0},
+    {"bpo4", "BPO3ToBPO4AtTime15k", "0", 0},
     {"faults", "Osaka", "0", 4}, /* instructions that end their frames, in every way there is */
 };
 

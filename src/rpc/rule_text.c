@@ -86,6 +86,8 @@ static bool put_run(char *out, const kl_tx_facts *facts, kl_rule rule, const cha
     else if (rule == KL_RULE_TX_BLOB_FEE_LOW)
         put(out, rule, ": address %s blobGasFeeCap: %s, blobBaseFee: %s", address,
             decimal(tx->max_blob_fee).text, decimal(facts->blob_fee).text);
+    else if (rule == KL_RULE_BLOCK_GAS)
+        snprintf(out, KL_RULE_TEXT_MAX, "gas limit reached");
     else if (rule == KL_RULE_TX_BLOB_VERSION)
         snprintf(out, KL_RULE_TEXT_MAX, "blob %zu has invalid hash version", bad_version(tx));
     else if (rule == KL_RULE_TX_AUTH_CREATE || rule == KL_RULE_TX_AUTH_EMPTY)
