@@ -346,3 +346,34 @@ void light_rig_bundle(light_rig *rig, kl_light_bundle *out, u64 number, u64 from
     KL_ASSERT(kl_light_bundle_read(out, &json, 0, &rig->arena, &fault) == KL_OK);
     KL_ASSERT(fault.rule == KL_RULE_NONE);
 }
+
+/* Below the checkpoint a chain of headers up to its block, which nobody need sign. */
+static void below_checkpoint(light_rig *rig, kl_light_bundle *out, u64 number, u64 trusted)
+{
+    usize count = trusted - number + 1;
+    kl_span *headers = take(rig, count * sizeof *headers);
+    for (usize i = 0; i < count; i++)
+        headers[i] = rig->blocks[number + i].rlp;
+    *out = (kl_light_bundle){.chain_id = rig->domain.chain_id,
+                             .finality.headers = headers,
+                             .finality.header_count = count};
+}
+
+usize light_rig_make(light_rig *rig, kl_light_bundle *out, u64 *number, usize epoch, u64 *seed)
+{
+    u64 trusted = epoch ? rig->epochs[epoch - 1].last : 0;
+    usize first = 0;
+    if (epoch && (trusted == rig->head || kl_rand_below(seed, 8) == 0)) {
+        *number = kl_rand_below(seed, trusted + 1);
+        below_checkpoint(rig, out, *number, trusted);
+    } else {
+        *number = epoch ? trusted + 1 + kl_rand_below(seed, rig->head - trusted)
+                        : kl_rand_below(seed, rig->head + 1);
+        bool all = kl_rand_below(seed, 2);
+        light_rig_bundle(rig, out, *number, all ? 0 : epoch);
+        first = all ? epoch : 0;
+    }
+    if (kl_rand_below(seed, 2))
+        light_rig_account(rig, out, *number, seed);
+    return first;
+}

@@ -89,6 +89,10 @@ kl_span light_rig_sign(light_rig *rig, const kl_vote_subject *subject, usize epo
 void light_rig_bundle(light_rig *rig, kl_light_bundle *out, u64 number, u64 from_epoch);
 void light_rig_account(light_rig *rig, kl_light_bundle *bundle, u64 number, u64 *seed);
 
+/* A good bundle at random, to be judged from the checkpoint of an epoch, or from the genesis when
+ * that is 0.  Returns the first of its epochs that counts then. */
+usize light_rig_make(light_rig *rig, kl_light_bundle *out, u64 *number, usize epoch, u64 *seed);
+
 /* What the end of an epoch leaves trusted, as a checkpoint of the epoch behind it. */
 kl_light_checkpoint light_rig_checkpoint(const light_rig *rig, usize epoch);
 

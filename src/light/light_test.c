@@ -41,23 +41,13 @@ static kl_light_fault judge_text(kl_span text, const struct anchor *from, kl_lig
 static usize make(light_rig *rig, kl_light_bundle *bundle, struct anchor *from,
                   kl_light_checkpoint *checkpoint, u64 *number, u64 *seed)
 {
-    usize first = 0;
-    *number = kl_rand_below(seed, rig->head + 1);
+    usize epoch = kl_rand_below(seed, rig->epoch_count);
     *from = (struct anchor){NULL, &rig->domain.genesis_hash};
-    light_rig_bundle(rig, bundle, *number, 0);
-    if (bundle->epoch_count > 0 && kl_rand_below(seed, 2)) {
-        usize epoch = 1 + kl_rand_below(seed, bundle->epoch_count);
+    if (epoch) {
         *checkpoint = light_rig_checkpoint(rig, epoch);
         from->checkpoint = checkpoint;
-        first = epoch;
-        if (kl_rand_below(seed, 2)) {
-            light_rig_bundle(rig, bundle, *number, epoch);
-            first = 0;
-        }
     }
-    if (kl_rand_below(seed, 2))
-        light_rig_account(rig, bundle, *number, seed);
-    return first;
+    return light_rig_make(rig, bundle, number, epoch, seed);
 }
 
 static void check_good(light_rig *rig, u64 *seed)
@@ -77,17 +67,19 @@ static void check_good(light_rig *rig, u64 *seed)
     kl_buf_done(&text);
     CHECK_RULE(fault.rule, KL_RULE_NONE);
     const rig_block *block = &rig->blocks[number], *final = block;
-    while (final->finalization.len == 0)
-        final++;
     CHECK(kl_hash_eq(&result.block.hash, &block->hash));
     CHECK(kl_hash_eq(&result.block.header.state_root, &block->header.state_root));
-    CHECK(result.block.is_signed);
+    CHECK(result.account_exists == (bundle.has_account && bundle.account.claim.nonce != 0));
+    CHECK(result.block.is_signed == (bundle.finality.finalization.len != 0));
+    if (!result.block.is_signed)
+        return;
+    while (final->finalization.len == 0)
+        final++;
     CHECK_U64(result.block.final_number, final->header.number);
     CHECK_U64(result.block.time_ms, final->consensus.time_ms);
     CHECK_U64(result.block.view, final->proposal.view);
     CHECK_U64(light.epoch, final->consensus.epoch);
     CHECK_U64(light.number, final->header.number);
-    CHECK(result.account_exists == (bundle.has_account && bundle.account.claim.nonce != 0));
     CHECK(result.block.weight >= kl_valset_quorum(&light.set));
 }
 

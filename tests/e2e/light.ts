@@ -1,0 +1,92 @@
+/* Theme light: bundles, good ones and corrupt ones, judged by `keel light verify` and by the verifier
+ * of light/, which shares nothing with Keel.  Both believe every good one and say the same of it, and
+ * neither believes a corrupt one.
+ *
+ *     --generator PATH   of the program that makes bundles
+ *     --seed N           of the first chain (1)
+ *     --chains N         how many (72), each with
+ *     --bundles N        so many (60) */
+import assert from "node:assert/strict";
+import { readFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { type Theme, theme } from "./lib/harness.ts";
+import { output, run } from "./lib/tool.ts";
+import { Refused } from "./light/bytes.ts";
+import { type Proven, verify } from "./light/verify.ts";
+
+interface Verdict {
+    file: string;
+    good: boolean;
+    rule?: string;
+    number?: string;
+    hash?: string;
+    stateRoot?: string;
+    epoch?: string;
+    finalHash?: string;
+    account?: { exists: boolean; balance: string; nonce: string; slots: { key: string; value: string }[] };
+}
+
+/* Keel's verdicts on a folder of bundles, by name. */
+async function ofKeel(t: Theme, folder: string, anchor: Record<string, unknown>): Promise<Map<string, Verdict>> {
+    const trust = anchor["validators"] === undefined ? ["--genesis-hash", String(anchor["genesisHash"])]
+        : ["--checkpoint", join(folder, "anchor.json")];
+    const ran = await run(t.target.command, ["light", "verify", "--json", ...trust, "bundles"], { cwd: folder });
+    assert.equal(ran.err, "");
+    const verdicts = ran.out.trim().split("\n").map((line) => JSON.parse(line) as Verdict);
+    assert.equal(ran.code, verdicts.every((verdict) => verdict.good) ? 0 : 1);
+    return new Map(verdicts.map((verdict) => [verdict.file, verdict]));
+}
+
+function ofOurs(text: string, anchor: Record<string, unknown>): Proven | string {
+    try {
+        return verify(text, anchor);
+    } catch (error) {
+        if (error instanceof Refused) {
+            return error.message;
+        }
+        throw error;
+    }
+}
+
+/* What both say of a good one, in one spelling. */
+const plain = (p: Proven): unknown => [p.number, p.hash, p.stateRoot, p.epoch, p.finalHash,
+    p.account && [p.account.exists, p.account.balance, p.account.nonce, p.account.slots]];
+const plainKeel = (v: Verdict): unknown => [BigInt(v.number ?? ""), v.hash, v.stateRoot, BigInt(v.epoch ?? ""), v.finalHash,
+    v.account && [v.account.exists, BigInt(v.account.balance), BigInt(v.account.nonce),
+                  v.account.slots.map(({ key, value }) => [BigInt(key), BigInt(value)])]];
+
+const done = new Map<string, number>();
+
+async function judgeChain(t: Theme, folder: string): Promise<void> {
+    const anchor = JSON.parse(readFileSync(join(folder, "anchor.json"), "utf8")) as Record<string, unknown>;
+    const keel = await ofKeel(t, folder, anchor);
+    for (const line of readFileSync(join(folder, "intents"), "utf8").trim().split("\n")) {
+        const [file = "", intent = ""] = [line.slice(0, line.indexOf(" ")), line.slice(line.indexOf(" ") + 1)];
+        const theirs = keel.get(file);
+        const ours = ofOurs(readFileSync(join(folder, file), "utf8"), anchor);
+        const what = `${join(folder, file)}, ${intent}: Keel ${JSON.stringify(theirs)}, we ${typeof ours === "string" ? ours : "believe it"}`;
+        assert.equal(theirs?.good, intent === "good", what);
+        assert.equal(typeof ours !== "string", intent === "good", what);
+        if (theirs !== undefined && typeof ours !== "string") {
+            assert.deepEqual(plain(ours), plainKeel(theirs), what);
+        }
+        done.set(intent, (done.get(intent) ?? 0) + 1);
+    }
+}
+
+await theme("light", {
+    noNode: true,
+    unsuited: (target) => (target.kind === "keel" ? undefined : "it is Keel's validators that sign"),
+}, async (t) => {
+    const generator = t.args.get("generator") ?? "";
+    const folder = t.folder();
+    await output(generator, [folder, t.args.get("seed") ?? "1", t.args.get("chains") ?? "72", t.args.get("bundles") ?? "60"], { cwd: folder });
+    for (const chain of readdirSync(folder).sort()) {
+        await t.test(`chain ${chain}`, () => judgeChain(t, join(folder, chain)));
+    }
+    const good = done.get("good") ?? 0;
+    const all = [...done.values()].reduce((sum, count) => sum + count, 0);
+    await t.test(`${good} good bundles, ${all - good} corrupt ones of ${done.size - 1} kinds`, () => {
+        assert.ok(good >= 1 && done.size >= 2);
+    });
+});
