@@ -77,6 +77,16 @@ static void enter(authority_rig *rig)
     CHECK_OK(kl_exec_enter(rig->exec, &block));
 }
 
+void rig_load(authority_rig *rig, const kl_alloc *account)
+{
+    rig->slot_count = 0;
+    for (usize i = 0; i < account->slot_count; i++) {
+        kl_hash key_hash = kl_keccak256(kl_hash_span(&account->keys[i]));
+        put_slot(rig, &key_hash, &account->values[i]);
+    }
+    enter(rig);
+}
+
 void rig_rekey(authority_rig *rig, usize person, u64 *seed)
 {
     kl_policy_entry *e = &rig->people[person];
@@ -120,12 +130,8 @@ void rig_init(authority_rig *rig, u8 scheme, kl_authority_mode mode, usize count
     kl_rule broken;
     CHECK_OK(kl_authority_account(&alloc, &genesis, &rig->arena, &broken));
     CHECK_RULE(broken, KL_RULE_NONE);
-    for (usize i = 0; i < alloc.slot_count; i++) {
-        kl_hash key_hash = kl_keccak256(kl_hash_span(&alloc.keys[i]));
-        put_slot(rig, &key_hash, &alloc.values[i]);
-    }
     kl_authority_alarm alarm;
-    enter(rig);
+    rig_load(rig, &alloc);
     CHECK_OK(kl_authority_read(&rig->set, rig->exec, &kl_authority_address, NULL, 0, true,
                                &rig->arena, &alarm));
     CHECK(!kl_authority_failed(&alarm) && alarm.left_out == 0);

@@ -37,6 +37,9 @@ typedef struct authority_rig {
 void rig_init(authority_rig *rig, u8 scheme, kl_authority_mode mode, usize count, u64 *seed);
 void rig_done(authority_rig *rig);
 
+/* Another account in the contract's place, and a block begun on it. */
+void rig_load(authority_rig *rig, const kl_alloc *account);
+
 /* Other keys for a person, with their proofs. */
 void rig_rekey(authority_rig *rig, usize person, u64 *seed);
 
