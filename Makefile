@@ -4,7 +4,7 @@ B    ?= build
 TIME ?= 60
 
 .DEFAULT_GOAL := all
-.PHONY: all run test check-style format bench san tsan fuzz coverage fuzz-evm e2e-anvil kill-test powercut sim-long model-long install clean \
+.PHONY: all run test check-style format bench asan ubsan tsan fuzz coverage fuzz-evm e2e-anvil kill-test powercut sim-long model-long install clean \
         help setup tools e2e-packages
 
 all: setup $(B)/build.ninja ## build build/keel, after installing what is missing
@@ -13,10 +13,12 @@ all: setup $(B)/build.ninja ## build build/keel, after installing what is missin
 run: all ## start a development chain: `keel dev`
 	@exec $(B)/keel dev
 
-test: tools e2e-packages $(B)/build.ninja ## run every test; the last line sums them up
+test: tools e2e-packages $(B)/build.ninja build-san/build.ninja build-tsan/build.ninja ## run every test; the last line sums them up
 	@ninja -C $(B)
+	@ninja -C build-san
+	@ninja -C build-tsan $(THREADED:=_test)
 	@python3 tools/fixtures.py $(B)
-	@python3 tools/test.py $(B)
+	@$(FIXTURES) python3 tools/test.py $(B) + build-san unit fuzz conformance + build-tsan $(THREADED)
 
 check-style: tools ## check the rules of STYLE.md that a program can check
 	@python3 tools/style.py
@@ -27,14 +29,13 @@ format: tools ## lay out the code
 bench: all ## run the benchmarks of the layers
 	@meson test -C $(B) --benchmark --verbose
 
-san: tools build-san/build.ninja ## run tests and corpora under the sanitizers of addresses and sums
-	@ninja -C build-san
-	@python3 tools/fixtures.py build-san
-	@python3 tools/test.py build-san unit fuzz conformance/BlockchainTests/InvalidBlocks
-
-tsan: tools build-tsan/build.ninja ## run the tests of what has threads under the sanitizer of threads
-	@ninja -C build-tsan
-	@python3 tools/test.py build-tsan $(THREADED)
+asan: ## run every suite under the sanitizer of addresses
+ubsan: ## run every suite under the sanitizer of undefined behaviour
+tsan: ## run every suite under the sanitizer of threads
+asan ubsan tsan: %: tools e2e-packages build-%/build.ninja
+	@ninja -C build-$@
+	@python3 tools/fixtures.py $(B)
+	@$(FIXTURES) python3 tools/test.py build-$@ unit fuzz conformance e2e bench
 
 fuzz: tools build-fuzz/build.ninja ## fuzz every decoder, or TARGET alone, for TIME seconds
 	@ninja -C build-fuzz fuzzers
@@ -75,18 +76,25 @@ install: all ## put keel into $(PREFIX)/bin
 PREFIX ?= /usr/local
 
 clean: ## remove every build folder
-	@rm -rf build build-san build-tsan build-fuzz build-coverage
+	@rm -rf build build-san build-asan build-ubsan build-tsan build-fuzz build-coverage
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.* ## \(.*\)/\1\t\2/p' Makefile | expand -t 14
 
 # The build folders, by what the compiler adds.
+# The official tests are unpacked once, beside the build without sanitizers.
+FIXTURES := KEEL_FIXTURES=$${KEEL_FIXTURES:-$(abspath $(B))/fixtures}
+# What has threads: its tests run under the sanitizer of threads in `make test` too.
 THREADED := base sys lmdb state rpc host node
 CLANG    := CC=clang-14 meson setup --buildtype debugoptimized -Db_lundef=false
 $(B)/build.ninja:
 	@meson setup $(B)
 build-san/build.ninja:
 	@$(CLANG) -Db_sanitize=address,undefined build-san
+build-asan/build.ninja:
+	@$(CLANG) -Db_sanitize=address build-asan
+build-ubsan/build.ninja:
+	@$(CLANG) -Db_sanitize=undefined build-ubsan
 build-tsan/build.ninja:
 	@$(CLANG) -Db_sanitize=thread build-tsan
 build-fuzz/build.ninja:
@@ -94,7 +102,7 @@ build-fuzz/build.ninja:
 build-coverage/build.ninja:
 	@$(CLANG) -Dc_args='-fprofile-instr-generate -fcoverage-mapping' \
 	    -Dc_link_args=-fprofile-instr-generate build-coverage
-$(B)/build.ninja build-san/build.ninja build-tsan/build.ninja build-fuzz/build.ninja build-coverage/build.ninja: | setup
+$(foreach name,$(B) build-san build-asan build-ubsan build-tsan build-fuzz build-coverage,$(name)/build.ninja): | setup
 
 # Installs what is missing: Debian packages, and locked sources from npm.
 PACKAGES := libc6-dev pkg-config python3 meson ninja-build liblmdb-dev libsecp256k1-dev libssl-dev libgmp-dev \

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Runs every test of a build folder and sums their last lines: 'N passed, N failed, N skipped'.
+"""Runs every test of some build folders and sums their last lines: 'N passed, N failed, N skipped'.
 
-Usage: test.py BUILD [SUITE | NAME | NAME-PART]...
-Each test is a program whose last line gives its counts; one that ends without such a line, or with
-another exit code than its counts call for, counts as one failure.  Output of a test that passed is
-kept in BUILD/test-logs, output of one that failed is shown; the sum is kept there too.  Lines starting with 'skipped: '
-name what was skipped and why, and are always shown.  Lines 'tally: ' and 'left out: ' go into
-docs/conformance.md."""
+Usage: test.py BUILD [SUITE | NAME | NAME-PART]... [+ BUILD [SUITE | NAME | NAME-PART]...]...
+As many tests run at once as there are processors, but for those that want to be alone.  Each test
+is a program whose last line gives its counts; one that ends without such a line, or with another
+exit code than its counts call for, counts as one failure.  Output of a test that passed is kept in
+BUILD/test-logs, output of one that failed is shown; the sum is kept in those of the first BUILD.
+Lines starting with 'skipped: ' name what was skipped and why, and are always shown.  Lines
+'tally: ' and 'left out: ' go into docs/conformance.md."""
 import json
 import os
 import pathlib
@@ -14,6 +15,7 @@ import re
 import subprocess
 import sys
 import time
+from concurrent import futures
 
 import conformance
 
@@ -47,34 +49,64 @@ def chosen(tests, words):
                                 (word not in whole and word in test["name"]) for word in words)]
 
 
-def main():
-    build = pathlib.Path(sys.argv[1])
+def show(test, counts, lines, seconds, prefix):
+    """What became of one test, and all it said if it failed."""
+    print(f"{'FAIL' if counts[1] else ' ok '} {prefix + test['name']:32} {counts[0]:6} passed"
+          f" {counts[1]:3} failed {counts[2]:3} skipped {seconds:7.1f} s", flush=True)
+    for line in lines:
+        if counts[1] or line.startswith(("skipped: ", "left out: ")):
+            print("     " + line)
+
+
+def run_timed(test, build, log):
+    start = time.monotonic()
+    counts, lines = run(test, build, log)
+    return test, counts, lines, time.monotonic() - start
+
+
+def run_build(build, words, prefix):
+    """Runs the tests of one build folder that the words name; the sum of their counts."""
     tests = json.loads(subprocess.check_output(["meson", "introspect", "--tests", str(build)]))
-    tests = chosen(tests, sys.argv[2:])
+    tests = chosen(tests, words)
     logs = build / "test-logs"
     logs.mkdir(exist_ok=True)
     total = [0, 0, 0]
     tallies, left_out = {}, {}
-    for test in tests:
-        start = time.monotonic()
-        counts, lines = run(test, build, logs / f"{test['name'].replace('/', '_')}.txt")
-        total = [a + b for a, b in zip(total, counts)]
+
+    def start(pool, test):
+        return pool.submit(run_timed, test, build, logs / f"{test['name'].replace('/', '_')}.txt")
+
+    def end(done):
+        test, counts, lines, seconds = done.result()
         tallies.update(conformance.tallies(test["name"], lines))
         left_out.update(conformance.left_out(lines))
-        print(f"{'FAIL' if counts[1] else ' ok '} {test['name']:32} {counts[0]:6} passed"
-              f" {counts[1]:3} failed {counts[2]:3} skipped {time.monotonic() - start:7.1f} s",
-              flush=True)
-        for line in lines if counts[1] else []:
-            print("     " + line)
-        for line in [] if counts[1] else lines:
-            if line.startswith(("skipped: ", "left out: ")):
-                print("     " + line)
+        total[:] = [a + b for a, b in zip(total, counts)]
+        show(test, counts, lines, seconds, prefix)
+
+    for together in (True, False):
+        with futures.ThreadPoolExecutor(os.cpu_count() if together else 1) as pool:
+            started = [start(pool, test) for test in tests if test["is_parallel"] == together]
+            for done in futures.as_completed(started):
+                end(done)
     for complaint in conformance.judge(TABLE, tallies, left_out):
         print(f"FAIL {complaint}")
         total[1] += 1
-    words = f"{total[0]} passed, {total[1]} failed, {total[2]} skipped"
-    (logs / "sum").write_text(words + "\n")
-    print(words)
+    return total
+
+
+def main():
+    words = sys.argv[1:]
+    first = pathlib.Path(words[0])
+    total = [0, 0, 0]
+    while words:
+        end = words.index("+") if "+" in words else len(words)
+        build = pathlib.Path(words[0])
+        prefix = "" if build == first else f"{build.name}: "
+        total = [a + b for a, b in zip(total, run_build(build, words[1:end], prefix))]
+        words = words[end + 1:]
+    summary = f"{total[0]} passed, {total[1]} failed, {total[2]} skipped"
+    (first / "test-logs" / "sum").write_text(summary + "\n")
+    print(summary)
     sys.exit(total[1] != 0 or total[0] == 0)
 
 
