@@ -207,3 +207,84 @@ KL_TEST(bft_blocks_through_epochs_and_restarts)
         bft_world_done(&w);
     }
 }
+
+/* Candidates of several views on one parent, and on parents that are not appended: one wins, the
+ * others go whenever they go. */
+KL_TEST(bft_losing_candidates_go_in_any_order)
+{
+    for (usize round = 0; round < 40; round++) {
+        struct bft_world w;
+        kl_verify_result result;
+        struct kl_tip *tips[2 * 3 + 3], *head;
+        usize count = 0;
+        begin(&w, KL_SCHEME_KEYED_HASH, 4, 4);
+        if (kl_rand_below(seed, 2)) {
+            bft_world_grow(&w, 1 + kl_rand_below(seed, 3));
+            bft_world_reopen(&w, kl_rand_below(seed, 2));
+        }
+        head = kl_chain_head(w.chain);
+        struct kl_tip *parent = head;
+        for (usize height = 0; height < 2; height++) {
+            usize winner = count + kl_rand_below(seed, 3);
+            for (usize i = 0; i < 3; i++) {
+                w.gap = i;
+                u64 nonce = w.nonce;
+                struct kl_tip *built = bft_world_build(&w, parent, i, 500);
+                w.nonce = nonce;
+                CHECK_RULE(bft_world_judge(&w, parent, bft_world_body(&w, built), &tips[count]),
+                           KL_RULE_NONE);
+                CHECK(kl_hash_eq(&built->hash, &tips[count]->hash));
+                count++;
+                kl_tip_unref(built);
+            }
+            parent = tips[winner];
+            w.nonce += winner - 3 * height;
+        }
+        struct kl_tip *first = tips[0], *second = parent;
+        for (usize i = 0; i < 3; i++)
+            if (kl_hash_eq(&tips[i]->hash, &second->header.parent_hash))
+                first = tips[i];
+        w.gap = 0;
+        for (usize depth = 0; depth < 3; depth++) { /* deeper, on what is not appended */
+            tips[count] = bft_world_build(&w, parent, 1, 500);
+            parent = tips[count++];
+        }
+        for (usize i = 0; i < count; i++) { /* some go before anything is decided */
+            if (tips[i] == first || tips[i] == second || kl_rand_below(seed, 3))
+                continue;
+            kl_tip_unref(tips[i]);
+            tips[i] = NULL;
+        }
+        bft_world_take(&w, kl_tip_ref(first), true);
+        if (kl_rand_below(seed, 2))
+            bft_world_flush(&w);
+        bft_world_take(&w, kl_tip_ref(second), true);
+        bool flushed = kl_rand_below(seed, 2);
+        if (flushed)
+            bft_world_flush(&w);
+        while (count) { /* the rest in any order; nothing can stand on a loser any more */
+            usize i = kl_rand_below(seed, count);
+            struct kl_tip *tip = tips[i];
+            struct kl_view *view;
+            tips[i] = tips[--count];
+            if (tip && flushed) {
+                bool lost = tip->version <= second->version && tip != first && tip != second;
+                kl_status status = kl_chain_view(w.chain, tip, &view);
+                CHECK(status == (lost ? KL_CANCELED : KL_OK));
+                if (status == KL_OK)
+                    kl_view_close(view);
+            }
+            if (tip != first && tip != second)
+                kl_tip_unref(tip);
+        }
+        kl_tip_unref(first);
+        kl_tip_unref(second);
+        kl_tip_unref(head);
+        bft_world_refresh(&w);
+        bft_world_grow(&w, 5);
+        bft_world_flush(&w);
+        bft_world_verify(&w, &result);
+        CHECK(result.good);
+        bft_world_done(&w);
+    }
+}

@@ -44,6 +44,8 @@ void bft_world_reopen(struct bft_world *w, bool forget_state);
 void bft_world_proofs(const struct bft_world *w, u32 i, u8 key[KL_VOTE_PROOF_MAX],
                       u8 randao[KL_RANDAO_PROOF_LEN]);
 
+/* The nonce as the head's state has it. */
+void bft_world_refresh(struct bft_world *w);
 /* A transfer of 1 wei, signed, with the next nonce. */
 const kl_tx *bft_world_tx(struct bft_world *w);
 /* A block on top of parent in its next view (or, with gap, a later one), with count transfers.  The

@@ -19,6 +19,13 @@ static const char config[] =
 
 static const kl_secret32 rich = {.b = {[31] = 9}};
 
+static kl_address owner_of(void)
+{
+    kl_pubkey pubkey;
+    CHECK(kl_secp256k1_pubkey(&pubkey, &rich));
+    return kl_address_of_pubkey(&pubkey);
+}
+
 static void put_hex(struct kl_buf *out, const char *name, kl_span bytes)
 {
     kl_buf_print(out, "\"%s\":\"0x", name);
@@ -64,9 +71,7 @@ static void put_validator(struct kl_buf *out, const struct bft_world *w, u32 i)
 static void put_genesis(struct kl_buf *out, const struct bft_world *w)
 {
     static const char *const names[] = {[1] = "secp256k1", [2] = "bls12-381", [255] = "keyed-hash"};
-    kl_pubkey pubkey;
-    CHECK(kl_secp256k1_pubkey(&pubkey, &rich));
-    kl_address owner = kl_address_of_pubkey(&pubkey);
+    kl_address owner = owner_of();
     kl_buf_str(out, config);
     kl_buf_print(out, "\"scheme\":\"%s\",\"epochBlocks\":%llu,", names[w->scheme->id],
                  (unsigned long long)w->epoch_blocks);
@@ -171,6 +176,21 @@ void bft_world_reopen(struct bft_world *w, bool forget_state)
         CHECK_OK(kl_memkv_open(&w->kv, KL_TABLE_COUNT));
     }
     CHECK_OK(bft_world_try_open(w, true));
+}
+
+void bft_world_refresh(struct bft_world *w)
+{
+    struct kl_tip *head = kl_chain_head(w->chain);
+    struct kl_view *view;
+    kl_account account;
+    bool exists;
+    kl_address owner = owner_of();
+    kl_hash hash = kl_keccak256(kl_address_span(&owner));
+    CHECK_OK(kl_chain_view(w->chain, head, &view));
+    CHECK_OK(kl_view_account(view, &hash, &account, &exists));
+    w->nonce = account.nonce;
+    kl_view_close(view);
+    kl_tip_unref(head);
 }
 
 const kl_tx *bft_world_tx(struct bft_world *w)
