@@ -23,9 +23,8 @@ static kl_status replay_block(struct kl_chain *chain, struct kl_run *run, struct
                               const kl_record *record, struct kl_tip **out, kl_rule *broken)
 {
     kl_block_record parts;
-    *broken = kl_record_block(record->kind, record->payload, &parts);
-    if (*broken == KL_RULE_NONE && kl_chain_votes(chain) != (record->kind == KL_RECORD_VOTED))
-        *broken = KL_RULE_LEDGER_KIND;
+    bool fits = kl_chain_votes(chain) == (record->kind == KL_RECORD_VOTED);
+    *broken = fits ? kl_record_block(record->kind, record->payload, &parts) : KL_RULE_LEDGER_KIND;
     return *broken == KL_RULE_NONE
                ? kl_judge_parts(chain, run, parent, parts.block, parts.consensus, out, broken)
                : KL_OK;
