@@ -66,9 +66,10 @@ sim-long: all ## search for seeds that break Simplex: SEEDS of them, from FROM o
 SEEDS ?= 2000
 FROM  ?= 1000
 
-model-long: all ## look at all states of the voting rules for VIEWS views; `make test` does 4
+model-long: all ## look at all states of the voting rules for VIEWS views (`make test`: 4), and of more small worlds
 	@ninja -C $(B) consensus_test
 	@KEEL_MODEL_VIEWS=$(VIEWS) $(B)/consensus_test 0x1 simplex_model
+	@KEEL_WORLD_ALL=1 $(B)/consensus_test 0x1 simplex_world
 VIEWS ?= 5
 
 install: all ## put keel into $(PREFIX)/bin
