@@ -14,6 +14,7 @@
 #ifndef KL_CHAIN_AUTHORITY_H
 #define KL_CHAIN_AUTHORITY_H
 
+#include "base/buf.h"
 #include "cert/cert.h"
 #include "exec/exec.h"
 #include "types/genesis.h"
@@ -44,6 +45,9 @@ typedef struct kl_authority_genesis {
  * and proofs are good, kl_authority_read says.  KL_NOMEM. */
 KL_MUST_USE kl_status kl_authority_account(kl_alloc *out, const kl_authority_genesis *genesis,
                                            struct kl_arena *arena, kl_rule *broken);
+
+/* Writes an account as a member of a genesis file's alloc: "0x…": {"nonce": …, "code": …, …}. */
+void kl_authority_put_alloc(struct kl_buf *out, const kl_alloc *account);
 
 /* What the contract is told first of all in a block: its consensus header, who leads it, and the
  * hash of its epoch's set. */

@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+#include "codec/hex.h"
+
 extern const u8 kl_authority_code[];
 extern const usize kl_authority_code_len;
 
@@ -141,4 +143,32 @@ kl_status kl_authority_account(kl_alloc *out, const kl_authority_genesis *genesi
     kl_status status = initialize(exec, out, input, arena, broken);
     kl_exec_free(exec);
     return status;
+}
+
+static void put_digits(struct kl_buf *out, kl_span bytes)
+{
+    char *digits = (char *)kl_buf_extend(out, 2 * bytes.len);
+    if (digits)
+        kl_hex_digits(digits, bytes);
+}
+
+void kl_authority_put_alloc(struct kl_buf *out, const kl_alloc *account)
+{
+    char balance[KL_HEX_U256_MAX];
+    (void)kl_hex_of_u256(balance, account->balance);
+    kl_buf_print(out, "\"0x");
+    put_digits(out, kl_address_span(&account->address));
+    kl_buf_print(out, "\": {\"nonce\": \"0x%llx\", \"balance\": \"%s\", \"code\": \"0x",
+                 (unsigned long long)account->nonce, balance);
+    put_digits(out, account->code);
+    kl_buf_print(out, "\", \"storage\": {");
+    for (usize i = 0; i < account->slot_count; i++) {
+        kl_hash value = kl_u256_to_hash(account->values[i]);
+        kl_buf_print(out, "%s\n      \"0x", i ? "," : "");
+        put_digits(out, kl_hash_span(&account->keys[i]));
+        kl_buf_print(out, "\": \"0x");
+        put_digits(out, kl_hash_span(&value));
+        kl_buf_print(out, "\"");
+    }
+    kl_buf_print(out, "}}");
 }

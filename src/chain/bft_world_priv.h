@@ -23,13 +23,15 @@ struct bft_world {
     kl_secret32 vote_secret[BFT_WORLD_MAX], randao_secret[BFT_WORLD_MAX];
     kl_validator validator[BFT_WORLD_MAX]; /* operators are who they are in a set */
     u64 epoch_blocks;
-    kl_span policy_code; /* at BFT_WORLD_POLICY; empty: none */
-    const char *more;    /* members of the genesis file, beginning with a comma */
+    kl_span policy_code;  /* at bft_world_policy; empty: none */
+    kl_span policy_alloc; /* instead of code: members of the alloc, that address among them */
+    const char *more;     /* members of the genesis file, beginning with a comma */
     usize segment_bytes;
     u64 keep_blocks, keep_history;
-    u8 damaged_proof; /* 1: of the last vote key, 2: of the last randao key */
-    u64 nonce;        /* of the next transaction */
-    u64 gap;          /* views passed over before the next block */
+    u8 damaged_proof;            /* 1: of the last vote key, 2: of the last randao key */
+    u64 nonce;                   /* of the next transaction */
+    u64 gap;                     /* views passed over before the next block */
+    struct kl_tx_source *source; /* of the next blocks' transactions; NULL: transfers */
 };
 
 extern const u8 bft_world_schemes[3];

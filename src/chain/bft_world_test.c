@@ -75,7 +75,7 @@ static void put_genesis(struct kl_buf *out, const struct bft_world *w)
     kl_buf_str(out, config);
     kl_buf_print(out, "\"scheme\":\"%s\",\"epochBlocks\":%llu,", names[w->scheme->id],
                  (unsigned long long)w->epoch_blocks);
-    if (w->policy_code.len) {
+    if (w->policy_code.len || w->policy_alloc.len) {
         put_hex(out, "policy", kl_address_span(&bft_world_policy));
         kl_buf_str(out, ",");
     }
@@ -97,6 +97,10 @@ static void put_genesis(struct kl_buf *out, const struct bft_world *w)
         kl_buf_print(out, ",\"%s\":{\"balance\":\"0x0\",", text);
         put_hex(out, "code", w->policy_code);
         kl_buf_str(out, "}");
+    }
+    if (w->policy_alloc.len) {
+        kl_buf_str(out, ",");
+        kl_buf_span(out, w->policy_alloc);
     }
     kl_buf_str(out, "}}");
     CHECK(!out->failed);
@@ -265,8 +269,9 @@ struct kl_tip *bft_world_build(struct bft_world *w, struct kl_tip *parent, usize
                                 .bft = &bft};
     struct kl_tip *tip;
     u64 nonce = w->nonce;
-    CHECK_OK(kl_chain_build(w->chain, w->run, parent, &plan, &t.source, &tip));
-    CHECK_U64(w->nonce, nonce + count);
+    struct kl_tx_source *source = w->source ? w->source : &t.source;
+    CHECK_OK(kl_chain_build(w->chain, w->run, parent, &plan, source, &tip));
+    CHECK_U64(w->nonce, nonce + (w->source ? 0 : count));
     return tip;
 }
 
