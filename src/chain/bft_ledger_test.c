@@ -181,3 +181,64 @@ KL_TEST(bft_ledger_damage_is_found_and_named)
     }
     bft_world_done(&w);
 }
+
+/* Without a state: everything but the state root, the receipts' cause and the policy. */
+static kl_status judge_unexecuted(const struct copy *c, u64 at, kl_span payload,
+                                  struct kl_roll *roll)
+{
+    struct kl_chain *chain;
+    struct kl_arena arena;
+    kl_seglog_report report;
+    kl_rule broken;
+    struct kl_sim_disk *disk;
+    const kl_seglog_config config = {.dir = KL_LEDGER_DIR, .segment_bytes = 1 << 20};
+    CHECK_OK(kl_sim_disk_new(&disk));
+    CHECK_OK(kl_chain_new(&chain, &(kl_chain_config){.fs = kl_sim_disk_fs(disk), .tests = true}));
+    CHECK_OK(kl_seglog_open(&chain->ledger, chain->fs, &config, &report));
+    for (u64 v = 0; v < c->end; v++) {
+        u64 seq;
+        kl_span bytes = v == at ? payload : c->record[v].payload;
+        CHECK_OK(kl_seglog_append(chain->ledger, c->record[v].kind, &bytes, 1, &seq));
+    }
+    kl_arena_init(&arena, SIZE_MAX);
+    CHECK_OK(kl_chain_learn_spec(chain, c->record[0].payload, &arena, &broken));
+    CHECK_RULE(broken, KL_RULE_NONE);
+    kl_arena_done(&arena);
+    *roll = (struct kl_roll){.progress = NULL};
+    kl_status status = kl_chain_judge_unexecuted(chain, c->end, roll);
+    kl_chain_close(chain);
+    kl_sim_disk_free(disk);
+    return status;
+}
+
+KL_TEST(bft_ledger_is_judged_without_a_state)
+{
+    struct bft_world w;
+    struct copy c;
+    struct kl_roll roll;
+    bft_world_init(&w, KL_SCHEME_KEYED_HASH, 4, 3);
+    bft_world_begin(&w);
+    bft_world_grow(&w, 8);
+    read_ledger(&w, &c);
+    CHECK_OK(judge_unexecuted(&c, 0, c.record[0].payload, &roll));
+    CHECK_U64(roll.unexecuted, 8);
+    for (u64 at = 3; at <= 5; at++) {
+        kl_span payload = c.record[at].payload;
+        u8 *room = KL_TAKE(&w.arena, u8, payload.len);
+        CHECK(room);
+        for (usize k = 0; k < payload.len; k += 1 + kl_rand_below(seed, 7)) {
+            memcpy(room, payload.p, payload.len);
+            room[k] ^= (u8)(1u << kl_rand_below(seed, 8));
+            CHECK(judge_unexecuted(&c, at, kl_span_of(room, payload.len), &roll) == KL_CORRUPT);
+            CHECK_U64(roll.bad_version, at);
+            CHECK(roll.bad_rule != KL_RULE_NONE);
+        }
+        if (!parts_of(&c, at).finalization.len)
+            continue;
+        kl_certificate bad = certificate_of(&c, at);
+        bad.signers[0] &= (u8)(bad.signers[0] - 1);
+        CHECK(judge_unexecuted(&c, at, with_certificate(&c, at, &bad), &roll) == KL_CORRUPT);
+        CHECK_RULE(roll.bad_rule, KL_RULE_CERTIFICATE_WEIGHT);
+    }
+    bft_world_done(&w);
+}

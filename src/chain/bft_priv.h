@@ -45,6 +45,9 @@ kl_consensus_header kl_bft_header(const kl_spec *spec, const kl_bft_parent *pare
  * execution gives.  header has passed kl_judge_header. */
 kl_rule kl_bft_judge(const struct kl_chain *chain, const kl_bft_parent *parent,
                      const kl_block *block, const kl_consensus_header *consensus);
+/* The leader's share of randomness alone. */
+kl_rule kl_bft_judge_share(const struct kl_chain *chain, const kl_valset *set,
+                           const kl_consensus_header *consensus);
 /* extraData against the consensus header's bytes. */
 kl_rule kl_bft_judge_hash(const kl_header *header, kl_span consensus);
 /* The finalization in a block's record; set NULL: no signature is judged. */

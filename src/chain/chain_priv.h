@@ -94,6 +94,10 @@ KL_MUST_USE kl_status kl_chain_roll(struct kl_chain *chain, struct kl_roll *roll
  * and how they hang together.  Fails like kl_chain_roll. */
 KL_MUST_USE kl_status kl_chain_judge_unexecuted(struct kl_chain *chain, u64 end,
                                                 struct kl_roll *roll);
+/* The same for the signatures of the epoch in which the ledger begins, whose validators nothing but
+ * the chain's state knows. */
+KL_MUST_USE kl_status kl_chain_judge_signatures(struct kl_chain *chain, u64 end,
+                                                struct kl_roll *roll);
 
 /* head.c: the tip that the database stands at.  KL_CORRUPT: damage has what is wrong with the
  * ledger; when it has nothing, the database is not this ledger's, or damaged. */

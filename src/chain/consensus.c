@@ -44,15 +44,9 @@ static kl_rule judge_place(const kl_spec *spec, const kl_bft_parent *parent,
     return kl_hash_is_zero(&h->outbox_root) ? KL_RULE_NONE : KL_RULE_CONSENSUS_OUTBOX;
 }
 
-static kl_rule judge_randao(const struct kl_chain *chain, const kl_bft_parent *parent,
-                            const kl_header *header, const kl_consensus_header *h)
+kl_rule kl_bft_judge_share(const struct kl_chain *chain, const kl_valset *set,
+                           const kl_consensus_header *h)
 {
-    kl_hash mix = kl_randao_mix(&parent->header->mix_hash, h->randao_proof);
-    if (!kl_hash_eq(&header->mix_hash, &mix))
-        return KL_RULE_CONSENSUS_MIX;
-    if (!parent->set)
-        return KL_RULE_NONE;
-    const kl_valset *set = parent->set;
     const kl_vote_domain domain = kl_chain_vote_domain(chain);
     const kl_validator *leader = &set->validators[kl_valset_leader(set, h->epoch, h->view)];
     return kl_randao_verify(h->randao_proof, set->scheme, leader->randao_key, &domain, h->epoch,
@@ -70,7 +64,10 @@ kl_rule kl_bft_judge(const struct kl_chain *chain, const kl_bft_parent *parent,
         return KL_RULE_CONSENSUS_PARENT_ROOT;
     if (block->withdrawal_count)
         return KL_RULE_CONSENSUS_WITHDRAWALS;
-    return judge_randao(chain, parent, header, consensus);
+    kl_hash mix = kl_randao_mix(&above->mix_hash, consensus->randao_proof);
+    if (!kl_hash_eq(&header->mix_hash, &mix))
+        return KL_RULE_CONSENSUS_MIX;
+    return parent->set ? kl_bft_judge_share(chain, parent->set, consensus) : KL_RULE_NONE;
 }
 
 kl_rule kl_bft_judge_hash(const kl_header *header, kl_span consensus)

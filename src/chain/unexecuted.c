@@ -204,11 +204,81 @@ kl_status kl_chain_judge_unexecuted(struct kl_chain *chain, u64 end, struct kl_r
     kl_status status = KL_OK;
     kl_arena_init(&roll->records, KL_STEP_ARENA);
     u64 version = KL_MAX(kl_seglog_first(chain->ledger), (u64)1);
+    if (version == 1 && kl_chain_votes(chain))
+        j.epoch = kl_epoch_ref(chain->first_epoch);
     for (; version < end && status == KL_OK; version++) {
         status = judge_one(&j, version);
         roll->unexecuted += status == KL_OK;
     }
     kl_epoch_unref(j.epoch);
     kl_arena_done(&roll->records);
+    return status;
+}
+
+/* Number of the block in a record that has been judged. */
+static kl_status read_number(struct kl_chain *chain, u64 version, struct kl_roll *roll,
+                             kl_record *record, u64 *out)
+{
+    kl_header header;
+    KL_TRY(kl_seglog_read(chain->ledger, version, &roll->records, record, &roll->ledger));
+    roll->bad_version = version;
+    roll->bad_rule = kl_record_header(record->kind, record->payload, &header);
+    roll->bad_block = *out = header.number;
+    return roll->bad_rule == KL_RULE_NONE ? KL_OK : KL_CORRUPT;
+}
+
+static kl_rule judge_record(const struct kl_chain *chain, const kl_record *record,
+                            const kl_valset *set)
+{
+    kl_block_record parts;
+    kl_block block;
+    kl_consensus_header h;
+    KL_JUDGE(kl_record_header(record->kind, record->payload, &block.header));
+    KL_JUDGE(kl_record_block(record->kind, record->payload, &parts));
+    KL_JUDGE(kl_consensus_header_decode(&h, parts.consensus));
+    block.hash = parts.hash;
+    KL_JUDGE(kl_bft_judge_share(chain, set, &h));
+    return kl_bft_judge_final(chain, &block, &h, set, parts.finalization);
+}
+
+/* The set of the epoch of block number, as the chain's state has it. */
+static kl_status load_epoch(struct kl_chain *chain, u64 number, struct kl_arena *arena,
+                            struct kl_epoch **out)
+{
+    struct kl_view *view;
+    KL_TRY(kl_state_view(chain->state, NULL, &view));
+    kl_status status = kl_epoch_load(out, chain, view, kl_epoch_of(&chain->spec, number), arena);
+    kl_view_close(view);
+    return status;
+}
+
+static kl_status judge_epoch(struct kl_chain *chain, u64 end, struct kl_roll *roll,
+                             struct kl_epoch **epoch)
+{
+    u64 number = 0;
+    for (u64 version = kl_seglog_first(chain->ledger); version < end; version++) {
+        kl_record record;
+        kl_arena_reset(&roll->records, KL_RECORD_LIMIT);
+        KL_TRY(read_number(chain, version, roll, &record, &number));
+        if (!*epoch)
+            KL_TRY(load_epoch(chain, number, &roll->records, epoch));
+        if (number > (*epoch)->last_height)
+            return KL_OK;
+        roll->bad_rule = judge_record(chain, &record, &(*epoch)->set);
+        if (roll->bad_rule != KL_RULE_NONE)
+            return KL_CORRUPT;
+    }
+    return KL_OK;
+}
+
+kl_status kl_chain_judge_signatures(struct kl_chain *chain, u64 end, struct kl_roll *roll)
+{
+    struct kl_epoch *epoch = NULL;
+    if (!kl_chain_votes(chain) || kl_seglog_first(chain->ledger) <= 1)
+        return KL_OK;
+    kl_arena_init(&roll->records, KL_STEP_ARENA);
+    kl_status status = judge_epoch(chain, end, roll, &epoch);
+    kl_arena_done(&roll->records);
+    kl_epoch_unref(epoch);
     return status;
 }

@@ -146,6 +146,8 @@ static kl_status run(struct verify *v)
         status = kl_chain_judge_unexecuted(v->chain, start.checkpoint.version + 1, &v->roll);
     if (status == KL_OK)
         status = open_scratch(v, &start);
+    if (status == KL_OK && start.from_checkpoint)
+        status = kl_chain_judge_signatures(v->chain, start.checkpoint.version + 1, &v->roll);
     if (status == KL_OK)
         status = kl_chain_roll(v->chain, &v->roll);
     return conclude(v, status);
