@@ -3,7 +3,8 @@
  *     --seed N    of the first test (1)
  *     --file F    the tests of this file instead, known faults of EthereumJS not excused: what
  *                 `keel fuzz shrink --judge` wants
- *     --cases N   about how many, of all forks together (480): a test has up to a dozen */
+ *     --cases N   about how many, of all forks together (480): a test has up to a dozen
+ *     --forks F   which ones, between commas (osaka,prague,cancun,shanghai) */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -13,6 +14,9 @@ import { output } from "./lib/tool.ts";
 
 const FORKS = ["osaka", "prague", "cancun", "shanghai"];
 const CASES_PER_TEST = 6;
+/* Under these a refused transaction leaves an empty account of the coinbase or nothing at all, as the
+ * one who runs the test likes it; the official tests have nothing. */
+const EMPTY_STAYS = ["Frontier", "Homestead", "EIP150"];
 
 /* How many cases differ for which fault of EthereumJS. */
 const known = new Map<string, number>();
@@ -24,6 +28,9 @@ async function judge(name: string, test: StateTest, excuse: boolean): Promise<{ 
         for (const [i, post] of posts.entries()) {
             const got = await runState(test, fork, post.txbytes);
             cases++;
+            if (EMPTY_STAYS.includes(fork) && got.refused !== undefined && post.expectException !== undefined) {
+                continue;
+            }
             if (got.root !== post.hash || got.logs !== post.logs || (got.refused !== undefined) !== (post.expectException !== undefined)) {
                 const faults = new Faults();
                 await runState(test, fork, post.txbytes, faults);
@@ -66,7 +73,8 @@ await theme("fuzz", {
     limit_ms: 24 * 3600_000,
 }, async (t) => {
     const seed = Number(t.args.get("seed") ?? "1");
-    const count = Math.ceil(Number(t.args.get("cases") ?? "480") / FORKS.length / CASES_PER_TEST);
+    const forks = t.args.get("forks")?.split(",") ?? FORKS;
+    const count = Math.ceil(Number(t.args.get("cases") ?? "480") / forks.length / CASES_PER_TEST);
     const file = t.args.get("file");
     let cases = 0;
     if (file !== undefined) {
@@ -74,7 +82,7 @@ await theme("fuzz", {
             cases += await judgeFiles([file], false);
         });
     }
-    for (const fork of file === undefined ? FORKS : []) {
+    for (const fork of file === undefined ? forks : []) {
         await t.test(`${count} tests under ${fork}`, async () => {
             cases += await judgeFork(t, fork, seed, count);
         }, 6 * 3600_000);

@@ -51,8 +51,13 @@ const kzg: KZG = {
     verifyCellKzgProofBatch: none,
 };
 
+/* Its names of forks that the fixtures call otherwise. */
+const names: Record<string, string> = {
+    Frontier: "chainstart", EIP150: "tangerineWhistle", EIP158: "spuriousDragon", ConstantinopleFix: "petersburg",
+};
+
 export const rulesOf = (fork: string, chainId = 1): Common =>
-    new Common({ chain: { ...Mainnet, chainId }, hardfork: fork.toLowerCase(), customCrypto: { kzg } });
+    new Common({ chain: { ...Mainnet, chainId }, hardfork: names[fork] ?? fork.toLowerCase(), customCrypto: { kzg } });
 
 const keccak = (bytes: Uint8Array): Uint8Array => hexToBytes(keccak256(bytes) as Hex);
 
@@ -108,8 +113,10 @@ function blockOf(common: Common, env: StateTest["env"]): Block {
             gasLimit: BigInt(env["currentGasLimit"] as Hex),
             number: BigInt(env["currentNumber"] as Hex),
             timestamp: BigInt(env["currentTimestamp"] as Hex),
-            baseFeePerGas: BigInt(env["currentBaseFee"] as Hex),
-            mixHash: env["currentRandom"] as Hex,
+            ...(env["currentBaseFee"] === undefined ? {} : { baseFeePerGas: BigInt(env["currentBaseFee"]) }),
+            ...(env["currentRandom"] === undefined
+                ? { difficulty: BigInt(env["currentDifficulty"] as Hex) }
+                : { mixHash: env["currentRandom"] }),
             ...(env["currentExcessBlobGas"] === undefined ? {} : { excessBlobGas: BigInt(env["currentExcessBlobGas"]) }),
         },
     }, { common, skipConsensusFormatValidation: true });
