@@ -121,6 +121,8 @@ static int parse(struct t8n *t, int argc, char **argv)
          .into = &t->trace.options.no_stack},
         {KL_OPTION_FLAG, "--trace.returndata", .help = "with return data",
          .into = &t->trace.options.return_data},
+        {KL_OPTION_FLAG, "--trace.callframes", .help = "with a line where a call begins",
+         .into = &t->trace.options.frames},
     };
     const kl_usage usage = {.command = "t8n",
                             .arguments = "",

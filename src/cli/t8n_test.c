@@ -67,14 +67,16 @@ static void check_same(const char *got, const char *name, const char *file)
 static const struct known {
     const char *name, *fork, *reward;
     usize traces; /* how many are expected; 0: none were made */
+    const char *more;
 } known[] = {
-    {"frontier", "Frontier", "5000000000000000000", 0},
-    {"london", "London", "2000000000000000000", 0},
-    {"cancun", "Cancun", "-1", 0},
-    {"osaka", "Osaka", "0", 4},
-    {"bpo3", "BPO2ToBPO3AtTime15k", "0", 0},
-    {"bpo4", "BPO3ToBPO4AtTime15k", "0", 0},
-    {"faults", "Osaka", "0", 4}, /* instructions that end their frames, in every way there is */
+    {"frontier", "Frontier", "5000000000000000000", 0, ""},
+    {"london", "London", "2000000000000000000", 0, ""},
+    {"cancun", "Cancun", "-1", 0, ""},
+    {"osaka", "Osaka", "0", 4, ""},
+    {"bpo3", "BPO2ToBPO3AtTime15k", "0", 0, ""},
+    {"bpo4", "BPO3ToBPO4AtTime15k", "0", 0, ""},
+    {"faults", "Osaka", "0", 4, ""}, /* instructions that end their frames, in every way there is */
+    {"frames", "Osaka", "0", 2, " --trace.callframes"}, /* every way to begin one */
 };
 
 static int run_known(const struct known *k, const char *txs, const char *more)
@@ -136,7 +138,8 @@ KL_TEST(t8n_traces_what_geth_traces)
         struct traces traces = {.name = known[i].name};
         if (!known[i].traces)
             continue;
-        const char *more = " --trace --trace.memory --trace.returndata";
+        char more[200];
+        snprintf(more, sizeof more, " --trace --trace.memory --trace.returndata%s", known[i].more);
         CHECK_U64(run_known(&known[i], path_of(known[i].name, "txs.json"), more), 0);
         CHECK_U64(kl_test_files("out/a", ".jsonl", check_trace, &traces), known[i].traces);
         CHECK_U64(traces.count, known[i].traces);

@@ -112,6 +112,36 @@ static void put_digits(struct kl_trace_json *trace, struct kl_json_out *out, kl_
     kl_json_put_raw(out, kl_buf_view(&trace->text));
 }
 
+/* A frame's beginning; its input is part of all memory. */
+static void on_enter(struct kl_tracer *tracer, const kl_trace_call *call)
+{
+    static const char *const types[] = {
+        [KL_CALL] = "CALL",
+        [KL_CALLCODE] = "CALLCODE",
+        [KL_DELEGATECALL] = "DELEGATECALL",
+        [KL_STATICCALL] = "STATICCALL",
+        [KL_CREATE] = "CREATE",
+        [KL_CREATE2] = "CREATE2",
+        [KL_SELFDESTRUCT] = "SELFDESTRUCT",
+    };
+    struct kl_trace_json *trace = of(tracer);
+    flush(trace);
+    struct kl_json_out out = kl_json_out_to(&trace->line);
+    kl_json_put_object(&out);
+    kl_json_add_data(&out, "from", kl_address_span(&call->from));
+    kl_json_add_data(&out, "to", kl_address_span(&call->code_address));
+    put_bytes(&out, "input", trace->options.memory ? call->input : KL_SPAN_NONE);
+    kl_json_add_quantity(&out, "gas", call->gas);
+    if (call->kind == KL_STATICCALL)
+        kl_json_add_null(&out, "value");
+    else
+        kl_json_add_quantity_u256(&out, "value", call->value);
+    kl_json_add_text(&out, "type", types[call->kind]);
+    kl_json_put_object_end(&out);
+    kl_buf_str(&trace->line, "\n");
+    flush(trace);
+}
+
 static void on_leave(struct kl_tracer *tracer, KL_UNUSED const kl_trace_call *call,
                      const kl_trace_end *end)
 {
@@ -132,10 +162,13 @@ static void on_leave(struct kl_tracer *tracer, KL_UNUSED const kl_trace_call *ca
 
 void kl_trace_json_init(struct kl_trace_json *trace, FILE *out, kl_trace_json_options options)
 {
-    *trace = (struct kl_trace_json){
-        .tracer = {.step = on_step, .fault = on_fault, .leave = on_leave, .want_memory = true},
-        .options = options,
-        .out = out};
+    *trace = (struct kl_trace_json){.tracer = {.step = on_step,
+                                               .fault = on_fault,
+                                               .enter = options.frames ? on_enter : NULL,
+                                               .leave = on_leave,
+                                               .want_memory = true},
+                                    .options = options,
+                                    .out = out};
     kl_buf_init(&trace->line, LINE_MAX_BYTES);
     kl_buf_init(&trace->text, LINE_MAX_BYTES);
 }

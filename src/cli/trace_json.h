@@ -12,6 +12,7 @@ typedef struct kl_trace_json_options {
     bool memory;      /* all of memory, beside its size */
     bool no_stack;    /* null for the stack */
     bool return_data; /* what the last call gave back */
+    bool frames;      /* a line more at the beginning of each call, creation and SELFDESTRUCT */
 } kl_trace_json_options;
 
 struct kl_trace_json {
