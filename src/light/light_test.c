@@ -1,4 +1,6 @@
 #include "base/test.h"
+#include "codec/rlp.h"
+#include "crypto/keccak.h"
 #include "light/light_rig_priv.h"
 
 static const u8 schemes[] = {KL_SCHEME_SECP256K1, KL_SCHEME_BLS12_381};
@@ -299,4 +301,58 @@ KL_TEST(light_memory_runs_out)
     kl_arena_done(&none);
     kl_buf_done(&text);
     light_rig_free(rig);
+}
+
+/* A trie of one leaf. */
+static kl_span one_leaf(u8 room[256], kl_hash *root, kl_span key, kl_span value)
+{
+    kl_hash hash = kl_keccak256(key);
+    u8 prefix[33] = {0x20};
+    memcpy(prefix + 1, hash.b, sizeof hash.b);
+    kl_out out = kl_out_of(room, 256);
+    kl_rlp_mark list = kl_rlp_put_begin(&out);
+    kl_rlp_put_bytes(&out, KL_SPAN_OF(prefix));
+    kl_rlp_put_bytes(&out, value);
+    kl_rlp_put_end(&out, list);
+    *root = kl_keccak256(kl_out_done(&out));
+    return kl_out_done(&out);
+}
+
+/* What no honest state holds is not believed even where a trie proves it. */
+KL_TEST(light_leaves_that_are_nothing)
+{
+    static const struct {
+        const char *leaf;
+        u64 value;
+        kl_rule rule;
+    } slots[] = {
+        {"05", 5, KL_RULE_NONE},        {"05", 6, KL_RULE_LIGHT_SLOT},
+        {"8180", 128, KL_RULE_NONE},    {"80", 0, KL_RULE_LIGHT_SLOT},
+        {"00", 0, KL_RULE_RLP_INTEGER}, {"0102", 1, KL_RULE_LIGHT_SLOT},
+        {"c105", 5, KL_RULE_RLP_KIND},
+    };
+    kl_light_account account = {.claim = kl_account_none()};
+    kl_hash root;
+    usize at;
+    bool exists;
+    u8 room[256], slot_room[256], encoded[KL_ACCOUNT_RLP_MAX];
+    kl_span key = KL_SPAN_OF(account.address);
+    for (usize i = 0; i < KL_COUNT_OF(slots); i++) {
+        static const u8 zero[32];
+        kl_hash *storage = &account.claim.storage_root;
+        kl_span node = one_leaf(slot_room, storage, KL_SPAN_OF(zero), kl_test_hex(slots[i].leaf));
+        kl_light_slot slot = {.value = kl_u256_of(slots[i].value), .nodes = &node, .node_count = 1};
+        kl_out out = kl_out_of(encoded, sizeof encoded);
+        kl_account_encode(&out, &account.claim);
+        kl_span top = one_leaf(room, &root, key, kl_out_done(&out));
+        account.nodes = &top;
+        account.node_count = account.slot_count = 1;
+        account.slots = &slot;
+        CHECK_RULE(kl_light_prove(&exists, &account, &root, &at), slots[i].rule);
+        CHECK(slots[i].rule != KL_RULE_NONE ? at == 0 : exists);
+    }
+    kl_span top = one_leaf(room, &root, key, kl_test_hex("c20105"));
+    account.nodes = &top;
+    account.slot_count = 0;
+    CHECK_RULE(kl_light_prove(&exists, &account, &root, &at), KL_RULE_RLP_COUNT);
 }
