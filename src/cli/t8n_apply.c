@@ -200,6 +200,9 @@ static bool try_tx(struct job *job, usize index, const kl_t8n_tx *entry)
     if (!run_tx(job, tx, &result, &broken))
         return false;
     job->tried++;
+    if (broken == KL_RULE_BLOCK_DEPOSIT) /* the block is bad, as a whole */
+        return kl_t8n_blame(job->fault, KL_T8N_EVM, "could not process requests: %s",
+                            kl_rule_text(broken));
     if (broken != KL_RULE_NONE)
         return reject_by_rule(job, index, tx, broken);
     const struct hashes *hashes = &job->m->hashes;

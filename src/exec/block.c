@@ -68,7 +68,6 @@ kl_status kl_exec_enter(struct kl_exec *exec, const kl_exec_block *block)
     const kl_header *header = block->header;
     kl_arena_reset(&exec->arena, ARENA_KEPT);
     kl_buf_clear(&exec->deposits);
-    exec->bad_deposit = false;
     exec->gas_used = exec->blob_gas_used = 0;
     exec->spec = block->spec;
     exec->header = header;

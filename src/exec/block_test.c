@@ -165,9 +165,15 @@ static kl_rule deposit(const u8 *event, usize len, kl_exec_outcome *out, struct 
     kl_tx tx = test_tx(&w, KL_TX_LEGACY, ALICE, 0);
     tx.to = w.spec.deposit_contract;
     tx.data = kl_span_of(event, len);
-    test_run(&w, &tx);
-    kl_rule broken = end(&w, out);
-    if (broken == KL_RULE_NONE && out->request_count)
+    u64 balance = test_balance(&w, ALICE);
+    kl_rule broken = test_refused(&w, &tx);
+    if (broken != KL_RULE_NONE) { /* it has left no trace */
+        CHECK_U64(test_balance(&w, ALICE), balance);
+        CHECK(test_look(&w, ALICE)->now.nonce == 0 && kl_exec_gas_used(w.exec) == 0);
+    }
+    CHECK_RULE(end(&w, out), KL_RULE_NONE);
+    CHECK(out->request_count == (broken == KL_RULE_NONE));
+    if (out->request_count)
         kl_buf_span(first, out->requests[0]);
     test_world_done(&w);
     return broken;
@@ -190,7 +196,7 @@ KL_TEST(block_reads_deposits_from_logs)
     kl_buf_done(&got);
 }
 
-KL_TEST(block_is_bad_when_a_deposit_has_another_layout)
+KL_TEST(block_refuses_what_deposits_in_another_layout)
 {
     kl_exec_outcome out;
     u8 event[577];

@@ -71,7 +71,8 @@ typedef struct kl_tx_result {
 } kl_tx_result;
 
 /* Applies tx, which must have its sender.  *broken names the rule that keeps it out of this block
- * (TX_NONCE_LOW, TX_FUNDS, BLOCK_GAS …), nothing has changed then; KL_RULE_NONE: it is in the
+ * (TX_NONCE_LOW, TX_FUNDS, BLOCK_GAS …, or BLOCK_DEPOSIT: it ran, and what it logged no block can
+ * hold [EIP-6110]), nothing has changed then; KL_RULE_NONE: it is in the
  * block. tracer may be NULL. */
 KL_MUST_USE kl_status kl_exec_tx(struct kl_exec *exec, const kl_tx *tx, struct kl_tracer *tracer,
                                  kl_tx_result *out, kl_rule *broken);
@@ -92,7 +93,7 @@ typedef struct kl_exec_outcome {
 bool kl_exec_is_needed(const kl_address *contract);
 
 /* Pays ommers and coinbase (before Paris), credits withdrawals, collects requests.  *broken: a
- * system contract is missing or fails, or a deposit log is malformed. */
+ * system contract is missing or fails. */
 KL_MUST_USE kl_status kl_exec_end(struct kl_exec *exec, const kl_header *ommers, usize ommer_count,
                                   const kl_withdrawal *withdrawals, usize withdrawal_count,
                                   kl_exec_outcome *out, kl_rule *broken);

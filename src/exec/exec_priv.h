@@ -26,7 +26,6 @@ struct kl_exec {
     u64 blob_gas_limit;
     u64 gas_used, blob_gas_used;
     struct kl_buf deposits; /* request data of type 0 so far [EIP-6110] */
-    bool bad_deposit;
 };
 
 /* Gas units and wei that a transaction's price is made of. */
@@ -51,9 +50,10 @@ KL_MUST_USE kl_status kl_exec_authorize(struct kl_exec *exec, const kl_tx *tx, u
 /* True, and *target set, when code is a delegation designator. */
 KL_MUST_USE bool kl_delegation(kl_address *target, kl_span code);
 
-/* request.c: collects deposits from a transaction's logs; makes the list at the end of a block. */
+/* request.c: collects deposits from a transaction's logs; makes the list at the end of a block.
+ * *broken: BLOCK_DEPOSIT, and none of them is collected. */
 KL_MUST_USE kl_status kl_exec_collect_deposits(struct kl_exec *exec, const kl_log_entry *logs,
-                                               usize count);
+                                               usize count, kl_rule *broken);
 KL_MUST_USE kl_status kl_exec_requests(struct kl_exec *exec, kl_exec_outcome *out, kl_rule *broken);
 
 /* dao.c: moves the DAO's balances [EIP-779]. */

@@ -42,8 +42,11 @@ static bool decode_deposit(u8 out[DEPOSIT_LEN], kl_span data)
     return true;
 }
 
-kl_status kl_exec_collect_deposits(struct kl_exec *exec, const kl_log_entry *logs, usize count)
+kl_status kl_exec_collect_deposits(struct kl_exec *exec, const kl_log_entry *logs, usize count,
+                                   kl_rule *broken)
 {
+    usize before = exec->deposits.len;
+    *broken = KL_RULE_NONE;
     if (exec->block.fork < KL_PRAGUE)
         return KL_OK;
     for (usize i = 0; i < count; i++) {
@@ -51,10 +54,12 @@ kl_status kl_exec_collect_deposits(struct kl_exec *exec, const kl_log_entry *log
             logs[i].topic_count == 0 || !kl_hash_eq(&logs[i].topics[0], &deposit_event))
             continue;
         u8 deposit[DEPOSIT_LEN];
-        if (decode_deposit(deposit, logs[i].data))
-            kl_buf_bytes(&exec->deposits, deposit, sizeof deposit);
-        else
-            exec->bad_deposit = true;
+        if (!decode_deposit(deposit, logs[i].data)) {
+            exec->deposits.len = before;
+            *broken = KL_RULE_BLOCK_DEPOSIT;
+            return KL_OK;
+        }
+        kl_buf_bytes(&exec->deposits, deposit, sizeof deposit);
     }
     return exec->deposits.failed ? KL_NOMEM : KL_OK;
 }
@@ -99,8 +104,6 @@ kl_status kl_exec_requests(struct kl_exec *exec, kl_exec_outcome *out, kl_rule *
     kl_span *list = KL_TAKE(&exec->arena, kl_span, REQUEST_TYPES);
     if (!list)
         return KL_NOMEM;
-    if (exec->bad_deposit)
-        *broken = KL_RULE_BLOCK_DEPOSIT;
     for (u8 type = 0; type < REQUEST_TYPES && *broken == KL_RULE_NONE; type++) {
         kl_span data = KL_SPAN_NONE;
         KL_TRY(request_data(exec, type, &data, broken));

@@ -48,10 +48,13 @@ int LLVMFuzzerTestOneInput(const u8 *bytes, usize len)
     };
     entry.topics[0].b[0] ^= bytes[0] & 4;
     entry.address.b[0] ^= bytes[0] & 8;
-    KL_ASSERT(kl_exec_collect_deposits(&exec, &entry, 1) == KL_OK);
+    kl_rule broken;
+    KL_ASSERT(kl_exec_collect_deposits(&exec, &entry, 1, &broken) == KL_OK);
     kl_span request = kl_buf_view(&exec.deposits);
-    KL_ASSERT(!(bytes[0] & 15) || (request.len == 0 && !exec.bad_deposit));
-    KL_ASSERT((bytes[0] & 15) || exec.bad_deposit == (request.len == 0));
+    bool bad = broken == KL_RULE_BLOCK_DEPOSIT;
+    KL_ASSERT(bad || broken == KL_RULE_NONE);
+    KL_ASSERT(!(bytes[0] & 15) || (request.len == 0 && !bad));
+    KL_ASSERT((bytes[0] & 15) || bad == (request.len == 0));
     if (request.len) {
         u8 again[EVENT_LEN];
         KL_ASSERT(entry.data.len == EVENT_LEN);

@@ -164,10 +164,11 @@ static kl_status apply(struct kl_exec *exec, struct apply *a, struct kl_tracer *
         .type = tx->type, .success = a->run.halt == KL_HALT_NONE, .gas_used = gas_used};
     KL_TRY(take_logs(exec, &out->receipt));
     kl_bloom_add_logs(&out->receipt.bloom, out->receipt.logs, out->receipt.log_count);
-    return kl_journal_end_tx(exec->journal, kl_exec_clears_empty(exec));
+    return KL_OK;
 }
 
-/* Judges tx and, when nothing is broken, applies it. */
+/* Judges tx and, when nothing is broken, applies it.  A malformed deposit shows only when it has
+ * run: no block can hold such a transaction [EIP-6110], so all of it is undone. */
 static kl_status judge_and_apply(struct kl_exec *exec, struct apply *a, struct kl_tracer *tracer,
                                  kl_tx_result *out, kl_rule *broken)
 {
@@ -178,7 +179,17 @@ static kl_status judge_and_apply(struct kl_exec *exec, struct apply *a, struct k
     if (rule == KL_RULE_NONE) {
         a->price = a->mode.free ? a->tx->max_fee : kl_tx_gas_price(a->tx, exec->block.base_fee);
         kl_journal_begin_tx(exec->journal);
-        KL_TRY(apply(exec, a, tracer, out));
+        u32 before = kl_journal_snapshot(exec->journal);
+        kl_tx_result result;
+        KL_TRY(apply(exec, a, tracer, &result));
+        if (!a->mode.is_call)
+            KL_TRY(kl_exec_collect_deposits(exec, result.receipt.logs, result.receipt.log_count,
+                                            &rule));
+        if (rule != KL_RULE_NONE)
+            kl_journal_revert(exec->journal, before);
+        else
+            *out = result;
+        KL_TRY(kl_journal_end_tx(exec->journal, kl_exec_clears_empty(exec)));
     }
     *broken = rule;
     return KL_OK;
@@ -194,7 +205,7 @@ kl_status kl_exec_tx(struct kl_exec *exec, const kl_tx *tx, struct kl_tracer *tr
     exec->gas_used += out->gas_used;
     exec->blob_gas_used += tx->blob_count * KL_BLOB_GAS;
     out->receipt.cumulative_gas_used = exec->gas_used;
-    return kl_exec_collect_deposits(exec, out->receipt.logs, out->receipt.log_count);
+    return KL_OK;
 }
 
 kl_status kl_exec_call(struct kl_exec *exec, const kl_call *call, struct kl_tracer *tracer,
