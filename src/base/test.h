@@ -59,7 +59,8 @@ void kl_test_remove(const char *path);
 /* Gives back what kl_test_file holds; the harness calls it behind each test. */
 void kl_test_files_done(void);
 
-/* Runs body on such a thread; returns how many bytes of its stack it used, 0 under a sanitizer. */
+/* Runs body, which must not end the test, on such a thread; returns how many bytes of its stack it
+ * used, 0 under a sanitizer. */
 usize kl_test_on_stack(void (*body)(void *ctx), void *ctx);
 
 /* Says how many vectors of an official suite hold, for docs/conformance.md. */

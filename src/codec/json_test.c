@@ -435,6 +435,13 @@ KL_TEST(json_limits_are_kept)
                    depth > KL_JSON_DEPTH_MAX ? KL_RULE_JSON_DEPTH : KL_RULE_NONE);
     }
     CHECK_U64(at, KL_JSON_DEPTH_MAX);
+    static char hole[1 << 20]; /* a million open arrays, or objects */
+    memset(hole, '[', sizeof hole);
+    CHECK_RULE(parse(&json, kl_span_of(hole, sizeof hole), &at), KL_RULE_JSON_DEPTH);
+    CHECK_U64(at, KL_JSON_DEPTH_MAX);
+    for (usize i = 0; i + 5 <= sizeof hole; i += 5)
+        memcpy(hole + i, "{\"\":[", 5);
+    CHECK_RULE(parse(&json, kl_span_of(hole, sizeof hole), &at), KL_RULE_JSON_DEPTH);
     kl_span five = KL_SPAN_TEXT("[1,2,{\"a\":3}]");
     for (usize max = 0; max <= 7; max++) {
         CHECK_OK(kl_json_parse(&json, five, max, &arena, &broken, &at));

@@ -1,5 +1,5 @@
-/* modexp: base ^ exponent mod modulus over big-endian bytes [EIP-198].  Takes up to 64 KiB
- * of stack, inside GMP. */
+/* modexp: base ^ exponent mod modulus over big-endian bytes [EIP-198].  Takes up to 256
+ * KiB of stack, inside GMP, and up to 48 where lengths are at most 1,024 bytes [EIP-7823]. */
 #ifndef KL_CRYPTO_MODEXP_H
 #define KL_CRYPTO_MODEXP_H
 

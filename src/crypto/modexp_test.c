@@ -271,3 +271,42 @@ KL_TEST(modexp_precompile_vectors)
     run_vectors("PrecompileTests/geth/modexp_eip2565.json");
     run_vectors("PrecompileTests/geth/modexp_eip7883.json");
 }
+
+/* GMP puts what is shorter than 64 KiB on the stack, several of it at a time: most of all with
+ * moduli of about 30 kB, which forks before Osaka have gas for. */
+enum { STACK_PROMISED = 256 << 10, LONGEST = 1 << 16 };
+
+struct power {
+    kl_span base, exponent, modulus;
+    u8 *out;
+    kl_status status;
+};
+
+static void run_power(void *ctx)
+{
+    struct power *p = ctx;
+    p->status = kl_modexp_var(p->out, p->modulus.len, p->base, p->exponent, p->modulus);
+}
+
+KL_TEST(modexp_takes_as_much_stack_as_it_says)
+{
+    static u8 base[LONGEST], modulus[LONGEST], out[LONGEST];
+    static const u8 exponent[] = {0xa5, 0x81};
+    kl_rand_fill(seed, base, sizeof base);
+    usize most = 0;
+    for (usize i = 0; i < 60; i++) {
+        usize len = i < 30 ? 28000 + kl_rand_below(seed, 3000) : 1 + kl_rand_below(seed, LONGEST);
+        usize base_len = i % 3 ? 20000 + kl_rand_below(seed, 4000) : len;
+        usize zeros = i % 4 == 0 ? kl_rand_below(seed, len) : i % 4 == 1 ? 8 : 0; /* at the end */
+        kl_rand_fill(seed, modulus, len);
+        modulus[0] |= 1;
+        modulus[len - 1] |= 1;
+        if (zeros < len)
+            memset(modulus + len - zeros, 0, zeros);
+        struct power p = {kl_span_of(base, base_len), kl_span_of(exponent, 1 + i % 2),
+                          kl_span_of(modulus, len), out, KL_OK};
+        most = KL_MAX(most, kl_test_on_stack(run_power, &p));
+        CHECK_OK(p.status);
+    }
+    CHECK(most <= STACK_PROMISED && (KL_SANITIZED || most > 128 << 10));
+}

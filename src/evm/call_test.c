@@ -290,11 +290,11 @@ KL_TEST(call_static_reaches_down)
 }
 
 /* A contract that calls itself with all its gas and returns the depth it reached. */
-static kl_u256 depth_reached(kl_fork fork, u64 gas)
+static kl_u256 depth_reached(kl_fork fork, u8 instruction, u64 gas)
 {
     WORLD(w, fork);
     struct code c = {0};
-    call(&c, KL_OP_CALL, 0, &contract_address, 0, 0, 32);
+    call(&c, instruction, 0, &contract_address, 0, 0, 32);
     c.len -= 3; /* instead of the gas of 0: */
     op(&c, KL_OP_GAS);
     if (fork < KL_TANGERINE) {
@@ -302,7 +302,7 @@ static kl_u256 depth_reached(kl_fork fork, u64 gas)
         op(&c, KL_OP_SWAP1);
         op(&c, KL_OP_SUB);
     }
-    op(&c, KL_OP_CALL);
+    op(&c, instruction);
     op(&c, KL_OP_POP);
     OP(&c, MLOAD, 0);
     push(&c, 1);
@@ -315,9 +315,60 @@ static kl_u256 depth_reached(kl_fork fork, u64 gas)
 
 KL_TEST(call_depth_is_1024)
 {
-    CHECK_U64(depth_reached(KL_OSAKA, INT64_MAX).w[0], KL_EVM_DEPTH_MAX + 1);
-    CHECK_U64(depth_reached(KL_FRONTIER, 1u << 30).w[0], KL_EVM_DEPTH_MAX + 1);
-    CHECK(depth_reached(KL_OSAKA, 1000000).w[0] < 400); /* what one 64th each time leaves */
+    static const u8 kinds[] = {KL_OP_CALL, KL_OP_CALLCODE, KL_OP_DELEGATECALL, KL_OP_STATICCALL};
+    for (usize i = 0; i < sizeof kinds; i++) {
+        CHECK_U64(depth_reached(KL_OSAKA, kinds[i], INT64_MAX).w[0], KL_EVM_DEPTH_MAX + 1);
+        if (i < 2)
+            CHECK_U64(depth_reached(KL_FRONTIER, kinds[i], 1u << 30).w[0], KL_EVM_DEPTH_MAX + 1);
+    }
+    /* What one 64th each time leaves. */
+    CHECK(depth_reached(KL_OSAKA, KL_OP_CALL, 1000000).w[0] < 400);
+}
+
+/* Calls itself, each frame with so many bytes of memory, until gas, depth or the machine's limit
+ * ends it. */
+static kl_status spread_memory(struct world *w, u64 each, u64 gas)
+{
+    struct code c = {0};
+    OP(&c, MSTORE8, each - 1, 1);
+    call(&c, KL_OP_CALL, 0, &contract_address, 0, 0, 0);
+    c.len -= 3;
+    op(&c, KL_OP_GAS);
+    op(&c, KL_OP_CALL);
+    place(w, &contract_address, code_span(&c));
+    w->message.gas = gas;
+    return kl_evm_run(w->evm, &w->mock.host, &w->block, &w->tx, &w->message, NULL, &w->result);
+}
+
+/* Does a transaction with the most gas that there may be [EIP-7825] find more than limit bytes? */
+static bool finds_more_than(usize limit)
+{
+    WORLD(w, KL_OSAKA);
+    kl_evm_free(w->evm);
+    CHECK_OK(kl_evm_new(&w->evm, &(kl_evm_config){.memory_limit = limit}));
+    for (u64 each = 1 << 10; each <= 1 << 22; each += each / 8) {
+        kl_status status = spread_memory(w, each, 1 << 24);
+        CHECK(status == KL_OK || status == KL_LIMIT);
+        if (status == KL_LIMIT)
+            return true;
+    }
+    return false;
+}
+
+KL_TEST(call_memory_is_bounded_by_gas)
+{
+    CHECK(finds_more_than((usize)15 << 20));
+    CHECK(!finds_more_than((usize)17 << 20));
+}
+
+/* Where gas would pay for more, the run has no result, and the machine is as good as new. */
+KL_TEST(call_memory_has_an_absolute_cap)
+{
+    WORLD(w, KL_OSAKA);
+    CHECK(spread_memory(w, 1 << 20, INT64_MAX) == KL_LIMIT);
+    CHECK(w->evm->memory.size <= WORLD_MEMORY + (1 << 20));
+    CHECK_OK(spread_memory(w, 1 << 10, 1 << 20));
+    CHECK_HALT(w->result.halt, KL_HALT_NONE);
 }
 
 /* Memory one frame wrote must read as zero in the next one that lies there. */

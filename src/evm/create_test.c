@@ -298,13 +298,17 @@ KL_TEST(create_init_code_jumps_and_dies)
 }
 
 /* A contract that creates itself again and again with all its gas. */
-KL_TEST(create_depth_is_1024)
+static void check_depth(u8 instruction)
 {
     WORLD(w, KL_OSAKA);
     struct code c = {0};
     OP(&c, CODECOPY, 0, 0, 64);
+    if (instruction == KL_OP_CREATE2)
+        push(&c, 7);
     op(&c, KL_OP_CODESIZE);
-    OP(&c, CREATE, 0, 0);
+    push(&c, 0);
+    push(&c, 0);
+    op(&c, instruction);
     w->message.create = true;
     w->message.to = other_address;
     w->message.input = code_span(&c);
@@ -314,4 +318,10 @@ KL_TEST(create_depth_is_1024)
     for (u32 i = 0; i < w->mock.account_count; i++)
         made += w->mock.accounts[i].created;
     CHECK_U64(made, KL_EVM_DEPTH_MAX + 1);
+}
+
+KL_TEST(create_depth_is_1024)
+{
+    check_depth(KL_OP_CREATE);
+    check_depth(KL_OP_CREATE2);
 }

@@ -2,8 +2,9 @@
 
 #include "evm/evm_priv.h"
 
-/* What a machine keeps of its regions between runs: more than a transaction within EIP-7825's gas
- * can use of memory, so that no page of it is asked for twice. */
+/* What a machine keeps of its regions between runs, so that no page of it is asked for twice: as
+ * much memory as one frame can have within EIP-7825's gas, twice over.  A transaction that spreads
+ * memory over some hundred frames gets at 17 MiB. */
 #define KEEP_BYTES ((usize)8 << 20)
 
 /* Room for what precompiles return, and for what they compute with. */

@@ -21,6 +21,7 @@ struct trace_rig {
     struct kl_buf out;
     struct kl_json_out json;
     kl_tx_result result;
+    u64 gas;
 };
 
 static struct trace_rig *of(struct kl_state_reader *reader)
@@ -87,6 +88,7 @@ static void rig_open(struct trace_rig *rig, const char *params, const char *cons
         .reader = {.account = read_account, .slot = read_slot, .code = read_code},
         .hashes = {.get = no_hash},
         .clock = {.mono_ns = tick, .wall_ns = tick},
+        .gas = 200000,
     };
     param_rig_open(&rig->params, params);
     for (usize i = 0; i < CONTRACTS && codes[i]; i++) {
@@ -117,7 +119,7 @@ static bool trace(struct trace_rig *rig)
 {
     struct kl_rpc_call *call = &rig->params.call;
     kl_trace_plan plan;
-    kl_tx tx = {.has_to = true, .has_sender = true, .gas_limit = 200000};
+    kl_tx tx = {.has_to = true, .has_sender = true, .gas_limit = rig->gas};
     tx.to.b[18] = 0x0c;
     tx.to.b[19] = 1;
     tx.sender.b[19] = 0xff;
@@ -424,13 +426,14 @@ KL_TEST(trace_prestate_of_what_is_created)
                             "55f44e0e1fbacc07be711e8ec5f29cd89151c0f58c92ed53c\"}}}");
 }
 
-/* Calls itself until gas or depth ends it: deeper than a writer's nesting. */
+/* Calls itself as deep as calls go: deeper than a writer's nesting. */
 KL_TEST(trace_call_is_as_deep_as_calls_are)
 {
     static const char *const codes[CONTRACTS] = {"", "5f5f5f5f5f305af1"};
     static struct trace_rig room;
     struct trace_rig *rig = &room;
     rig_open(rig, "[{\"tracer\":\"callTracer\"}]", codes);
+    rig->gas = (u64)1 << 50;
     CHECK(trace(rig));
     usize depth = 0, deepest = 0, calls = 0;
     for (usize i = 0; i < rig->out.len; i++) {
@@ -439,7 +442,12 @@ KL_TEST(trace_call_is_as_deep_as_calls_are)
         deepest = KL_MAX(deepest, depth);
         depth -= rig->out.p[i] == '}';
     }
-    CHECK(depth == 0 && deepest == calls && calls > KL_JSON_DEPTH_MAX);
+    CHECK(depth == 0 && deepest == calls && deepest > KL_JSON_DEPTH_MAX);
+    CHECK_U64(calls, KL_EVM_DEPTH_MAX + 2); /* the last is the one that is too deep */
+    rig_close(rig);
+    rig_open(rig, "[{\"tracer\":\"prestateTracer\"}]", codes);
+    rig->gas = (u64)1 << 50;
+    CHECK(trace(rig));
     rig_close(rig);
 }
 

@@ -11,9 +11,9 @@ typedef struct kl_thread {
     pthread_t thread;
 } kl_thread;
 
-/* name: at most 15 bytes, static.  The stack has 1 MiB whatever the environment's limit is, which
- * is five times what the deepest callee (pairings, big modular powers) takes.  KL_LIMIT when the
- * system has no more threads. */
+/* name: at most 15 bytes, static.  The stack has 1 MiB whatever the environment's limit is; tests
+ * run all there is on 512 KiB, of which the deepest callee, a big modular power, takes half.
+ * KL_LIMIT when the system has no more threads. */
 KL_MUST_USE kl_status kl_thread_start(kl_thread *out, const char *name, void *(*body)(void *ctx),
                                       void *ctx);
 /* Waits until body has returned. */

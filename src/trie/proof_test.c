@@ -181,6 +181,43 @@ KL_TEST(proofs_are_the_twins_and_hold)
     }
 }
 
+/* The deepest trie that keys of 64 nibbles can make: one key leaves the path of another at each
+ * nibble, so that there is a branch at each.  Taking them all away again leaves nothing. */
+KL_TEST(proofs_of_the_deepest_trie)
+{
+    begin();
+    kl_hash deepest, root, empty;
+    u8 value[KL_TRIE_VALUE_MAX];
+    kl_rand_fill(seed, &deepest, sizeof deepest);
+    memset(value, 0x55, sizeof value);
+    for (pair_count = 0; pair_count <= 64; pair_count++) {
+        kl_hash key = deepest;
+        if (pair_count < 64)
+            key.b[pair_count / 2] ^= (u8)(pair_count % 2 ? 0x01 : 0x10);
+        twin_pair_set(&pairs[pair_count], kl_hash_span(&key), KL_SPAN_OF(value));
+    }
+    sort_pairs();
+    root = store_pairs();
+    CHECK_U64(pair_count, 65);
+    const kl_span *nodes;
+    kl_span found;
+    usize count;
+    CHECK_OK(kl_trie_prove(&nodes, &count, NULL, &deepest, &io.source, &arena));
+    CHECK_U64(count, 65); /* 64 branches and the leaf */
+    CHECK_RULE(kl_trie_check(&found, &root, kl_hash_span(&deepest), nodes, count), KL_RULE_NONE);
+    CHECK_SPAN(found, KL_SPAN_OF(value));
+    kl_trie_change *changes = KL_TAKE(&arena, kl_trie_change, pair_count);
+    CHECK(changes);
+    for (usize i = 0; i < pair_count; i++) {
+        changes[i] = (kl_trie_change){.key = key_of(&pairs[i])};
+        twin_put_leaf(&store, NULL, &changes[i].key, KL_SPAN_NONE);
+    }
+    kl_trie_update update = {.root = root, .changes = changes, .count = pair_count};
+    CHECK_OK(kl_trie_apply(&update, 1, &io.source, &io.sink, &arena, NULL));
+    CHECK_OK(kl_trie_map_root(&empty, NULL, 0, &arena));
+    CHECK_SPAN(kl_hash_span(&update.root), kl_hash_span(&empty));
+}
+
 /* Keys that end at branches, and that are longer or shorter than all others. */
 KL_TEST(proofs_hold_for_keys_of_any_length)
 {
