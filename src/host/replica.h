@@ -79,7 +79,8 @@ typedef struct kl_replica_report {
  * Fails like kl_chain_open and kl_bft_log_open.  Every lane is idle. */
 KL_MUST_USE kl_status kl_replica_open(struct kl_replica **out, const kl_replica_config *config,
                                       struct kl_progress *progress, kl_replica_report *report);
-/* No job is running or waiting (asserted); NULL is fine. */
+/* No job is running.  Those that wait are dropped, must not be run any more, and their done is not
+ * called: what a crash leaves, or a hurry.  NULL is fine. */
 void kl_replica_close(struct kl_replica *replica);
 
 /* Restores the engine from log and guard and starts it. */

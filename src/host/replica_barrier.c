@@ -1,0 +1,274 @@
+/* The durability barrier [DESIGN 7]: what justifies a vote goes to the consensus log, the vote's
+ * own record to the sign guard, both at once, each in batches: what comes while one batch is
+ * written makes the next.  Both lanes keep their order, so a barrier's end is the end of all before
+ * it. */
+#include <stdlib.h>
+
+#include "host/replica_priv.h"
+
+enum { GATHER_MAX = 64 }; /* certificates that wait for a barrier */
+
+static void embedded_drop(struct replica_work *work)
+{
+    (void)work; /* the replica's own */
+}
+
+/* --- the consensus log --- */
+
+static void clear_records(struct replica_record *list, usize *count)
+{
+    for (usize i = 0; i < *count; i++) {
+        free(list[i].signatures);
+        replica_body_unref(list[i].body);
+    }
+    *count = 0;
+}
+
+static kl_status write_batch(struct kl_replica *r, const struct replica_log *log)
+{
+    for (usize i = 0; i < log->batch_count; i++) {
+        const struct replica_record *record = &log->batch[i];
+        if (record->body)
+            KL_TRY(kl_bft_log_body(r->log, &record->body->hash, record->epoch, record->view,
+                                   kl_span_of(record->body->bytes, record->body->len)));
+        else
+            KL_TRY(kl_bft_log_certificate(r->log, &record->certificate));
+    }
+    if (log->batch_token || log->batch_mark)
+        KL_TRY(kl_bft_log_sync(r->log));
+    if (log->mend)
+        KL_TRY(kl_bft_log_mended(r->log));
+    return log->forget ? kl_bft_log_forget(r->log, log->floor.epoch, log->floor.view) : KL_OK;
+}
+
+static void log_run(struct kl_job *job)
+{
+    struct kl_replica *r = ((struct replica_work *)job)->replica;
+    r->to_log.status = write_batch(r, &r->to_log);
+}
+
+static void begin_log(struct kl_replica *r);
+
+static void log_finish(struct replica_work *work)
+{
+    struct kl_replica *r = work->replica;
+    struct replica_log *log = &r->to_log;
+    u64 token = log->batch_token;
+    u64 mark = log->batch_mark;
+    log->busy = log->forget = log->mend = false;
+    log->batch_token = log->batch_mark = 0;
+    clear_records(log->batch, &log->batch_count);
+    if (log->status != KL_OK) {
+        replica_fail(r, log->status, "the consensus log fails");
+        return;
+    }
+    begin_log(r);
+    if (token) {
+        r->token_done = token;
+        replica_tell(
+            r, &(kl_bft_event){.kind = KL_BFT_PERSISTED, .peer = KL_BFT_NO_PEER, .token = token});
+        replica_show(r);
+    }
+    if (mark) {
+        r->epoch_marked = mark;
+        replica_epoch_due(r);
+    }
+}
+
+/* Gives the next batch; with `due` also when it has no records. */
+static void give_log(struct kl_replica *r, bool due)
+{
+    struct replica_log *log = &r->to_log;
+    if (log->busy || r->broken != KL_OK ||
+        !(due || log->next_count || log->next_token || log->next_mark))
+        return;
+    struct replica_record *list = log->batch;
+    usize cap = log->batch_cap;
+    log->batch = log->next;
+    log->batch_count = log->next_count;
+    log->batch_cap = log->next_cap;
+    log->batch_token = log->next_token;
+    log->batch_mark = log->next_mark;
+    log->next = list;
+    log->next_cap = cap;
+    log->next_count = 0;
+    log->next_token = log->next_mark = 0;
+    log->busy = true;
+    replica_give(r, KL_LANE_LOG, &log->work, log_run, log_finish, embedded_drop);
+}
+
+static void begin_log(struct kl_replica *r)
+{
+    give_log(r, false);
+}
+
+static struct replica_record *record_room(struct kl_replica *r)
+{
+    struct replica_log *log = &r->to_log;
+    void *list = log->next;
+    bool room = replica_grow(&list, log->next_count, &log->next_cap, sizeof *log->next);
+    log->next = list;
+    if (!room)
+        replica_fail(r, KL_NOMEM, "out of memory");
+    return room && r->broken == KL_OK ? &log->next[log->next_count] : NULL;
+}
+
+void replica_persist(struct kl_replica *r, const kl_certificate *certificate)
+{
+    struct replica_record *record = record_room(r);
+    if (!record)
+        return;
+    *record = (struct replica_record){0};
+    if (!replica_certificate_copy(&record->certificate, &record->signatures, certificate)) {
+        replica_fail(r, KL_NOMEM, "out of memory");
+        return;
+    }
+    if (++r->to_log.next_count >= GATHER_MAX) /* else a barrier takes it along */
+        begin_log(r);
+}
+
+void replica_barrier(struct kl_replica *r, u64 token, const kl_proposal *with_body)
+{
+    if (with_body) {
+        const struct replica_candidate *c = replica_candidate_of(r, &with_body->block_hash);
+        bool in_log = kl_bft_log_has_body(r->log, &with_body->block_hash);
+        struct replica_record *record = in_log ? NULL : record_room(r);
+        bool is_final = with_body->height <= r->head->header.number;
+        KL_ASSERT(in_log || is_final || (c && c->body)); /* it was executed here */
+        if (record && c && c->body) {
+            *record = (struct replica_record){.body = replica_body_ref(c->body),
+                                              .epoch = with_body->epoch,
+                                              .view = with_body->view};
+            r->to_log.next_count++;
+        }
+    }
+    r->to_log.next_token = token;
+    begin_log(r);
+}
+
+void replica_log_mark(struct kl_replica *r, u64 epoch)
+{
+    r->to_log.next_mark = epoch;
+    begin_log(r);
+}
+
+void replica_log_forget(struct kl_replica *r, kl_guard_view floor)
+{
+    if (r->to_log.busy)
+        return; /* a later floor forgets more */
+    r->to_log.forget = true;
+    r->to_log.floor = floor;
+    give_log(r, true);
+}
+
+void replica_log_mend(struct kl_replica *r)
+{
+    if (r->to_log.busy)
+        return; /* at the next start it is damaged still, and watches again */
+    r->to_log.mend = true;
+    give_log(r, true);
+}
+
+/* --- the sign guard --- */
+
+static kl_status ask_all(struct kl_replica *r, struct replica_guard *guard)
+{
+    if (guard->raise)
+        kl_guard_raise(r->guard, guard->floor);
+    for (usize i = 0; i < guard->batch_count; i++)
+        KL_TRY(kl_guard_ask(r->guard, &guard->batch[i].subject, &guard->batch[i].broken));
+    KL_TRY(kl_guard_sync(r->guard));
+    for (usize i = 0; i < guard->batch_count; i++) {
+        struct replica_ask *ask = &guard->batch[i];
+        if (ask->broken == KL_RULE_NONE)
+            KL_TRY(kl_guard_sign(r->guard, &ask->vote, &ask->subject, ask->signer,
+                                 &r->config.vote_secret));
+    }
+    return KL_OK;
+}
+
+static void guard_run(struct kl_job *job)
+{
+    struct kl_replica *r = ((struct replica_work *)job)->replica;
+    r->to_guard.status = ask_all(r, &r->to_guard);
+}
+
+static void begin_guard(struct kl_replica *r);
+
+static void tell_signed(struct kl_replica *r, const struct replica_ask *ask)
+{
+    struct kl_replica_watch *watch = r->config.watch;
+    bool is_signed = ask->broken == KL_RULE_NONE;
+    if (is_signed && watch && watch->signs)
+        watch->signs(watch, &ask->vote);
+    replica_tell(r, &(kl_bft_event){.kind = is_signed ? KL_BFT_SIGNED : KL_BFT_SIGN_REFUSED,
+                                    .peer = KL_BFT_NO_PEER,
+                                    .vote = &ask->vote,
+                                    .subject = &ask->subject});
+}
+
+static void guard_finish(struct replica_work *work)
+{
+    struct kl_replica *r = work->replica;
+    struct replica_guard *guard = &r->to_guard;
+    guard->raise = false;
+    if (guard->status != KL_OK)
+        replica_fail(r, guard->status, "the sign guard fails");
+    for (usize i = 0; i < guard->batch_count && r->broken == KL_OK; i++)
+        tell_signed(r, &guard->batch[i]); /* what it asks for meanwhile makes the next batch */
+    guard->batch_count = 0;
+    guard->busy = false;
+    begin_guard(r);
+}
+
+static void begin_guard(struct kl_replica *r)
+{
+    struct replica_guard *guard = &r->to_guard;
+    if (guard->busy || r->broken != KL_OK || !r->guard || !(guard->next_count || guard->raise))
+        return;
+    struct replica_ask *list = guard->batch;
+    usize cap = guard->batch_cap;
+    guard->batch = guard->next;
+    guard->batch_count = guard->next_count;
+    guard->batch_cap = guard->next_cap;
+    guard->next = list;
+    guard->next_cap = cap;
+    guard->next_count = 0;
+    guard->busy = true;
+    replica_give(r, KL_LANE_GUARD, &guard->work, guard_run, guard_finish, embedded_drop);
+}
+
+void replica_sign(struct kl_replica *r, const kl_vote_subject *subject)
+{
+    struct replica_guard *guard = &r->to_guard;
+    if (!r->guard || r->broken != KL_OK)
+        return;
+    void *list = guard->next;
+    bool room = replica_grow(&list, guard->next_count, &guard->next_cap, sizeof *guard->next);
+    guard->next = list;
+    if (!room) {
+        replica_fail(r, KL_NOMEM, "out of memory");
+        return;
+    }
+    guard->next[guard->next_count++] = (struct replica_ask){.subject = *subject, .signer = r->self};
+    begin_guard(r);
+}
+
+void replica_guard_raise(struct kl_replica *r, kl_guard_view floor)
+{
+    if (!r->guard || r->to_guard.busy)
+        return; /* a later floor raises it further */
+    r->to_guard.raise = true;
+    r->to_guard.floor = floor;
+    begin_guard(r);
+}
+
+void replica_barrier_done(struct kl_replica *r)
+{
+    clear_records(r->to_log.batch, &r->to_log.batch_count);
+    clear_records(r->to_log.next, &r->to_log.next_count);
+    free(r->to_log.batch);
+    free(r->to_log.next);
+    free(r->to_guard.batch);
+    free(r->to_guard.next);
+}

@@ -1,0 +1,46 @@
+/* From one set of validators to the next: when an epoch's last block is durable in the ledger, and
+ * what made it final in the consensus log, since others will ask for that.  A ledger that was
+ * fetched may be several epochs ahead of the engine. */
+#include "host/replica_priv.h"
+
+static u32 place_of(const struct kl_replica *r, const kl_valset *set)
+{
+    for (u32 i = 0; i < set->count && r->has_key; i++)
+        if (memcmp(set->validators[i].key, r->key, r->scheme->key_len) == 0)
+            return i;
+    return KL_BFT_NOBODY;
+}
+
+kl_bft_epoch replica_epoch_of(struct kl_replica *r, const struct kl_tip *tip)
+{
+    const struct kl_epoch *epoch = tip->epoch;
+    return (kl_bft_epoch){
+        .epoch = epoch->number,
+        .set = &epoch->set,
+        .self = place_of(r, &epoch->set),
+        .last_height = epoch->last_height,
+        .floor = kl_tip_floor(tip),
+    };
+}
+
+void replica_epoch_due(struct kl_replica *r)
+{
+    u64 next = r->durable->epoch->number;
+    if (r->broken != KL_OK || next <= r->epoch->number)
+        return;
+    if (r->epoch_marked < next) {
+        if (r->epoch_asked < next) {
+            r->epoch_asked = next;
+            replica_log_mark(r, next);
+        }
+        return;
+    }
+    kl_bft_epoch epoch = replica_epoch_of(r, r->durable);
+    struct kl_epoch *before = r->epoch;
+    r->epoch = kl_epoch_ref(r->durable->epoch);
+    r->self = epoch.self;
+    r->branch_moved = true;
+    replica_tell(r, &(kl_bft_event){
+                        .kind = KL_BFT_NEXT_EPOCH, .peer = KL_BFT_NO_PEER, .epoch_config = &epoch});
+    kl_epoch_unref(before); /* the engine views the new one */
+}

@@ -1,0 +1,375 @@
+/* replica_priv: what the files of the replica share.
+ *
+ *   replica.c            opening, closing, starting; the engine's turn
+ *   replica_effect.c     what the engine asks for, one function an effect
+ *   replica_candidate.c  blocks that are proposed and not final
+ *   replica_tree.c       their tips, on the execution lane
+ *   replica_work.c       jobs that execute and build
+ *   replica_commit.c     blocks become final: append, write, show, sync, flush
+ *   replica_barrier.c    the consensus log and the sign guard
+ *   replica_pool.c       transactions
+ *   replica_peer.c       what peers say
+ *   replica_serve.c      what they ask for
+ *   replica_fetch.c      catching up by height
+ *   replica_epoch.c      from one set of validators to the next
+ *
+ * Two sides.  The replica's thread owns everything but what stands under "the execution lane's"
+ * below, which the jobs of that lane alone touch while any is out.  What a job needs it is given,
+ * what it finds it brings back. */
+#ifndef KL_HOST_REPLICA_PRIV_H
+#define KL_HOST_REPLICA_PRIV_H
+
+#include "base/map.h"
+#include "host/replica.h"
+
+#define NEVER UINT64_MAX
+
+enum {
+    REPLICA_ASKS_MAX = 4,      /* proposals that name one block, asked about at once */
+    REPLICA_SERVES_MAX = 4,    /* answers to one peer that are being read */
+    REPLICA_TX_FRAMES_MAX = 4, /* of one peer that are being looked at */
+    REPLICA_CERTIFICATES = 32, /* of the log for one request */
+    REPLICA_PROPOSED_MAX = 2,  /* bodies kept for one view on its leader's word */
+};
+#define REPLICA_BODIES_BYTES ((usize)256 << 20) /* of bodies that were not executed */
+#define REPLICA_LAG_BYTES    ((usize)512 << 20) /* unflushed state, above which building waits */
+
+/* A body, shared by candidates and jobs; never changed. */
+struct replica_body {
+    kl_refs refs;
+    kl_hash hash; /* of the block */
+    usize len;
+    u8 bytes[];
+};
+struct replica_body *replica_body_new(const kl_hash *hash, kl_span bytes); /* NULL: no memory */
+struct replica_body *replica_body_ref(struct replica_body *body);
+void replica_body_unref(struct replica_body *body); /* NULL is fine */
+
+/* The transactions of a block, in order of their hashes; shared like bodies. */
+typedef struct replica_tx {
+    kl_hash hash;
+    kl_address sender;
+} replica_tx;
+struct replica_txs {
+    kl_refs refs;
+    usize count;
+    replica_tx list[];
+};
+struct replica_txs *replica_txs_ref(struct replica_txs *txs);
+void replica_txs_unref(struct replica_txs *txs); /* NULL is fine */
+bool replica_txs_have(const struct replica_txs *txs, const kl_hash *hash);
+
+/* A sender as of a head. */
+typedef struct replica_fact {
+    kl_address sender;
+    kl_pool_facts facts;
+} replica_fact;
+
+/* A job with where it belongs; freed by drop, whether or not it was done. */
+struct replica_work {
+    struct kl_job job;
+    struct kl_replica *replica;
+    void (*finish)(struct replica_work *work); /* on the replica's thread */
+    void (*drop)(struct replica_work *work);
+    struct replica_work *before, *after; /* of all that are out */
+};
+
+typedef enum replica_state {
+    REPLICA_WAITS,   /* not executed; its body is here, in the log, or asked for */
+    REPLICA_RUNNING, /* being executed */
+    REPLICA_VALID,
+    REPLICA_INVALID,
+} replica_state;
+
+/* A block that is proposed and not final, or whose body is asked for. */
+struct replica_candidate {
+    kl_hash hash;
+    bool read;           /* its body was read: what follows is what its headers say; else what a
+                            proposal says of it */
+    kl_hash parent_hash; /* when read */
+    u64 height, epoch, view, time_ms;
+    struct replica_body *body; /* NULL: in the log, or nowhere here */
+    u32 source;                /* who brought the body */
+    bool wanted;               /* a body is asked for */
+    bool early, rouse;         /* valid and ahead of our clock; to be looked at again */
+    replica_state state;
+    struct replica_txs *txs; /* when VALID */
+    kl_proposal asks[REPLICA_ASKS_MAX];
+    u32 ask_count;
+    struct replica_candidate *next;
+};
+
+struct replica_answer {
+    kl_bft_event event;
+    kl_proposal proposal;
+};
+
+/* One thing for the consensus log: a certificate with its signatures behind it, or a body. */
+struct replica_record {
+    kl_certificate certificate;
+    u8 *signatures;
+    struct replica_body *body;
+    u64 epoch, view; /* of the body's proposal */
+};
+
+/* A batch for the consensus log, and the next one while it is written. */
+struct replica_log {
+    struct replica_work work;
+    bool busy;
+    kl_status status;
+    struct replica_record *batch, *next;
+    usize batch_count, batch_cap, next_count, next_cap;
+    u64 batch_token, next_token; /* 0: no barrier */
+    u64 batch_mark, next_mark;   /* an epoch whose beginning is to be durable; 0: none */
+    bool forget, mend;
+    kl_guard_view floor; /* with forget */
+};
+
+struct replica_ask {
+    kl_vote_subject subject;
+    u32 signer;
+    kl_rule broken;
+    kl_vote vote;
+};
+
+struct replica_guard {
+    struct replica_work work;
+    bool busy;
+    kl_status status;
+    struct replica_ask *batch, *next;
+    usize batch_count, batch_cap, next_count, next_cap;
+    bool raise;
+    kl_guard_view floor; /* with raise */
+};
+
+/* A block that is final. */
+struct replica_final {
+    kl_hash hash;
+    u64 height;
+    struct replica_txs *txs;
+    kl_certificate certificate; /* when signatures is not NULL */
+    u8 *signatures;
+    u64 token; /* the newest barrier when it became final */
+};
+
+struct replica_commits {
+    struct replica_work work;
+    bool busy;
+    struct replica_final *batch, *next;
+    usize batch_count, batch_cap, next_count, next_cap;
+    /* What came of it. */
+    kl_status status;
+    bool gap;            /* a block's tip is not here, or not on the head */
+    bool forked;         /* the ledger holds another block there */
+    struct kl_tip *head; /* the new one; NULL: it has not moved */
+    replica_fact *facts;
+    usize fact_count;
+};
+
+struct replica_peer {
+    bool connected;
+    u32 serves, tx_frames; /* being worked on */
+};
+
+struct kl_replica {
+    kl_replica_config config;
+    const kl_vote_scheme *scheme;
+    kl_vote_domain domain;
+    bool has_key;
+    u8 key[KL_VOTE_KEY_MAX];
+    struct kl_chain *chain;
+    struct kl_bft_log *log;
+    struct kl_guard *guard; /* the guard lane's; NULL: observe */
+    u64 rng;
+
+    /* The engine. */
+    void *room;
+    struct kl_simplex *engine;
+    kl_bft_effects effects;
+    struct kl_epoch *epoch; /* the engine's */
+    u32 self;
+    bool started, stepping, signing;
+    bool barred;    /* never signs in this life: the key is used elsewhere, the guard is older */
+    bool observing; /* until a block is final above observe_above */
+    kl_guard_view observe_above;
+    kl_status broken;
+    struct replica_answer *answers;
+    usize answer_count, answer_cap;
+    u64 engine_due_ns;
+
+    /* Candidates: by hash, and newest first. */
+    struct kl_map by_hash;
+    struct replica_candidate *candidates;
+    usize candidate_count, waiting_bytes;
+    u64 early_due_ns; /* when a block that is ahead of our clock may be looked at again */
+
+    /* The head: the newest block that was appended; and what of it is durable. */
+    struct kl_tip *head;
+    struct kl_tip *durable;
+    u64 epoch_asked, epoch_marked; /* the consensus log is durable up to where it begins */
+    u64 token_given, token_done;   /* of barriers */
+    u64 token_shown;               /* that must end before what is written may be shown */
+    bool syncing, flushing;
+    struct kl_tip *syncing_head;
+
+    struct replica_log to_log;
+    struct replica_guard to_guard;
+    struct replica_commits commits;
+
+    /* Transactions. */
+    struct kl_pool *pool;
+    struct kl_view *pool_view;
+    bool pending;      /* as the engine was told */
+    bool pool_grown;   /* something was added */
+    bool branch_moved; /* or what the notarized head holds has changed */
+
+    /* Peers. */
+    struct replica_peer peers[KL_REPLICA_PEERS_MAX];
+    struct kl_arena peer_arena;
+    struct kl_buf frame;
+    u64 status_height, status_sent_height, status_due_ns, status_sent_ns;
+
+    /* Catching up. */
+    struct kl_fetch *fetch;
+    struct kl_tip *fetch_tip; /* whose epoch's set the machine views */
+    bool taking;              /* blocks are being executed */
+    u64 fetch_due_ns;
+
+    struct replica_work *works; /* all that are out */
+    usize work_count;
+
+    /* The execution lane's. */
+    struct kl_exec *exec;
+    struct kl_run *run;
+    struct kl_map tips; /* tree nodes by hash: executed, above the head */
+    struct kl_arena run_arena;
+};
+
+/* replica.c */
+void replica_give(struct kl_replica *r, kl_lane lane, struct replica_work *work,
+                  void (*run)(struct kl_job *job), void (*finish)(struct replica_work *work),
+                  void (*drop)(struct replica_work *work));
+/* Tells the engine, now, or when it has been heard out. */
+void replica_tell(struct kl_replica *r, const kl_bft_event *event);
+void replica_alarm(struct kl_replica *r, const char *what);
+/* A disk failed, or what may not be: no more signatures and final blocks. */
+void replica_fail(struct kl_replica *r, kl_status status, const char *what);
+void replica_signing(struct kl_replica *r, bool on);
+u64 replica_now(const struct kl_replica *r);
+u64 replica_random(struct kl_replica *r, u64 below);
+/* What follows once an event has been dealt with: the engine hears of transactions, peers of our
+ * height. */
+void replica_settle(struct kl_replica *r);
+/* Room for one more of count items of a size in a list that grows; false: no memory. */
+bool replica_grow(void **list, usize count, usize *cap, usize size);
+/* A copy of a certificate with signatures of its own, which are *signatures; false: no memory. */
+bool replica_certificate_copy(kl_certificate *out, u8 **signatures,
+                              const kl_certificate *certificate);
+
+/* replica_effect.c */
+void replica_carry(struct kl_replica *r, const kl_bft_effect *effect);
+
+/* replica_candidate.c */
+struct replica_candidate *replica_candidate_of(const struct kl_replica *r, const kl_hash *hash);
+/* The candidate under a proposal's hash, made when it is not there; NULL: no memory. */
+struct replica_candidate *replica_candidate_for(struct kl_replica *r, const kl_proposal *proposal);
+/* Gives it its body, whose parts are those of `parts`; the reference is taken. */
+void replica_candidate_read(struct kl_replica *r, struct replica_candidate *c,
+                            struct replica_body *body, const kl_body *parts);
+/* The body turned out to be none of this block's. */
+void replica_candidate_unread(struct kl_replica *r, struct replica_candidate *c);
+/* Room for a body of len bytes that nobody has executed, for a view; evicts what is farther ahead.
+ */
+bool replica_candidate_room(struct kl_replica *r, usize len, u64 view);
+/* Bodies that are here for a view. */
+u32 replica_candidates_in(const struct kl_replica *r, u64 epoch, u64 view);
+/* Final are all blocks up to the head: what can no longer be goes. */
+void replica_candidates_prune(struct kl_replica *r);
+void replica_candidates_done(struct kl_replica *r);
+/* The engine asks for a verdict. */
+void replica_execute(struct kl_replica *r, const kl_proposal *proposal);
+/* A verdict can be given to everybody who waits for it. */
+void replica_candidate_answer(struct kl_replica *r, struct replica_candidate *c);
+/* Blocks that were ahead of our clock may not be any more. */
+void replica_early(struct kl_replica *r);
+/* A body is to be asked of a peer: that of the proposal, or of the nearest ancestor that lacks. */
+void replica_want_body(struct kl_replica *r, const kl_proposal *proposal, u32 peer);
+
+/* replica_tree.c: the execution lane's */
+struct kl_tip *replica_tip(struct kl_replica *r, const kl_hash *hash); /* borrowed; NULL */
+KL_MUST_USE kl_status replica_tip_add(struct kl_replica *r, struct kl_tip *tip);
+void replica_tips_prune(struct kl_replica *r, u64 height);
+void replica_tips_done(struct kl_replica *r);
+/* The transactions of a tip that has its record. */
+KL_MUST_USE kl_status replica_txs_of(struct kl_replica *r, const struct kl_tip *tip,
+                                     struct replica_txs **out);
+/* Whether the block's lists are those that its header binds: else somebody changed them. */
+KL_MUST_USE kl_status replica_is_of_header(struct kl_replica *r, const kl_body *parts, bool *is);
+/* What is known at the head of the senders of some blocks. */
+KL_MUST_USE kl_status replica_facts_at(struct kl_replica *r, struct kl_tip *head,
+                                       struct replica_txs *const *txs, usize count,
+                                       replica_fact **out, usize *out_count);
+
+/* replica_work.c */
+void replica_judge(struct kl_replica *r, struct replica_candidate *c);
+void replica_build(struct kl_replica *r, const kl_proposal *proposal);
+
+/* replica_commit.c */
+void replica_commit(struct kl_replica *r, const kl_proposal *proposal,
+                    const kl_certificate *certificate);
+/* Commits a final block and its ancestors if all are executed here; false: they are not. */
+bool replica_commit_branch(struct kl_replica *r, const kl_proposal *proposal,
+                           const kl_certificate *certificate);
+/* Blocks up to head are appended and written; facts are of the senders in them. */
+void replica_head_moved(struct kl_replica *r, struct kl_tip *head, const replica_fact *facts,
+                        usize fact_count, u64 token);
+void replica_show(struct kl_replica *r);
+void replica_commits_done(struct kl_replica *r);
+
+/* replica_barrier.c */
+void replica_persist(struct kl_replica *r, const kl_certificate *certificate);
+void replica_barrier(struct kl_replica *r, u64 token, const kl_proposal *with_body);
+/* Everything so far becomes durable; then replica_epoch_due. */
+void replica_log_mark(struct kl_replica *r, u64 epoch);
+void replica_log_forget(struct kl_replica *r, kl_guard_view floor);
+void replica_log_mend(struct kl_replica *r);
+void replica_sign(struct kl_replica *r, const kl_vote_subject *subject);
+void replica_guard_raise(struct kl_replica *r, kl_guard_view floor);
+void replica_barrier_done(struct kl_replica *r);
+
+/* replica_pool.c */
+KL_MUST_USE kl_status replica_pool_follow(struct kl_replica *r);
+u64 replica_gas_limit(const struct kl_replica *r, const kl_header *parent);
+void replica_pool_facts(struct kl_replica *r, const replica_fact *facts, usize count);
+void replica_pool_take(struct kl_replica *r, u32 peer, const kl_message *message);
+void replica_pool_send(struct kl_replica *r, u32 peer);
+void replica_pending(struct kl_replica *r);
+/* The branch from a block down to the head: its candidates' transactions; at most `most`. */
+usize replica_branch(const struct kl_replica *r, const kl_hash *from,
+                     const struct replica_txs **out, usize most);
+enum { REPLICA_BRANCH_MAX = 64 };
+
+/* replica_peer.c */
+void replica_send(struct kl_replica *r, u32 peer, const kl_message *message);
+/* A peer that can be asked: the one that is named, or one at random; KL_REPLICA_ALL: nobody. */
+u32 replica_somebody(struct kl_replica *r, u32 peer);
+void replica_status(struct kl_replica *r);
+
+/* replica_serve.c */
+void replica_serve_body(struct kl_replica *r, u32 peer, const kl_hash *hash);
+void replica_serve_blocks(struct kl_replica *r, u32 peer, u64 from, u64 to);
+void replica_serve_log(struct kl_replica *r, u32 peer, u64 epoch, u64 from, u64 to);
+
+/* replica_fetch.c */
+void replica_fetch(struct kl_replica *r, const kl_fetch_event *event);
+void replica_fetch_head(struct kl_replica *r);
+/* The engine heard of a final block whose ancestors are not here. */
+void replica_sync(struct kl_replica *r, const kl_proposal *proposal,
+                  const kl_certificate *certificate);
+
+/* replica_epoch.c */
+kl_bft_epoch replica_epoch_of(struct kl_replica *r, const struct kl_tip *tip);
+/* What is durable may open the next epoch for the engine. */
+void replica_epoch_due(struct kl_replica *r);
+
+#endif

@@ -1,0 +1,484 @@
+#include "host/replica_rig_test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "codec/hex.h"
+#include "crypto/crypto.h"
+#include "sim/disk.h"
+#include "store/memkv.h"
+
+#define NEVER UINT64_MAX
+
+struct rig_item {
+    u64 at_ns, order;
+    u32 node, from, life;
+    struct kl_job *job; /* or a frame */
+    usize len;
+    u8 *frame;
+    struct rig_item *next;
+};
+
+static void post(struct rig *rig, struct rig_item item)
+{
+    struct rig_item *copy = malloc(sizeof *copy), **at = &rig->items;
+    CHECK(copy);
+    *copy = item;
+    copy->order = rig->order++;
+    while (*at && (*at)->at_ns <= copy->at_ns)
+        at = &(*at)->next;
+    copy->next = *at;
+    *at = copy;
+}
+
+static void item_free(struct rig_item *item)
+{
+    free(item->frame);
+    free(item);
+}
+
+/* --- what a replica is given --- */
+
+static u64 mono_ns(struct kl_clock *clock)
+{
+    const struct rig_node *node =
+        (struct rig_node *)((char *)clock - offsetof(struct rig_node, clock));
+    return node->rig->now_ns;
+}
+
+static u64 wall_ns(struct kl_clock *clock)
+{
+    const struct rig_node *node =
+        (struct rig_node *)((char *)clock - offsetof(struct rig_node, clock));
+    return (u64)((i64)(1000 * RIG_S + node->rig->now_ns) + node->skew_ns);
+}
+
+static void give(struct kl_jobs *jobs, kl_lane lane, struct kl_job *job)
+{
+    struct rig_node *node = (struct rig_node *)((char *)jobs - offsetof(struct rig_node, jobs));
+    struct rig *rig = node->rig;
+    u64 *free_ns = &node->lane_free_ns[lane];
+    *free_ns = KL_MAX(*free_ns, rig->now_ns) + RIG_MS / 2 + kl_rand_below(&rig->rng, 2 * RIG_MS);
+    post(rig,
+         (struct rig_item){.at_ns = *free_ns, .node = node->index, .life = node->life, .job = job});
+}
+
+static void send_one(struct rig *rig, u32 from, u32 to, kl_message_kind kind, kl_span frame)
+{
+    if (to == from || !rig->nodes[to].up || rig->cut[from] || rig->cut[to] ||
+        (rig->passes && !rig->passes(rig, from, to, kind)))
+        return;
+    struct rig_item item = {.at_ns = rig->now_ns + 5 * RIG_MS,
+                            .node = to,
+                            .from = from,
+                            .life = rig->nodes[to].life,
+                            .len = frame.len,
+                            .frame = malloc(frame.len)};
+    CHECK(item.frame);
+    memcpy(item.frame, frame.p, frame.len);
+    post(rig, item);
+}
+
+static void net_send(struct kl_replica_net *net, u32 peer, kl_message_kind kind, kl_span frame)
+{
+    const struct rig_node *node = (struct rig_node *)((char *)net - offsetof(struct rig_node, net));
+    for (u32 i = 0; i < node->rig->count; i++)
+        if (peer == KL_REPLICA_ALL || peer == i)
+            send_one(node->rig, node->index, i, kind, frame);
+}
+
+static void net_penalize(struct kl_replica_net *net, u32 peer, kl_rule rule)
+{
+    struct rig_node *node = (struct rig_node *)((char *)net - offsetof(struct rig_node, net));
+    node->penalties++;
+    if (getenv("RIG_TELL"))
+        printf("%u penalizes %u: %s\n", node->index, peer, kl_rule_text(rule));
+}
+
+static struct rig_node *of_watch(struct kl_replica_watch *watch)
+{
+    return (struct rig_node *)((char *)watch - offsetof(struct rig_node, watch));
+}
+
+static void watch_final(struct kl_replica_watch *watch, struct kl_tip *tip)
+{
+    struct rig_node *node = of_watch(watch);
+    struct rig *rig = node->rig;
+    u64 height = tip->header.number;
+    CHECK(height < RIG_HEIGHTS_MAX);
+    CHECK_U64(height, node->height + 1);
+    node->height = height;
+    if (height > rig->height) {
+        CHECK_U64(height, rig->height + 1);
+        rig->final[height] = tip->hash;
+        rig->height = height;
+        rig->transactions += tip->tx_count;
+    }
+    CHECK(kl_hash_eq(&rig->final[height], &tip->hash));
+}
+
+static void watch_signs(struct kl_replica_watch *watch, KL_UNUSED const kl_vote *vote)
+{
+    of_watch(watch)->signs++;
+}
+
+static void watch_found(struct kl_replica_watch *watch, KL_UNUSED const kl_evidence *evidence)
+{
+    of_watch(watch)->found++;
+}
+
+static void watch_alarm(struct kl_replica_watch *watch, const char *what)
+{
+    struct rig_node *node = of_watch(watch);
+    snprintf(node->alarm, sizeof node->alarm, "%s", what);
+    if (getenv("RIG_TELL"))
+        printf("%u alarm: %s\n", node->index, what);
+}
+
+/* --- the chain --- */
+
+static kl_secret32 account_key(u32 account)
+{
+    return (kl_secret32){.b = {[31] = (u8)(account + 1)}};
+}
+
+static kl_address account_address(u32 account)
+{
+    kl_secret32 key = account_key(account);
+    kl_pubkey pubkey;
+    CHECK(kl_secp256k1_pubkey(&pubkey, &key));
+    return kl_address_of_pubkey(&pubkey);
+}
+
+static void put_hex(struct kl_buf *out, kl_span bytes)
+{
+    char *digits = (char *)kl_buf_extend(out, 2 * bytes.len);
+    CHECK(digits);
+    kl_hex_digits(digits, bytes);
+}
+
+static void put_validator(struct kl_buf *out, const struct rig *rig, u32 i)
+{
+    u8 key[KL_VOTE_KEY_MAX], randao[KL_RANDAO_KEY_LEN];
+    CHECK(rig->scheme->public_key(key, &rig->nodes[i].vote_secret));
+    CHECK(kl_randao_key(randao, rig->scheme, &rig->nodes[i].randao_secret));
+    kl_buf_print(out, "{\"operator\":\"0x%040x\",\"weight\":1,\"key\":\"0x", i + 1);
+    put_hex(out, kl_span_of(key, rig->scheme->key_len));
+    kl_buf_str(out, "\",\"randaoKey\":\"0x");
+    put_hex(out, KL_SPAN_OF(randao));
+    kl_buf_str(out, "\"}");
+}
+
+static void make_genesis(struct rig *rig)
+{
+    struct kl_buf *out = &rig->genesis;
+    kl_buf_print(
+        out,
+        "{\"config\":{\"chainId\":4711,\"homesteadBlock\":0,\"eip150Block\":0,\"eip155Block\":0,"
+        "\"eip158Block\":0,\"byzantiumBlock\":0,\"constantinopleBlock\":0,\"petersburgBlock\":0,"
+        "\"istanbulBlock\":0,\"berlinBlock\":0,\"londonBlock\":0,\"terminalTotalDifficulty\":0,"
+        "\"shanghaiTime\":0,\"cancunTime\":0,\"keel\":{\"engine\":\"simplex\",\"bft\":{"
+        "\"scheme\":\"keyed-hash\",\"epochBlocks\":%llu,\"blockPeriodMs\":%u,"
+        "\"emptyPeriodMs\":%u,\"deltaMs\":100,\"validators\":[",
+        (unsigned long long)rig->epoch_blocks, rig->period_ms, rig->empty_ms);
+    bool first = true;
+    for (u32 i = 0; i < rig->count; i++) {
+        if (rig->no_key[i])
+            continue;
+        kl_buf_str(out, first ? "" : ",");
+        put_validator(out, rig, i);
+        first = false;
+    }
+    kl_buf_str(out, "]}}},\"timestamp\":\"0x3e8\",\"gasLimit\":\"0x1c9c380\","
+                    "\"difficulty\":\"0x0\",\"alloc\":{");
+    for (u32 i = 0; i < RIG_ACCOUNTS; i++) {
+        char text[43];
+        kl_address address = account_address(i);
+        kl_address_text(text, &address);
+        kl_buf_print(out, "%s\"%s\":{\"balance\":\"0xde0b6b3a7640000\"}", i ? "," : "", text);
+    }
+    kl_buf_str(out, "}}");
+    CHECK(!out->failed);
+}
+
+/* --- life --- */
+
+void rig_init(struct rig *rig, u32 count, u64 epoch_blocks, u64 seed)
+{
+    *rig = (struct rig){.count = count,
+                        .epoch_blocks = epoch_blocks,
+                        .period_ms = 100,
+                        .rng = seed,
+                        .now_ns = RIG_S};
+    CHECK(count <= RIG_NODES_MAX);
+    rig->scheme = kl_vote_scheme_of(KL_SCHEME_KEYED_HASH, true);
+    kl_arena_init(&rig->arena, SIZE_MAX);
+    kl_buf_init(&rig->genesis, 1 << 20);
+    for (u32 i = 0; i < count; i++) {
+        struct rig_node *node = &rig->nodes[i];
+        *node = (struct rig_node){
+            .rig = rig,
+            .index = i,
+            .clock = {.mono_ns = mono_ns, .wall_ns = wall_ns},
+            .jobs = {.give = give},
+            .net = {.send = net_send, .penalize = net_penalize},
+            .watch = {.final = watch_final,
+                      .signs = watch_signs,
+                      .found = watch_found,
+                      .alarm = watch_alarm},
+            .vote_secret = {.b = {[30] = 1, [31] = (u8)(i + 1)}},
+            .randao_secret = {.b = {[30] = 2, [31] = (u8)(i + 1)}},
+        };
+        CHECK_OK(kl_sim_disk_new(&node->disk));
+        CHECK_OK(kl_sim_disk_new(&node->key_disk));
+        CHECK_OK(kl_memkv_open(&node->kv, KL_TABLE_COUNT));
+    }
+}
+
+void rig_open(struct rig *rig, u32 index)
+{
+    struct rig_node *node = &rig->nodes[index];
+    const kl_replica_config config = {
+        .chain = {.fs = kl_sim_disk_fs(node->disk),
+                  .kv = node->kv,
+                  .genesis = kl_buf_view(&rig->genesis),
+                  .segment_bytes = 1 << 20,
+                  .tests = true},
+        .pool = {.tx_max = 1000,
+                 .bytes_max = 1 << 24,
+                 .tx_bytes_max = 1 << 17,
+                 .per_sender_max = 1000,
+                 .queued_sender_max = 100,
+                 .replace_percent = 10,
+                 .nonce_gap_max = 1000},
+        .log_fs = kl_sim_disk_fs(node->disk),
+        .key_fs = rig->no_key[index] ? NULL : kl_sim_disk_fs(node->key_disk),
+        .vote_secret = node->vote_secret,
+        .randao_secret = node->randao_secret,
+        .coinbase = {{[19] = (u8)(index + 1)}},
+        .drift_ns = 500 * RIG_MS,
+        .window = 32,
+        .clock = &node->clock,
+        .jobs = &node->jobs,
+        .net = &node->net,
+        .watch = &node->watch,
+        .seed = index + 1,
+    };
+    node->up = true;
+    node->life++;
+    node->alarm[0] = '\0';
+    memset(node->lane_free_ns, 0, sizeof node->lane_free_ns);
+    kl_status status = kl_replica_open(&node->replica, &config, NULL, &node->report);
+    if (status != KL_OK)
+        kl_test_fail(__FILE__, __LINE__, "open %u: %s, genesis %s, rule %s", index,
+                     kl_status_text(status), node->report.chain.genesis.where,
+                     kl_rule_name(node->report.chain.bad_rule));
+    struct kl_tip *head = kl_chain_published(kl_replica_chain(node->replica));
+    node->height = head->header.number;
+    CHECK(node->height == 0 || kl_hash_eq(&rig->final[node->height], &head->hash) ||
+          node->height > rig->height);
+    kl_tip_unref(head);
+    kl_replica_start(node->replica);
+    for (u32 i = 0; i < rig->count; i++) {
+        if (i == index || !rig->nodes[i].up)
+            continue;
+        kl_replica_connected(node->replica, i);
+        kl_replica_connected(rig->nodes[i].replica, index);
+    }
+}
+
+void rig_start(struct rig *rig)
+{
+    make_genesis(rig);
+    for (u32 i = 0; i < rig->count; i++) {
+        struct rig_node *node = &rig->nodes[i];
+        if (rig->no_key[i]) {
+            rig_open(rig, i);
+            continue;
+        }
+        /* A guard is for a chain that is there. */
+        struct kl_chain *chain;
+        kl_chain_report report;
+        const kl_chain_config config = {
+            .fs = kl_sim_disk_fs(node->disk),
+            .kv = node->kv,
+            .genesis = kl_buf_view(&rig->genesis),
+            .segment_bytes = 1 << 20,
+            .tests = true,
+        };
+        kl_status status = kl_chain_open(&chain, &config, NULL, &report);
+        if (status != KL_OK)
+            kl_test_fail(__FILE__, __LINE__, "%s: %s %s", kl_status_text(status),
+                         kl_rule_text(report.genesis.rule), report.genesis.where);
+        kl_guard_owner owner = {.domain = kl_chain_vote_domain(chain), .scheme = rig->scheme};
+        CHECK(rig->scheme->public_key(owner.key, &node->vote_secret));
+        kl_chain_close(chain);
+        struct kl_guard *guard;
+        CHECK_OK(kl_guard_create(&guard, kl_sim_disk_fs(node->key_disk), &owner, (kl_guard_view){0},
+                                 64));
+        kl_guard_close(guard);
+        rig_open(rig, i);
+    }
+}
+
+static void forget(struct rig *rig, u32 index)
+{
+    for (struct rig_item **at = &rig->items; *at;) {
+        struct rig_item *item = *at;
+        if (item->node == index) {
+            *at = item->next;
+            item_free(item);
+        } else {
+            at = &item->next;
+        }
+    }
+}
+
+static void stop(struct rig *rig, u32 index)
+{
+    struct rig_node *node = &rig->nodes[index];
+    forget(rig, index);
+    node->up = false;
+    kl_replica_close(node->replica);
+    node->replica = NULL;
+}
+
+static void cut_disk(struct rig *rig, struct kl_sim_disk **disk)
+{
+    struct kl_sim_disk *after;
+    CHECK_OK(kl_sim_disk_cut(*disk, UINT64_MAX, KL_CUT_DROP, kl_rand(&rig->rng), &after));
+    kl_sim_disk_free(*disk);
+    *disk = after;
+}
+
+void rig_crash(struct rig *rig, u32 index)
+{
+    struct rig_node *node = &rig->nodes[index];
+    stop(rig, index);
+    cut_disk(rig, &node->disk);
+    cut_disk(rig, &node->key_disk);
+    for (u32 i = 0; i < rig->count; i++)
+        if (rig->nodes[i].up)
+            kl_replica_disconnected(rig->nodes[i].replica, index);
+}
+
+void rig_done(struct rig *rig)
+{
+    for (u32 i = 0; i < rig->count; i++) {
+        if (rig->nodes[i].up)
+            stop(rig, i);
+        kl_kv_close(rig->nodes[i].kv);
+        kl_sim_disk_free(rig->nodes[i].disk);
+        kl_sim_disk_free(rig->nodes[i].key_disk);
+    }
+    kl_arena_done(&rig->arena);
+    kl_buf_done(&rig->genesis);
+}
+
+static void do_item(struct rig *rig)
+{
+    struct rig_item *item = rig->items;
+    struct rig_node *node = &rig->nodes[item->node];
+    rig->items = item->next;
+    rig->now_ns = KL_MAX(rig->now_ns, item->at_ns);
+    if (node->up && item->life == node->life) {
+        if (item->job) {
+            item->job->run(item->job);
+            item->job->done(item->job);
+        } else {
+            kl_replica_receive(node->replica, item->from, kl_span_of(item->frame, item->len));
+        }
+    }
+    item_free(item);
+}
+
+/* The next thing that happens; false when that is behind end_ns. */
+static bool go_on(struct rig *rig, u64 end_ns)
+{
+    u64 due_ns = NEVER;
+    struct rig_node *due = NULL;
+    for (u32 i = 0; i < rig->count; i++) {
+        struct rig_node *node = &rig->nodes[i];
+        u64 at_ns = node->up ? kl_replica_due_ns(node->replica) : NEVER;
+        if (at_ns < due_ns) {
+            due_ns = at_ns;
+            due = node;
+        }
+    }
+    u64 item_ns = rig->items ? rig->items->at_ns : NEVER;
+    if (KL_MIN(item_ns, due_ns) > end_ns) {
+        rig->now_ns = KL_MAX(rig->now_ns, end_ns);
+        return false;
+    }
+    if (item_ns <= due_ns) {
+        do_item(rig);
+    } else {
+        rig->now_ns = KL_MAX(rig->now_ns, due_ns);
+        kl_replica_tick(due->replica);
+    }
+    return true;
+}
+
+void rig_until(struct rig *rig, u64 end_ns)
+{
+    while (go_on(rig, end_ns))
+        ;
+}
+
+static bool all_at(const struct rig *rig, u64 height)
+{
+    for (u32 i = 0; i < rig->count; i++)
+        if (rig->nodes[i].up && rig->nodes[i].height < height)
+            return false;
+    return true;
+}
+
+bool rig_reaches(struct rig *rig, u64 height, u64 timeout_ns)
+{
+    u64 end_ns = rig->now_ns + timeout_ns;
+    while (!all_at(rig, height) && go_on(rig, end_ns))
+        ;
+    if (all_at(rig, height))
+        return true;
+    for (u32 i = 0; i < rig->count; i++) {
+        if (!rig->nodes[i].up)
+            continue;
+        kl_simplex_status s = kl_replica_consensus(rig->nodes[i].replica);
+        printf("%u: height %llu, epoch %llu view %llu, final %llu, why %u, signing %u, %s %s\n", i,
+               (unsigned long long)rig->nodes[i].height, (unsigned long long)s.epoch,
+               (unsigned long long)s.view, (unsigned long long)s.final.height, s.why, s.signing,
+               kl_status_text(kl_replica_health(rig->nodes[i].replica)), rig->nodes[i].alarm);
+    }
+    return false;
+}
+
+kl_rule rig_submit(struct rig *rig, u32 node, u32 account)
+{
+    kl_secret32 key = account_key(account);
+    kl_tx tx = {.type = KL_TX_DYNAMIC_FEE,
+                .replay_safe = true,
+                .chain_id = 4711,
+                .nonce = rig->nonce[account],
+                .gas_limit = 21000,
+                .max_fee = kl_u256_of(5000000000),
+                .max_priority_fee = kl_u256_of(1000000000),
+                .value = kl_u256_of(1),
+                .has_to = true,
+                .to = {{0xbb}}};
+    kl_rule broken;
+    CHECK_OK(kl_tx_sign(&tx, &key, &rig->arena));
+    CHECK_OK(kl_replica_submit(rig->nodes[node].replica, &tx, &broken));
+    if (broken == KL_RULE_NONE)
+        rig->nonce[account]++;
+    return broken;
+}
+
+void rig_deliver(struct rig *rig, u32 to, u32 from, const kl_message *message)
+{
+    struct kl_buf frame;
+    kl_buf_init(&frame, KL_MESSAGE_MAX);
+    kl_message_encode(&frame, message, rig->scheme);
+    CHECK(!frame.failed);
+    kl_replica_receive(rig->nodes[to].replica, from, kl_buf_view(&frame));
+    kl_buf_done(&frame);
+}

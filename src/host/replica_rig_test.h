@@ -1,0 +1,75 @@
+/* replica_rig: a few replicas wired directly, in one thread: virtual time, a network that keeps
+ * order and loses what a test says, lanes that take a moment for each job, simulated disks.  What
+ * becomes final is compared between nodes, height by height. */
+#ifndef KL_HOST_REPLICA_RIG_TEST_H
+#define KL_HOST_REPLICA_RIG_TEST_H
+
+#include "base/test.h"
+#include "host/replica.h"
+
+enum { RIG_NODES_MAX = 8, RIG_HEIGHTS_MAX = 4096, RIG_ACCOUNTS = 4 };
+#define RIG_MS 1000000ull
+#define RIG_S  1000000000ull
+
+struct kl_sim_disk;
+struct rig;
+
+struct rig_node {
+    struct rig *rig;
+    u32 index;
+    bool up;
+    u32 life;
+    struct kl_replica *replica;
+    kl_replica_report report;
+    struct kl_sim_disk *disk, *key_disk;
+    struct kl_kv *kv;
+    kl_secret32 vote_secret, randao_secret;
+    struct kl_clock clock;
+    i64 skew_ns; /* of its wall clock */
+    struct kl_jobs jobs;
+    struct kl_replica_net net;
+    struct kl_replica_watch watch;
+    u64 lane_free_ns[KL_LANES];
+    u64 height; /* shown */
+    usize signs, found, penalties;
+    char alarm[100];
+};
+
+struct rig_item;
+
+struct rig {
+    u32 count;
+    u64 epoch_blocks;
+    u32 period_ms, empty_ms;
+    bool no_key[RIG_NODES_MAX]; /* observers */
+    struct rig_node nodes[RIG_NODES_MAX];
+    u64 now_ns, order, rng;
+    struct rig_item *items; /* by time */
+    /* Whether a frame gets through; NULL: all do. */
+    bool (*passes)(struct rig *rig, u32 from, u32 to, kl_message_kind kind);
+    bool cut[RIG_NODES_MAX]; /* from everybody else */
+    kl_hash final[RIG_HEIGHTS_MAX];
+    u64 height, transactions;
+    u64 nonce[RIG_ACCOUNTS];
+    struct kl_arena arena;
+    struct kl_buf genesis;
+    const kl_vote_scheme *scheme;
+};
+
+void rig_init(struct rig *rig, u32 count, u64 epoch_blocks, u64 seed);
+/* Makes guards, opens and starts everybody. */
+void rig_start(struct rig *rig);
+void rig_done(struct rig *rig);
+
+void rig_open(struct rig *rig, u32 node);
+/* Power is lost: what is unsynced is gone. */
+void rig_crash(struct rig *rig, u32 node);
+/* Until the time, or until everybody who is up has shown height. */
+void rig_until(struct rig *rig, u64 end_ns);
+bool rig_reaches(struct rig *rig, u64 height, u64 timeout_ns);
+/* A transfer, sent to a node. */
+kl_rule rig_submit(struct rig *rig, u32 node, u32 account);
+/* A frame as if it came from a peer. */
+void rig_deliver(struct rig *rig, u32 to, u32 from, const kl_message *message);
+
+#endif
