@@ -144,6 +144,11 @@ kl_status kl_yamux_write(struct kl_yamux *y, u32 stream, kl_span bytes)
     return KL_NOMEM;
 }
 
+bool kl_yamux_has(const struct kl_yamux *y, u32 stream)
+{
+    return yamux_find(y, stream);
+}
+
 usize kl_yamux_queued(const struct kl_yamux *y, u32 stream)
 {
     const struct yamux_stream *s = yamux_find(y, stream);

@@ -84,6 +84,7 @@ void kl_yamux_set_class(struct kl_yamux *y, u32 stream, kl_yamux_class class);
 /* Queues bytes; all or nothing.  KL_LIMIT over queue_max; KL_NOTFOUND when the stream is gone or we
  * have ended it; KL_NOMEM. */
 KL_MUST_USE kl_status kl_yamux_write(struct kl_yamux *y, u32 stream, kl_span bytes);
+bool kl_yamux_has(const struct kl_yamux *y, u32 stream);
 usize kl_yamux_queued(const struct kl_yamux *y, u32 stream);
 /* So many bytes of a stream's data were dealt with: the peer may send as many more. */
 void kl_yamux_took(struct kl_yamux *y, u32 stream, usize bytes);
