@@ -17,6 +17,8 @@ enum { RIG_ACCOUNTS = 3, RIG_POOL_MAX = 16 };
 #define RIG_C "0x00000000000000000000000000000000000000cc"
 #define RIG_D "0x00000000000000000000000000000000000000dd"
 
+struct vote_rig;
+
 struct chain_rig {
     struct kl_rpc_backend backend;
     struct kl_sim_disk *disk;
@@ -33,6 +35,7 @@ struct chain_rig {
     usize pool_count;
     kl_rpc_submission submission; /* the last one */
     kl_rule refusal;              /* what the next submission breaks, once */
+    struct vote_rig *votes;       /* who votes; NULL: a dev chain */
     kl_rpc_config config;
     struct kl_rpc_core core;
     struct kl_rpc_worker worker;
@@ -40,6 +43,9 @@ struct chain_rig {
 };
 
 void chain_rig_init(struct chain_rig *rig);
+/* The same with three validators who vote, and epochs of so many blocks.  Every third block but an
+ * epoch's last is final through the next one. */
+void chain_rig_init_voting(struct chain_rig *rig, u64 epoch_blocks);
 void chain_rig_done(struct chain_rig *rig);
 
 /* The answer behind its id: "\"result\":…" or "\"error\":…", good until the next call. */
@@ -56,6 +62,15 @@ void chain_rig_has(const struct chain_rig *rig, const char *text);
 
 /* Puts code (hex) at an address. */
 void chain_rig_code(struct chain_rig *rig, const char *address, const char *code);
+/* The validators of a chain that votes: config.keel's members; what a block is to be built with;
+ * and appending it, finalized. */
+struct vote_rig *vote_rig_new(u64 epoch_blocks);
+void vote_rig_free(struct vote_rig *votes); /* NULL is fine */
+void vote_rig_put_config(const struct vote_rig *votes, struct kl_buf *out);
+void vote_rig_plan(struct vote_rig *votes, struct kl_chain *chain, const struct kl_tip *head,
+                   kl_build_plan *plan);
+void vote_rig_append(struct vote_rig *votes, struct kl_chain *chain, struct kl_tip *tip);
+
 /* A block of whatever the pool has. */
 void chain_rig_mine(struct chain_rig *rig);
 

@@ -19,7 +19,7 @@ static const char genesis[] =
     "{\"config\":{\"chainId\":31337,\"homesteadBlock\":0,\"eip150Block\":0,\"eip155Block\":0,"
     "\"eip158Block\":0,\"byzantiumBlock\":0,\"constantinopleBlock\":0,\"petersburgBlock\":0,"
     "\"istanbulBlock\":0,\"berlinBlock\":0,\"londonBlock\":0,\"terminalTotalDifficulty\":0,"
-    "\"shanghaiTime\":0,\"cancunTime\":0,\"pragueTime\":0,\"osakaTime\":0,\"keel\":{\"dev\":true}},"
+    "\"shanghaiTime\":0,\"cancunTime\":0,\"pragueTime\":0,\"osakaTime\":0,\"keel\":{%s}},"
     "\"timestamp\":\"0x1\",\"gasLimit\":\"0x1c9c380\",\"difficulty\":\"0x0\",\"alloc\":{"
     "\"00000961Ef480Eb55e80D19ad83579A64c007002\":{\"balance\":\"0x0\",\"code\":\"0x00\"},"
     "\"0000BBdDc7CE488642fb579F8B00f3a590007251\":{\"balance\":\"0x0\",\"code\":\"0x00\"},"
@@ -51,7 +51,10 @@ static void tell(void *ctx, struct kl_tip *tip)
 
 static void take(struct chain_rig *rig, struct kl_tip *tip)
 {
-    CHECK_OK(kl_chain_append(rig->chain, tip));
+    if (rig->votes)
+        vote_rig_append(rig->votes, rig->chain, tip);
+    else
+        CHECK_OK(kl_chain_append(rig->chain, tip));
     CHECK_OK(kl_chain_write(rig->chain));
     kl_chain_publish(rig->chain, false, tell, rig);
     kl_tip_unref(tip);
@@ -64,6 +67,8 @@ static void rig_next_block(struct kl_rpc_backend *backend, const struct kl_tip *
                            .gas_limit = head->header.gas_limit,
                            .coinbase = {.b = {0xc0}},
                            .tx_max = UINT64_MAX};
+    if (of(backend)->votes)
+        vote_rig_plan(of(backend)->votes, of(backend)->chain, head, out);
 }
 
 /* The pool's transactions, in their order. */
@@ -267,21 +272,33 @@ static const struct kl_rpc_backend_ops ops = {
 
 static void open_chain(struct chain_rig *rig)
 {
-    char text[4096];
+    struct kl_buf keel, text;
     kl_chain_report report;
-    int len = snprintf(text, sizeof text, genesis, rig->text[0], rig->text[1], rig->text[2]);
+    kl_buf_init(&keel, TEXT_MAX);
+    kl_buf_init(&text, TEXT_MAX);
+    if (rig->votes)
+        vote_rig_put_config(rig->votes, &keel);
+    else
+        kl_buf_str(&keel, "\"dev\":true");
+    kl_buf_bytes(&keel, "", 1);
+    CHECK(!keel.failed);
+    kl_buf_print(&text, genesis, (const char *)keel.p, rig->text[0], rig->text[1], rig->text[2]);
     const kl_chain_config config = {.fs = kl_sim_disk_fs(rig->disk),
                                     .kv = rig->kv,
-                                    .genesis = kl_span_of(text, (usize)len),
+                                    .genesis = kl_buf_view(&text),
                                     .segment_bytes = 1 << 20,
                                     .keep_preimages = true};
     CHECK_OK(kl_chain_open(&rig->chain, &config, NULL, &report));
+    kl_buf_done(&keel);
+    kl_buf_done(&text);
 }
 
-void chain_rig_init(struct chain_rig *rig)
+static void init(struct chain_rig *rig, struct vote_rig *votes)
 {
-    *rig = (struct chain_rig){
-        .backend = {.ops = &ops, .client_version = "Keel/test"}, .time = 1000, .automine = true};
+    *rig = (struct chain_rig){.backend = {.ops = &ops, .client_version = "Keel/test"},
+                              .time = 1000,
+                              .automine = true,
+                              .votes = votes};
     kl_arena_init(&rig->arena, SIZE_MAX);
     for (usize i = 0; i < RIG_ACCOUNTS; i++) {
         kl_secret32 key = key_of(i);
@@ -296,7 +313,7 @@ void chain_rig_init(struct chain_rig *rig)
                                                        .journal_memory_limit = 1 << 28}));
     CHECK_OK(kl_run_new(&rig->run, rig->exec));
     open_chain(rig);
-    rig->config = (kl_rpc_config){.dev = true,
+    rig->config = (kl_rpc_config){.dev = !votes,
                                   .limits = kl_rpc_limits_default(),
                                   .clock = kl_sys_clock(),
                                   .backend = &rig->backend};
@@ -308,8 +325,19 @@ void chain_rig_init(struct chain_rig *rig)
     kl_buf_init(&rig->out, SIZE_MAX);
 }
 
+void chain_rig_init(struct chain_rig *rig)
+{
+    init(rig, NULL);
+}
+
+void chain_rig_init_voting(struct chain_rig *rig, u64 epoch_blocks)
+{
+    init(rig, vote_rig_new(epoch_blocks));
+}
+
 void chain_rig_done(struct chain_rig *rig)
 {
+    vote_rig_free(rig->votes);
     kl_rpc_worker_done(&rig->worker);
     kl_filters_free(rig->core.filters);
     kl_feed_free(rig->core.feed);

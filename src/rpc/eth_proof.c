@@ -2,8 +2,7 @@
 #include "crypto/keccak.h"
 #include "rpc/at.h"
 #include "rpc/method.h"
-
-enum { SLOTS_MAX = 1024 };
+#include "rpc/put_proof.h"
 
 static bool put_nodes(struct kl_rpc_call *call, struct kl_view *view, const kl_hash *owner,
                       const kl_hash *key)
@@ -69,8 +68,8 @@ static bool put_slots(struct kl_rpc_call *call, struct kl_view *view, const kl_h
     return true;
 }
 
-static bool put_account(struct kl_rpc_call *call, struct kl_view *view, const kl_address *address,
-                        kl_arg keys)
+bool kl_rpc_put_proof(struct kl_rpc_call *call, struct kl_view *view, const kl_address *address,
+                      kl_arg keys)
 {
     kl_hash hash = kl_keccak256(kl_address_span(address));
     kl_account account;
@@ -99,7 +98,7 @@ bool kl_rpc_eth_get_proof(struct kl_rpc_call *call)
     kl_arg keys = kl_arg_at(call, 1);
     usize count;
     return kl_arg_address(call, kl_arg_at(call, 0), &address) &&
-           kl_arg_count(call, keys, SLOTS_MAX, &count) &&
+           kl_arg_count(call, keys, KL_PROOF_SLOTS_MAX, &count) &&
            kl_rpc_state_at(call, kl_arg_at(call, 2), &state) &&
-           put_account(call, state.view, &address, keys);
+           kl_rpc_put_proof(call, state.view, &address, keys);
 }

@@ -1,0 +1,89 @@
+/* keel_getFinalityProof: what it answers is judged by who wants to believe it. */
+#include "base/test.h"
+#include "light/bundle.h"
+#include "rpc/chain_rig_priv.h"
+
+static struct kl_light light;
+
+static kl_light_result judge(struct chain_rig *rig, kl_span bundle, u64 from_epoch)
+{
+    struct kl_json json;
+    kl_light_bundle read;
+    kl_light_fault fault;
+    kl_light_result result = {0};
+    usize at;
+    const kl_vote_domain domain = kl_chain_vote_domain(rig->chain);
+    CHECK_OK(kl_json_parse(&json, bundle, 1 << 20, &rig->arena, &fault.rule, &at));
+    CHECK_OK(kl_light_bundle_read(&read, &json, 0, &rig->arena, &fault));
+    CHECK_RULE(fault.rule, KL_RULE_NONE);
+    if (from_epoch == 0)
+        CHECK_OK(kl_light_bundle_start(&light, &read, &domain.chain_id, &domain.genesis_hash,
+                                       &rig->arena, &fault));
+    CHECK_RULE(fault.rule, KL_RULE_NONE);
+    CHECK_OK(kl_light_bundle_judge(&light, &result, &read, &rig->arena, &fault));
+    CHECK_RULE(fault.rule, KL_RULE_NONE);
+    return result;
+}
+
+static void check_block(struct chain_rig *rig, const kl_light_result *result, u64 number)
+{
+    struct kl_reader *reader;
+    kl_hash hash;
+    CHECK_OK(kl_reader_open(rig->chain, &reader));
+    CHECK_OK(kl_reader_hash_of(reader, number, &hash));
+    CHECK(kl_hash_eq(&hash, &result->block.hash) && result->block.header.number == number);
+    kl_reader_close(reader);
+}
+
+KL_TEST(finality_proofs_hold)
+{
+    struct chain_rig rig;
+    chain_rig_init_voting(&rig, 4);
+    for (int i = 0; i < 10; i++)
+        chain_rig_send(&rig, 0, &rig.account[1], 5, KL_SPAN_NONE);
+    for (u64 number = 0; number <= 10; number++) {
+        kl_span bundle = chain_rig_result(&rig, "keel_getFinalityProof", "[\"0x%llx\",\"%s\"]",
+                                          (unsigned long long)number, rig.text[1]);
+        kl_light_result result = judge(&rig, bundle, 0);
+        check_block(&rig, &result, number);
+        CHECK_U64(result.block.final_number, number == 0 ? 1 : number % 3 ? number : number + 1);
+        CHECK(result.account_exists && result.block.signers == 3);
+    }
+    /* With slots, of nobody; and from what is trusted already. */
+    kl_span bundle =
+        chain_rig_result(&rig, "keel_getFinalityProof", "[\"0x2\",\"" RIG_C "\",[\"0x1\"]]");
+    kl_light_result result = judge(&rig, bundle, 0);
+    CHECK(!result.account_exists && light.epoch == 0);
+    bundle = chain_rig_result(&rig, "keel_getFinalityProof", "[\"latest\",null,null,\"0x0\"]");
+    result = judge(&rig, bundle, 1);
+    check_block(&rig, &result, 10);
+    CHECK_U64(light.epoch, 2);
+    bundle = chain_rig_result(&rig, "keel_getFinalityProof", "[\"latest\",null,null,\"0x2\"]");
+    CHECK(chain_rig_member(&rig, bundle, "genesis").len == 0);
+    CHECK_U64(chain_rig_count(&rig, chain_rig_member(&rig, bundle, "epochs")), 0);
+    result = judge(&rig, bundle, 2);
+    check_block(&rig, &result, 10);
+    chain_rig_done(&rig);
+}
+
+KL_TEST(finality_proofs_that_are_not_there)
+{
+    struct chain_rig rig;
+    chain_rig_init_voting(&rig, 100);
+    for (int i = 0; i < 3; i++)
+        chain_rig_mine(&rig);
+    chain_rig_check(&rig, "keel_getFinalityProof", "[\"0x3\"]",
+                    "\"error\":{\"code\":-32001,\"message\":\"block 3 has no Finalization yet, or "
+                    "what proves it is no longer kept\"}");
+    chain_rig_error(&rig, "keel_getFinalityProof", "[\"0x9\"]");
+    chain_rig_error(&rig, "keel_getFinalityProof", "[\"0x1\",null,[\"0x1\"]]");
+    chain_rig_has(&rig, "slots without an address");
+    chain_rig_error(&rig, "keel_getFinalityProof", "[\"0x1\",\"0x12\"]");
+    chain_rig_error(&rig, "keel_getFinalityProof", "[\"0x1\",\"" RIG_C "\",[7]]");
+    chain_rig_error(&rig, "keel_getFinalityProof", "[\"0x1\",\"" RIG_C "\",[],\"x\"]");
+    chain_rig_done(&rig);
+    chain_rig_init(&rig);
+    chain_rig_check(&rig, "keel_getFinalityProof", "[]",
+                    "\"error\":{\"code\":-32004,\"message\":\"nobody votes on this chain\"}");
+    chain_rig_done(&rig);
+}
