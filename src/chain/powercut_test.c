@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "base/test.h"
+#include "chain/bft_world_priv.h"
 #include "chain/chain_priv.h"
 #include "chain/chain_world_priv.h"
 #include "crypto/keccak.h"
@@ -31,6 +32,7 @@ struct commit {
 
 struct life {
     struct world *w;
+    struct bft_world *votes; /* a chain whose validators vote, which is w's then; or NULL */
     struct kl_sim_disk *disk;
     struct fault_kv kv;
     bool each; /* blocks are published when they are durable, not when they are written */
@@ -70,10 +72,10 @@ static void inside_commit(void *ctx)
 }
 
 /* Takes disk and kv. */
-static void life_begin(struct life *l, struct world *w, struct kl_sim_disk *disk, struct kl_kv *kv,
-                       bool each)
+static void life_begin(struct life *l, struct world *w, struct bft_world *votes,
+                       struct kl_sim_disk *disk, struct kl_kv *kv, bool each)
 {
-    *l = (struct life){.w = w, .disk = disk, .each = each};
+    *l = (struct life){.w = w, .votes = votes, .disk = disk, .each = each};
     fault_kv_init(&l->kv, kv);
     l->kv.inside = inside_commit;
     l->kv.ctx = l;
@@ -117,12 +119,27 @@ static void note_promise(struct life *l)
     kl_tip_unref(tip);
 }
 
+static kl_status try_open(struct life *l)
+{
+    struct bft_world *b = l->votes;
+    l->w->disk = l->disk;
+    l->w->kv = &l->kv.kv;
+    if (!b)
+        return world_try_open(l->w);
+    b->disk = l->disk;
+    b->kv = &l->kv.kv;
+    b->chain = NULL;
+    kl_arena_reset(&b->arena, 1 << 20);
+    kl_status status = bft_world_try_open(b, true);
+    l->w->chain = b->chain;
+    l->w->report = b->report;
+    return status;
+}
+
 /* Opens the chain on the life's disk; what the life before it knew is in l already. */
 static void life_open(struct life *l)
 {
-    l->w->disk = l->disk;
-    l->w->kv = &l->kv.kv;
-    kl_status status = world_try_open(l->w);
+    kl_status status = try_open(l);
     const kl_chain_report *r = &l->w->report;
     if (status != KL_OK)
         kl_test_fail(__FILE__, __LINE__, "%s: ledger %s %llu %s, version %llu %s",
@@ -136,6 +153,31 @@ static void append(struct life *l, struct kl_tip *tip)
     CHECK_OK(kl_chain_append(l->w->chain, tip));
     note_tip(l, tip);
     kl_tip_unref(tip);
+}
+
+/* A block that validators have voted on, final by itself or not. */
+static void append_voted(struct life *l, u64 *seed)
+{
+    struct bft_world *b = l->votes;
+    struct kl_tip *head = kl_chain_head(b->chain);
+    bft_world_refresh(b);
+    struct kl_tip *tip = bft_world_build(b, head, kl_rand_below(seed, 4), 200);
+    const kl_vote_subject subject = {KL_VOTE_FINALIZE, bft_world_proposal(tip)};
+    kl_certificate certificate = bft_world_certificate(b, &subject, &head->epoch->set);
+    bool last = tip->header.number == head->epoch->last_height;
+    bool final = last || kl_rand_below(seed, 3);
+    CHECK_OK(kl_chain_append_final(b->chain, tip, final ? &certificate : NULL));
+    note_tip(l, tip);
+    kl_tip_unref(tip);
+    kl_tip_unref(head);
+}
+
+static void append_next(struct life *l, u64 *seed)
+{
+    if (l->votes)
+        append_voted(l, seed);
+    else
+        append(l, world_next_step(l->w, seed));
 }
 
 static void flush(struct life *l)
@@ -154,6 +196,10 @@ static void make_move(struct life *l, u64 *seed)
     kl_rule broken;
     switch (kl_rand_below(seed, 12)) {
     case 0:
+        if (l->votes) {
+            append_voted(l, seed);
+            break;
+        }
         head = kl_chain_head(chain);
         code[0] = (u8)kl_rand(seed);
         CHECK_OK(kl_chain_dev(chain, l->w->run, head, &large, &tip, &broken));
@@ -164,7 +210,7 @@ static void make_move(struct life *l, u64 *seed)
     case 1:
     case 2:
     case 3:
-        append(l, world_next_step(l->w, seed));
+        append_next(l, seed);
         break;
     case 4:
     case 5:
@@ -263,7 +309,7 @@ static void check_opened(struct life *l, const struct life *before, u64 operatio
 static void go_on(struct life *l, u64 *seed)
 {
     kl_state_damage damage;
-    append(l, world_next_step(l->w, seed));
+    append_next(l, seed);
     CHECK_OK(kl_chain_write(l->w->chain));
     CHECK_OK(kl_chain_sync(l->w->chain));
     kl_chain_publish(l->w->chain, true, NULL, NULL);
@@ -279,7 +325,7 @@ static void cut(struct life *next, const struct life *l, u64 operations, kl_powe
 {
     struct kl_sim_disk *disk;
     CHECK_OK(kl_sim_disk_cut(l->disk, operations, how, kl_rand(seed), &disk));
-    life_begin(next, l->w, disk, kv_after(l, operations, seed), l->each);
+    life_begin(next, l->w, l->votes, disk, kv_after(l, operations, seed), l->each);
     life_open(next);
     check_opened(next, l, operations, seed);
 }
@@ -305,13 +351,13 @@ static void cut_everywhere(u64 *seed)
         }
 }
 
-static void live(struct world *w, usize moves, u64 *seed)
+static void live(struct world *w, struct bft_world *votes, usize moves, u64 *seed)
 {
     struct kl_sim_disk *disk;
     struct kl_kv *kv;
     CHECK_OK(kl_sim_disk_new(&disk));
     CHECK_OK(kl_memkv_open(&kv, KL_TABLE_COUNT));
-    life_begin(&first, w, disk, kv, kl_rand_below(seed, 2));
+    life_begin(&first, w, votes, disk, kv, kl_rand_below(seed, 2));
     life_open(&first);
     struct kl_tip *head = kl_chain_head(w->chain);
     note_tip(&first, head);
@@ -331,12 +377,35 @@ static void live_and_cut(usize moves, u64 keep, bool no_snapshots, u64 *seed)
     w.segment_bytes = SEGMENT;
     w.keep_blocks = w.keep_history = keep;
     w.no_snapshots = no_snapshots;
-    live(&w, moves, seed);
+    live(&w, NULL, moves, seed);
     cut_everywhere(seed);
     life_end(&first);
     w.kv = NULL;
     w.disk = NULL;
     world_done(&w);
+}
+
+/* The same of a chain whose validators vote. */
+static void vote_and_cut(usize moves, u64 keep, u64 *seed)
+{
+    struct world w;
+    struct bft_world b;
+    world_init_bare(&w);
+    bft_world_init(&b, KL_SCHEME_KEYED_HASH, 4, 1 + kl_rand_below(seed, 6));
+    struct kl_sim_disk *disk = b.disk;
+    struct kl_kv *kv = b.kv;
+    b.segment_bytes = SEGMENT;
+    b.keep_blocks = b.keep_history = keep;
+    live(&w, &b, moves, seed);
+    cut_everywhere(seed);
+    life_end(&first);
+    w.kv = NULL;
+    w.disk = NULL;
+    world_done(&w);
+    b.kv = kv;
+    b.disk = disk;
+    b.chain = NULL;
+    bft_world_done(&b);
 }
 
 static u64 lives(void)
@@ -356,5 +425,13 @@ KL_TEST(powercut_loses_nothing_that_is_kept)
     for (u64 i = 0; i < lives(); i++) {
         live_and_cut(200, 3, true, seed);
         live_and_cut(60, 3, false, seed);
+    }
+}
+
+KL_TEST(powercut_loses_nothing_that_validators_made_final)
+{
+    for (u64 i = 0; i < lives(); i++) {
+        vote_and_cut(70, 0, seed);
+        vote_and_cut(160, 3, seed);
     }
 }
