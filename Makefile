@@ -18,7 +18,7 @@ test: tools e2e-packages $(B)/build.ninja build-asan/build.ninja build-tsan/buil
 	@ninja -C build-asan
 	@ninja -C build-tsan keel $(THREADED:=_test)
 	@python3 tools/fixtures.py $(B)
-	@$(FIXTURES) python3 tools/test.py $(B) + build-asan unit fuzz conformance \
+	@$(FIXTURES) python3 tools/test.py $(B) + build-asan unit fuzz conformance $(SLOW) \
 	    + build-tsan $(THREADED) conformance/BlockchainTests/InvalidBlocks
 
 check-style: tools ## check the rules of STYLE.md that a program can check
@@ -36,7 +36,7 @@ tsan: ## run every suite under the sanitizer of threads
 asan ubsan tsan: %: tools e2e-packages build-%/build.ninja
 	@ninja -C build-$@
 	@python3 tools/fixtures.py $(B)
-	@$(FIXTURES) python3 tools/test.py build-$@ unit fuzz conformance e2e bench
+	@$(FIXTURES) python3 tools/test.py build-$@ unit fuzz conformance e2e bench $(if $(filter tsan,$@),$(SLOW))
 
 fuzz: tools build-fuzz/build.ninja ## fuzz every decoder, or TARGET alone, for TIME seconds
 	@ninja -C build-fuzz fuzzers
@@ -88,6 +88,8 @@ help: ## this list
 export TSAN_OPTIONS ?= halt_on_error=1
 # The official tests are unpacked once, beside the build without sanitizers.
 FIXTURES := KEEL_FIXTURES=$${KEEL_FIXTURES:-$(abspath $(B))/fixtures}
+# Six tests of 2^32 rounds of BLAKE2 each: ten minutes with sanitizers, hours with that of threads.
+SLOW := -conformance/BlockchainTests/GeneralStateTests/stTimeConsuming
 # What has threads: its tests run under the sanitizer of threads in `make test` too.
 THREADED := base sys store lmdb trie state host rpc node
 CLANG    := CC=clang-14 meson setup --buildtype debugoptimized -Db_lundef=false

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs every test of some build folders and sums their last lines: 'N passed, N failed, N skipped'.
 
-Usage: test.py BUILD [SUITE | NAME | NAME-PART]... [+ BUILD [SUITE | NAME | NAME-PART]...]...
+Usage: test.py BUILD [SUITE | NAME | NAME-PART | -NAME]... [+ BUILD [...]...]...
 As many tests run at once as there are processors, but for those that want to be alone.  Each test
 is a program whose last line gives its counts; one that ends without such a line, or with another
 exit code than its counts call for, counts as one failure.  Output of a test that passed is kept in
@@ -41,7 +41,11 @@ def run(test, build, log):
 
 
 def chosen(tests, words):
-    """The tests that the words name: each is a suite, a test, or else a part of names."""
+    """The tests that the words name: each is a suite, a test, or else a part of names; with a '-'
+    before it, one that is left out."""
+    out = {word[1:] for word in words if word.startswith("-")}
+    words = [word for word in words if not word.startswith("-")]
+    tests = [test for test in tests if test["name"] not in out]
     suites = [{suite.split(":")[-1] for suite in test["suite"]} for test in tests]
     whole = {test["name"] for test in tests}.union(*suites)
     return [test for test, of in zip(tests, suites)
