@@ -98,8 +98,8 @@ void kl_replica_tick(struct kl_replica *replica);
 
 /* A transaction of our own user's, decoded, with sender; admitted at once by what the pool knows of
  * the head (account facts are read here: not for untrusted volume), and sent to all peers.
- * *broken: see kl_pool_add. */
-KL_MUST_USE kl_status kl_replica_submit(struct kl_replica *replica, const kl_tx *tx,
+ * only_new: see kl_pool_arrival.  *broken: see kl_pool_add. */
+KL_MUST_USE kl_status kl_replica_submit(struct kl_replica *replica, const kl_tx *tx, bool only_new,
                                         kl_rule *broken);
 
 struct kl_chain *kl_replica_chain(struct kl_replica *replica);

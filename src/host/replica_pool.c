@@ -60,9 +60,9 @@ static kl_status facts_of(struct kl_replica *r, const kl_address *sender, kl_poo
     return KL_OK;
 }
 
-kl_status kl_replica_submit(struct kl_replica *r, const kl_tx *tx, kl_rule *broken)
+kl_status kl_replica_submit(struct kl_replica *r, const kl_tx *tx, bool only_new, kl_rule *broken)
 {
-    kl_pool_arrival how = {.local = true};
+    kl_pool_arrival how = {.local = true, .only_new = only_new};
     kl_pool_added added;
     *broken = KL_RULE_NONE;
     KL_TRY(r->broken);

@@ -467,7 +467,7 @@ kl_rule rig_submit(struct rig *rig, u32 node, u32 account)
                 .to = {{0xbb}}};
     kl_rule broken;
     CHECK_OK(kl_tx_sign(&tx, &key, &rig->arena));
-    CHECK_OK(kl_replica_submit(rig->nodes[node].replica, &tx, &broken));
+    CHECK_OK(kl_replica_submit(rig->nodes[node].replica, &tx, false, &broken));
     if (broken == KL_RULE_NONE)
         rig->nonce[account]++;
     return broken;

@@ -148,7 +148,7 @@ static void submit(struct kl_lab_machine *machine, struct sent *sent)
     sent->at_ns = machine->lab->now_ns;
     if (!machine->replica || machine->paused_ns > machine->lab->now_ns)
         return;
-    kl_status status = kl_replica_submit(machine->replica, &sent->tx, &broken);
+    kl_status status = kl_replica_submit(machine->replica, &sent->tx, false, &broken);
     kl_lab_tell(machine, "is sent a transaction: status #, rule #", (u64)status,
                 status == KL_OK ? (u64)broken : 0, 0);
     if (status != KL_OK && !machine->broken)

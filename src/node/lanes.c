@@ -128,18 +128,22 @@ kl_status kl_lanes_new(struct kl_lanes **out, void (*ended)(void *ctx), void *ct
     return KL_OK;
 }
 
-void kl_lanes_free(struct kl_lanes *lanes)
+void kl_lanes_halt(struct kl_lanes *lanes)
 {
-    if (!lanes)
-        return;
     kl_lock(&lanes->lock);
-    KL_ASSERT(lanes->open == 0);
     lanes->stop = true;
     for (usize i = 0; i < KL_LANES; i++)
         kl_cond_signal(&lanes->lane[i].wake);
     kl_unlock(&lanes->lock);
-    for (usize i = 0; i < lanes->started; i++)
-        kl_thread_join(lanes->lane[i].thread);
+    while (lanes->started)
+        kl_thread_join(lanes->lane[--lanes->started].thread);
+}
+
+void kl_lanes_free(struct kl_lanes *lanes)
+{
+    if (!lanes)
+        return;
+    kl_lanes_halt(lanes);
     for (usize i = 0; i < KL_LANES; i++)
         kl_cond_done(&lanes->lane[i].wake);
     kl_cond_done(&lanes->progress);

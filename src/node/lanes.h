@@ -13,9 +13,10 @@ struct kl_lanes;
 
 /* Starts the threads.  KL_NOMEM; KL_LIMIT when the system has no more threads. */
 KL_MUST_USE kl_status kl_lanes_new(struct kl_lanes **out, void (*ended)(void *ctx), void *ctx);
-/* Ends the threads; no job is waiting or running, and all have been settled (asserted).  NULL is
- * fine. */
-void kl_lanes_free(struct kl_lanes *lanes);
+/* Ends the threads, each behind the job it is at.  What waits, or has not been settled, is
+ * forgotten: run, or done, is never called. */
+void kl_lanes_halt(struct kl_lanes *lanes);
+void kl_lanes_free(struct kl_lanes *lanes); /* halts first; NULL is fine */
 
 struct kl_jobs *kl_lanes_jobs(struct kl_lanes *lanes);
 

@@ -89,3 +89,31 @@ KL_TEST(lanes_without_work_end)
     kl_lanes_free(rig.lanes);
     kl_lanes_free(NULL);
 }
+
+static void count_run(struct kl_job *job)
+{
+    atomic_fetch_add(&((struct work *)job)->rig->next[0], 1);
+}
+
+static void never(struct kl_job *job)
+{
+    (void)job;
+    CHECK(false);
+}
+
+/* What waits when the lanes are halted is neither run afterwards nor done. */
+KL_TEST(lanes_halt_forgets)
+{
+    static struct rig rig;
+    memset(&rig, 0, sizeof rig);
+    CHECK(kl_lanes_new(&rig.lanes, ended, &rig) == KL_OK);
+    for (usize i = 0; i < 100; i++) {
+        rig.work[i] = (struct work){.job = {.run = count_run, .done = never}, .rig = &rig};
+        kl_jobs_give(kl_lanes_jobs(rig.lanes), (kl_lane)(i % KL_LANES), &rig.work[i].job);
+    }
+    kl_lanes_halt(rig.lanes);
+    usize ran = atomic_load(&rig.next[0]);
+    CHECK(ran <= 100);
+    kl_lanes_free(rig.lanes);
+    CHECK_U64(atomic_load(&rig.next[0]), ran);
+}

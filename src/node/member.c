@@ -1,0 +1,285 @@
+#include "node/member.h"
+
+#include <stdlib.h>
+
+#include "base/sync.h"
+#include "node/lanes.h"
+#include "sys/thread.h"
+
+#define NS_PER_S 1000000000u
+#define SLEEP_NS UINT64_C(3600000000000)
+#define DRIFT_NS UINT64_C(1000000000)
+#define WINDOW   64u
+
+struct kl_member {
+    kl_replica_config config;
+    struct kl_replica_net net;
+    struct kl_replica_watch watch;
+    struct kl_member_listener *listener;
+    struct kl_lanes *lanes;
+    struct kl_replica *replica;
+    kl_thread thread;
+    bool running;
+
+    kl_mutex lock;    /* the replica's, and of what follows */
+    kl_cond progress; /* something was shown */
+    u64 shown;        /* blocks, so far */
+    kl_status told;   /* what the listener knows to be broken */
+
+    kl_mutex bell; /* taken inside lock, or alone */
+    kl_cond ring;
+    bool rung, stop;
+};
+
+static struct kl_member *of_watch(struct kl_replica_watch *watch)
+{
+    return (struct kl_member *)((char *)watch - offsetof(struct kl_member, watch));
+}
+
+static void wake(void *ctx)
+{
+    struct kl_member *m = ctx;
+    kl_lock(&m->bell);
+    m->rung = true;
+    kl_cond_signal(&m->ring);
+    kl_unlock(&m->bell);
+}
+
+/* --- what the replica says --- */
+
+static void on_final(struct kl_replica_watch *watch, struct kl_tip *tip)
+{
+    struct kl_member *m = of_watch(watch);
+    m->shown++;
+    m->listener->tip(m->listener, tip);
+    kl_cond_broadcast(&m->progress);
+}
+
+static void on_alarm(struct kl_replica_watch *watch, const char *what)
+{
+    struct kl_member *m = of_watch(watch);
+    m->listener->alarm(m->listener, what);
+}
+
+/* Nobody else is connected. */
+static void send_frame(KL_UNUSED struct kl_replica_net *net, KL_UNUSED u32 peer,
+                       KL_UNUSED kl_message_kind kind, KL_UNUSED kl_span frame)
+{
+}
+
+static void penalize(KL_UNUSED struct kl_replica_net *net, KL_UNUSED u32 peer,
+                     KL_UNUSED kl_rule rule)
+{
+}
+
+/* --- its thread --- */
+
+static void tell_broken(struct kl_member *m)
+{
+    kl_status status = kl_replica_health(m->replica);
+    if (status == m->told)
+        return;
+    m->told = status;
+    m->listener->broken(m->listener, status);
+    kl_cond_broadcast(&m->progress);
+}
+
+/* One turn: jobs that have ended, and what is due; returns when the next is. */
+static u64 turn(struct kl_member *m)
+{
+    kl_lock(&m->lock);
+    kl_lanes_settle(m->lanes);
+    if (kl_replica_due_ns(m->replica) <= kl_mono_ns(m->config.clock))
+        kl_replica_tick(m->replica);
+    tell_broken(m);
+    u64 due_ns = kl_replica_due_ns(m->replica);
+    kl_unlock(&m->lock);
+    return due_ns;
+}
+
+static void *member_main(void *ctx)
+{
+    struct kl_member *m = ctx;
+    kl_lock(&m->bell);
+    while (!m->stop) {
+        m->rung = false;
+        kl_unlock(&m->bell);
+        u64 due_ns = turn(m), now_ns = kl_mono_ns(m->config.clock);
+        kl_lock(&m->bell);
+        if (!m->rung && !m->stop && due_ns > now_ns)
+            kl_cond_wait_ns(&m->ring, &m->bell, KL_MIN(due_ns - now_ns, SLEEP_NS));
+    }
+    kl_unlock(&m->bell);
+    return NULL;
+}
+
+/* --- life --- */
+
+kl_status kl_member_open(struct kl_member **out, const kl_replica_config *config,
+                         struct kl_member_listener *listener, struct kl_progress *progress,
+                         kl_replica_report *report)
+{
+    struct kl_member *m = calloc(1, sizeof *m);
+    if (!m)
+        return KL_NOMEM;
+    m->listener = listener;
+    m->net = (struct kl_replica_net){.send = send_frame, .penalize = penalize};
+    m->watch = (struct kl_replica_watch){.final = on_final, .alarm = on_alarm};
+    kl_mutex_init(&m->lock);
+    kl_mutex_init(&m->bell);
+    kl_cond_init(&m->progress);
+    kl_cond_init(&m->ring);
+    kl_status status = kl_lanes_new(&m->lanes, wake, m);
+    if (status == KL_OK) {
+        m->config = *config;
+        m->config.drift_ns = config->drift_ns ? config->drift_ns : DRIFT_NS;
+        m->config.window = config->window ? config->window : WINDOW;
+        m->config.jobs = kl_lanes_jobs(m->lanes);
+        m->config.net = &m->net;
+        m->config.watch = &m->watch;
+        status = kl_replica_open(&m->replica, &m->config, progress, report);
+        kl_secret32_wipe(&m->config.vote_secret);
+        kl_secret32_wipe(&m->config.randao_secret);
+    }
+    if (status != KL_OK) {
+        kl_member_close(m);
+        return status;
+    }
+    *out = m;
+    return KL_OK;
+}
+
+kl_status kl_member_start(struct kl_member *m)
+{
+    kl_lock(&m->lock);
+    kl_replica_start(m->replica);
+    kl_unlock(&m->lock);
+    KL_TRY(kl_thread_start(&m->thread, "keel consensus", member_main, m));
+    m->running = true;
+    return KL_OK;
+}
+
+void kl_member_stop(struct kl_member *m)
+{
+    kl_lock(&m->bell);
+    m->stop = true;
+    kl_cond_signal(&m->ring);
+    kl_unlock(&m->bell);
+    if (m->running)
+        kl_thread_join(m->thread);
+    m->running = false;
+    kl_lock(&m->lock);
+    kl_cond_broadcast(&m->progress);
+    kl_unlock(&m->lock);
+}
+
+void kl_member_close(struct kl_member *m)
+{
+    if (!m)
+        return;
+    KL_ASSERT(!m->running);
+    if (m->lanes)
+        kl_lanes_halt(m->lanes);
+    kl_replica_close(m->replica);
+    kl_lanes_free(m->lanes);
+    kl_cond_done(&m->ring);
+    kl_cond_done(&m->progress);
+    kl_mutex_done(&m->bell);
+    kl_mutex_done(&m->lock);
+    free(m);
+}
+
+/* --- questions --- */
+
+struct kl_chain *kl_member_chain(struct kl_member *m)
+{
+    return kl_replica_chain(m->replica);
+}
+
+kl_status kl_member_health(struct kl_member *m)
+{
+    kl_lock(&m->lock);
+    kl_status status = kl_replica_health(m->replica);
+    kl_unlock(&m->lock);
+    return status;
+}
+
+kl_simplex_status kl_member_consensus(struct kl_member *m)
+{
+    kl_lock(&m->lock);
+    kl_simplex_status status = kl_replica_consensus(m->replica);
+    kl_unlock(&m->lock);
+    return status;
+}
+
+void kl_member_with_pool(struct kl_member *m, void (*use)(void *ctx, struct kl_pool *pool),
+                         void *ctx)
+{
+    kl_lock(&m->lock);
+    use(ctx, kl_replica_pool(m->replica));
+    kl_unlock(&m->lock);
+}
+
+static kl_status is_in_block(struct kl_member *m, const kl_hash *hash, bool *out)
+{
+    struct kl_reader *reader;
+    u64 number;
+    usize index;
+    KL_TRY(kl_reader_open(kl_member_chain(m), &reader));
+    kl_status status = kl_reader_tx(reader, hash, &number, &index);
+    kl_reader_close(reader);
+    *out = status == KL_OK;
+    return status == KL_NOTFOUND ? KL_OK : status;
+}
+
+/* Waits until the transaction is in a block that is shown, gone, or the time is over. */
+static kl_status wait_for(struct kl_member *m, const kl_hash *hash, u64 timeout_ns)
+{
+    u64 end_ns = kl_add_sat_u64(kl_mono_ns(m->config.clock), timeout_ns);
+    bool done = false;
+    kl_lock(&m->lock);
+    while (!done && !m->stop && m->told == KL_OK) {
+        u64 shown = m->shown, now_ns = kl_mono_ns(m->config.clock);
+        bool gone = !kl_pool_get(kl_replica_pool(m->replica), hash);
+        kl_unlock(&m->lock);
+        kl_status status = is_in_block(m, hash, &done);
+        if (status != KL_OK || done || now_ns >= end_ns)
+            return status;
+        kl_lock(&m->lock);
+        /* What has left the pool is in a block that will be shown, or in none. */
+        if (m->shown == shown)
+            kl_cond_wait_ns(&m->progress, &m->lock,
+                            gone ? KL_MIN(end_ns - now_ns, (u64)NS_PER_S) : end_ns - now_ns);
+    }
+    kl_status status = m->told;
+    kl_unlock(&m->lock);
+    return status;
+}
+
+kl_status kl_member_submit(struct kl_member *m, const kl_tx *tx, bool only_new, u64 timeout_ns,
+                           kl_rule *broken)
+{
+    kl_lock(&m->lock);
+    kl_status status = kl_replica_submit(m->replica, tx, only_new, broken);
+    const kl_pool_tx *pooled = kl_pool_get(kl_replica_pool(m->replica), &tx->hash);
+    if (status == KL_OK && *broken == KL_RULE_NONE && pooled)
+        m->listener->pending(m->listener, &pooled->tx);
+    kl_unlock(&m->lock);
+    wake(m);
+    if (status != KL_OK || *broken != KL_RULE_NONE || !timeout_ns)
+        return status;
+    return wait_for(m, &tx->hash, timeout_ns);
+}
+
+void kl_member_next_block(struct kl_member *m, const struct kl_tip *head, kl_build_plan *out)
+{
+    u64 now_s = kl_wall_ns(m->config.clock) / NS_PER_S;
+    *out = (kl_build_plan){
+        .timestamp = KL_MAX(now_s, head->header.timestamp),
+        .gas_limit = head->header.gas_limit,
+        .coinbase = m->config.coinbase,
+        .mix_hash = head->header.mix_hash,
+        .tx_max = UINT64_MAX,
+    };
+    memcpy(out->parent_beacon_root.b, head->header.extra_data, sizeof out->parent_beacon_root.b);
+}

@@ -1,0 +1,47 @@
+/* member: a replica (host/replica.h) in the real world: a thread that is its thread, lanes beneath
+ * it, and everybody else's questions.
+ *
+ * One lock makes the replica one thread's at a time: it is held for a step, never while a disk is
+ * waited for or a block executed.  Thread: any, but for open, start, stop and close. */
+#ifndef KL_NODE_MEMBER_H
+#define KL_NODE_MEMBER_H
+
+#include "host/replica.h"
+
+struct kl_member;
+
+/* Hears what happens, on the member's thread; must return quickly and not call member. */
+struct kl_member_listener {
+    void (*tip)(struct kl_member_listener *listener, struct kl_tip *tip); /* shown to readers */
+    void (*pending)(struct kl_member_listener *listener, const kl_tx *tx);
+    void (*alarm)(struct kl_member_listener *listener, const char *what); /* static text */
+    void (*broken)(struct kl_member_listener *listener, kl_status status);
+};
+
+/* Opens the replica; config's jobs, net and watch are the member's own.  See kl_replica_open. */
+KL_MUST_USE kl_status kl_member_open(struct kl_member **out, const kl_replica_config *config,
+                                     struct kl_member_listener *listener,
+                                     struct kl_progress *progress, kl_replica_report *report);
+/* KL_LIMIT when the system has no more threads. */
+KL_MUST_USE kl_status kl_member_start(struct kl_member *member);
+/* Ends the thread, when what the lanes were given is done.  Without kl_member_start too. */
+void kl_member_stop(struct kl_member *member);
+void kl_member_close(struct kl_member *member); /* stopped; NULL is fine */
+
+struct kl_chain *kl_member_chain(struct kl_member *member);
+kl_status kl_member_health(struct kl_member *member);
+kl_simplex_status kl_member_consensus(struct kl_member *member);
+
+/* Admits a transaction with sender (see kl_replica_submit), and waits up to timeout_ns until a
+ * block with it is shown, if it is pending; 0 does not wait. */
+KL_MUST_USE kl_status kl_member_submit(struct kl_member *member, const kl_tx *tx, bool only_new,
+                                       u64 timeout_ns, kl_rule *broken);
+
+/* The pool, for the duration of use(ctx, pool). */
+void kl_member_with_pool(struct kl_member *member, void (*use)(void *ctx, struct kl_pool *pool),
+                         void *ctx);
+
+/* What the next block would be on top of head: for pending blocks and fee questions. */
+void kl_member_next_block(struct kl_member *member, const struct kl_tip *head, kl_build_plan *out);
+
+#endif
