@@ -35,7 +35,8 @@ static void live(struct kl_sim_disk *disk, u64 *seed)
             CHECK_OK(kl_bft_log_sync(log));
             is.synced = is.appended;
         } else if (is.synced) { /* items of a view are three */
-            is.forgotten = KL_MAX(is.forgotten, kl_rand_below(seed, is.synced) / 3 * 3);
+            u64 up_to = kl_rand_below(seed, is.synced) / 3 * 3;
+            is.forgotten = KL_MAX(is.forgotten, up_to);
             rig_item_make(&item, is.forgotten);
             CHECK_OK(kl_bft_log_forget(log, item.epoch, item.view));
         }
