@@ -133,6 +133,10 @@ static const char *beyond_others(const struct kl_chain *chain, kl_span rlp,
     kl_arena_init(&arena, (usize)1 << 30);
     if (kl_exec_fork(spec, &parent->header) != kl_exec_fork(spec, &tip->header))
         why = "a fork begins with it, which tests of one network cannot say";
+    if (tip->header.timestamp == parent->header.timestamp)
+        why = "it has its parent's timestamp";
+    if (spec->engine == KL_ENGINE_SIMPLEX && !kl_address_is_zero(&spec->bft.policy))
+        why = "the chain's validator contract is told of it, which is no rule of Ethereum";
     if (kl_block_decode(&block, rlp, spec, &arena, &broken) != KL_OK || broken != KL_RULE_NONE)
         why = "it cannot be read";
     for (usize i = 0; !why && i < block.tx_count; i++)
