@@ -25,6 +25,7 @@ struct bft_world {
     u64 epoch_blocks;
     kl_span policy_code;  /* at bft_world_policy; empty: none */
     kl_span policy_alloc; /* instead of code: members of the alloc, that address among them */
+    const char *forks;    /* behind Cancun: members of the config, beginning with a comma */
     const char *more;     /* members of the genesis file, beginning with a comma */
     usize segment_bytes;
     u64 keep_blocks, keep_history;
@@ -48,6 +49,8 @@ void bft_world_proofs(const struct bft_world *w, u32 i, u8 key[KL_VOTE_PROOF_MAX
 
 /* The nonce as the head's state has it. */
 void bft_world_refresh(struct bft_world *w);
+/* Signs tx, whose fields are set, nonce and chain id included. */
+const kl_tx *bft_world_sign(struct bft_world *w, const kl_tx *fields);
 /* A transfer of 1 wei, signed, with the next nonce. */
 const kl_tx *bft_world_tx(struct bft_world *w);
 /* A block on top of parent in its next view (or, with gap, a later one), with count transfers.  The

@@ -15,7 +15,7 @@ static const char config[] =
     "{\"config\":{\"chainId\":4711,\"homesteadBlock\":0,\"eip150Block\":0,\"eip155Block\":0,"
     "\"eip158Block\":0,\"byzantiumBlock\":0,\"constantinopleBlock\":0,\"petersburgBlock\":0,"
     "\"istanbulBlock\":0,\"berlinBlock\":0,\"londonBlock\":0,\"terminalTotalDifficulty\":0,"
-    "\"shanghaiTime\":0,\"cancunTime\":0,\"keel\":{\"engine\":\"simplex\",\"bft\":{";
+    "\"shanghaiTime\":0,\"cancunTime\":0%s,\"keel\":{\"engine\":\"simplex\",\"bft\":{";
 
 static const kl_secret32 rich = {.b = {[31] = 9}};
 
@@ -72,7 +72,7 @@ static void put_genesis(struct kl_buf *out, const struct bft_world *w)
 {
     static const char *const names[] = {[1] = "secp256k1", [2] = "bls12-381", [255] = "keyed-hash"};
     kl_address owner = owner_of();
-    kl_buf_str(out, config);
+    kl_buf_print(out, config, w->forks);
     kl_buf_print(out, "\"scheme\":\"%s\",\"epochBlocks\":%llu,", names[w->scheme->id],
                  (unsigned long long)w->epoch_blocks);
     if (w->policy_code.len || w->policy_alloc.len) {
@@ -142,6 +142,7 @@ void bft_world_init(struct bft_world *w, u8 scheme, u32 count, u64 epoch_blocks)
     *w = (struct bft_world){.scheme = kl_vote_scheme_of(scheme, true),
                             .count = count,
                             .epoch_blocks = epoch_blocks,
+                            .forks = "",
                             .more = "",
                             .segment_bytes = 1 << 20};
     kl_arena_init(&w->arena, SIZE_MAX);
@@ -197,20 +198,9 @@ void bft_world_refresh(struct bft_world *w)
     kl_tip_unref(head);
 }
 
-const kl_tx *bft_world_tx(struct bft_world *w)
+const kl_tx *bft_world_sign(struct bft_world *w, const kl_tx *fields)
 {
-    kl_tx *tx = KL_ZERO(&w->arena, kl_tx, 1), made = {
-                                                  .type = KL_TX_DYNAMIC_FEE,
-                                                  .replay_safe = true,
-                                                  .chain_id = 4711,
-                                                  .nonce = w->nonce++,
-                                                  .gas_limit = 21000,
-                                                  .max_fee = kl_u256_of(5000000000),
-                                                  .max_priority_fee = kl_u256_of(1000000000),
-                                                  .value = kl_u256_of(1),
-                                                  .has_to = true,
-                                                  .to = {{0xbb}},
-                                              };
+    kl_tx *tx = KL_ZERO(&w->arena, kl_tx, 1), made = *fields;
     kl_rule broken;
     CHECK(tx);
     CHECK_OK(kl_tx_sign(&made, &rich, &w->arena));
@@ -218,6 +208,23 @@ const kl_tx *bft_world_tx(struct bft_world *w)
     CHECK_RULE(broken, KL_RULE_NONE);
     CHECK_RULE(kl_tx_recover(tx, KL_FORK_NEWEST), KL_RULE_NONE);
     return tx;
+}
+
+const kl_tx *bft_world_tx(struct bft_world *w)
+{
+    const kl_tx tx = {
+        .type = KL_TX_DYNAMIC_FEE,
+        .replay_safe = true,
+        .chain_id = 4711,
+        .nonce = w->nonce++,
+        .gas_limit = 21000,
+        .max_fee = kl_u256_of(5000000000),
+        .max_priority_fee = kl_u256_of(1000000000),
+        .value = kl_u256_of(1),
+        .has_to = true,
+        .to = {{0xbb}},
+    };
+    return bft_world_sign(w, &tx);
 }
 
 /* Transfers from nonce on, as many as are wanted. */

@@ -1,5 +1,7 @@
-/* Blocks that could be too large for a record of the ledger. */
+/* What is left out of a block that is built: what would be too large for a record of the ledger,
+ * and what no block can hold. */
 #include "base/test.h"
+#include "chain/bft_world_priv.h"
 #include "chain/chain_world_priv.h"
 #include "store/seglog.h"
 
@@ -52,4 +54,60 @@ KL_TEST(build_leaves_out_what_the_record_cannot_hold)
     CHECK(o.taken < COUNT && o.taken > KL_SEGLOG_RECORD_MAX / LOGGED - 4);
     world_take(&w, tip);
     world_done(&w);
+}
+
+/* Offers a transfer, a malformed deposit from the same account, and a transfer. */
+struct depositing {
+    struct kl_tx_source source;
+    const kl_tx *txs[3];
+    usize at, taken;
+};
+
+static const kl_tx *next_of_three(struct kl_tx_source *source, KL_UNUSED u64 gas_left)
+{
+    struct depositing *d = (struct depositing *)source;
+    return d->at < 3 ? d->txs[d->at] : NULL;
+}
+
+static void done_of_three(struct kl_tx_source *source, KL_UNUSED const kl_tx *tx,
+                          KL_UNUSED const kl_tx_result *result, kl_rule broken)
+{
+    struct depositing *d = (struct depositing *)source;
+    CHECK_RULE(broken, d->at == 1 ? KL_RULE_BLOCK_DEPOSIT : KL_RULE_NONE);
+    d->taken += broken == KL_RULE_NONE;
+    d->at++;
+}
+
+/* [EIP-6110]: such a log makes any block bad that it is in. */
+KL_TEST(build_leaves_out_a_malformed_deposit)
+{
+    static const char alloc[] =
+        /* logs its input as a deposit event */
+        "\"00000000219ab540356cbb839cbe05303d7705fa\":{\"balance\":\"0x0\",\"code\":"
+        "\"0x365f5f377f649bbc62d0e31342afea4e5cd82d4049e7e1ee912fc0889aa790803be39038c5365fa100\"},"
+        "\"00000961ef480eb55e80d19ad83579a64c007002\":{\"balance\":\"0x0\",\"code\":\"0x00\"},"
+        "\"0000bbddc7ce488642fb579f8b00f3a590007251\":{\"balance\":\"0x0\",\"code\":\"0x00\"}";
+    struct bft_world w;
+    bft_world_init(&w, KL_SCHEME_KEYED_HASH, 4, 2);
+    w.forks = ",\"pragueTime\":0";
+    w.policy_alloc = KL_SPAN_TEXT(alloc);
+    bft_world_begin(&w);
+    struct kl_tip *head = kl_chain_head(w.chain), *judged;
+    kl_tx deposit = *bft_world_tx(&w);
+    w.nonce--;
+    deposit.gas_limit = 100000;
+    deposit.to = kl_chain_spec(w.chain)->deposit_contract;
+    deposit.data = KL_SPAN_TEXT("no deposit");
+    const kl_tx *first = bft_world_tx(&w);
+    deposit.nonce = w.nonce;
+    struct depositing d = {.source = {.next = next_of_three, .done = done_of_three},
+                           .txs = {first, bft_world_sign(&w, &deposit), bft_world_tx(&w)}};
+    w.source = &d.source;
+    struct kl_tip *tip = bft_world_build(&w, head, 0, 100);
+    CHECK(d.at == 3 && d.taken == 2 && tip->tx_count == 2);
+    CHECK_RULE(bft_world_judge(&w, head, bft_world_body(&w, tip), &judged), KL_RULE_NONE);
+    kl_tip_unref(judged);
+    bft_world_take(&w, tip, true);
+    kl_tip_unref(head);
+    bft_world_done(&w);
 }
