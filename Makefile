@@ -4,7 +4,7 @@ B    ?= build
 TIME ?= 60
 
 .DEFAULT_GOAL := all
-.PHONY: all run test check-style format bench asan ubsan tsan fuzz coverage fuzz-evm e2e-anvil kill-test powercut sim-long model-long install clean \
+.PHONY: all run test check-style format bench asan ubsan tsan fuzz coverage fuzz-evm e2e-anvil kill-test powercut sim-long model-long twins-long install clean \
         help setup tools e2e-packages
 
 all: setup $(B)/build.ninja ## build build/keel, after installing what is missing
@@ -72,6 +72,11 @@ model-long: all ## look at all states of the voting rules for VIEWS views (`make
 	@KEEL_MODEL_VIEWS=$(VIEWS) $(B)/consensus_test 0x1 simplex_model
 	@KEEL_WORLD_ALL=1 $(B)/consensus_test 0x1 simplex_world
 VIEWS ?= 5
+
+twins-long: all ## run CASES cases of Twins; `make test` runs 2000
+	@ninja -C $(B) consensus_test
+	@KEEL_TWINS=$(CASES) $(B)/consensus_test 0x1 simplex_twins
+CASES ?= 100000
 
 install: all ## put keel into $(PREFIX)/bin
 	@install -D -m 755 -s $(B)/keel $(DESTDIR)$(PREFIX)/bin/keel

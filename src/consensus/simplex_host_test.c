@@ -10,6 +10,8 @@ static void send_certificate(struct sim *sim, const sim_node *from, u32 to,
 {
     sim_item *item = sim_item_new(sim, M_EVENT, from);
     item->event.kind = KL_BFT_CERTIFICATE;
+    if (to == KL_BFT_ALL)
+        item->view = certificate->subject.proposal.view;
     item->certificate.certificate = *certificate;
     KL_ASSERT(certificate->signatures.len <= sizeof item->certificate.bytes);
     memcpy(item->certificate.bytes, certificate->signatures.p, certificate->signatures.len);
@@ -154,6 +156,7 @@ static void do_send_vote(struct sim *sim, sim_node *node, const kl_bft_effect *e
     bool proposes = effect->kind == KL_BFT_SEND_PROPOSAL;
     sim_item *item = sim_item_new(sim, proposes ? M_PROPOSAL : M_EVENT, node);
     item->event.kind = KL_BFT_VOTE;
+    item->view = effect->vote->subject.proposal.view;
     item->vote = *effect->vote;
     item->has_body = proposes && node->kind != SIM_WITHHOLDS;
     sim_send_message(sim, node, effect->peer, item);

@@ -344,9 +344,9 @@ void model_tell(const model *m, const model_state *from, const model_state *to)
         for (u32 view = 1; view <= m->views; view++) {
             u32 votes = to->votes[view - 1][h] & ~from->votes[view - 1][h];
             for (u32 place = 0; place < MODEL_BLOCKS; place++) {
-                if (votes & VOTED_NOTARIZE << place)
+                if (votes & (u32)VOTED_NOTARIZE << place)
                     printf("  %u notarizes %s\n", h, name_of(number(view, place), a));
-                if (votes & VOTED_FINALIZE << place)
+                if (votes & (u32)VOTED_FINALIZE << place)
                     printf("  %u finalizes %s\n", h, name_of(number(view, place), a));
             }
             if (votes & VOTED_NULLIFY)

@@ -151,7 +151,8 @@ static bool may_come(const product *p, const product_state *s, u32 engine, const
     return by != engine && (local(p, s, by)->cast >> event->subject & 1);
 }
 
-/* Engines that behave alike are exchanged for each other. */
+/* Engines that behave alike are exchanged for each other; not on the way to a counterexample, which
+ * names them. */
 static void canonical(const product *p, product_state *s)
 {
     for (u32 i = 0; i < ENGINES; i++)
@@ -170,7 +171,7 @@ static void explore(product *p, const world_options *options)
     world_begin(&p->w, options);
     for (u32 i = 0; i < ENGINES; i++)
         for (u32 k = 0; k < ENGINES; k++)
-            p->alike[i][k] = !options->by_vote && world_alike(&p->w, i, k);
+            p->alike[i][k] = !options->by_vote && !options->mutants && world_alike(&p->w, i, k);
     grow(p);
     product_state first = {{0}};
     visit(p, &first, 0, 0, 0);

@@ -137,6 +137,7 @@ sim_item *sim_item_new(struct sim *sim, sim_message message, const sim_node *fro
     item->message = message;
     item->from = item->node = from ? sim_index(sim, from) : 0;
     item->life = from ? from->life : 0;
+    item->view = from && from->engine ? from->engine->view : 0;
     return item;
 }
 
@@ -147,6 +148,8 @@ static void send_one(struct sim *sim, const sim_node *from, u32 to, const sim_it
     u32 me = sim_index(sim, from);
     bool rough = !sim->calm;
     if (to == me || (from->kind == SIM_SELECTIVE && (to + me) % 2))
+        return;
+    if (rough && sim->passes && !sim->passes(sim, item, me, to))
         return;
     if (rough && (sim->cut[me][to] || sim_percent(sim, sim->o.loss_percent)))
         return;

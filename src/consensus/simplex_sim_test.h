@@ -93,6 +93,7 @@ typedef struct sim_item {
     u64 at_ns, order;
     sim_message message;
     u32 node, from, life;
+    u64 view; /* of what it says; else of who sends it */
     kl_bft_event event;
     kl_vote vote;
     kl_vote_subject subject;
@@ -163,6 +164,7 @@ struct sim {
     usize effects_cap;
     bool cut[SIM_NODES_MAX][SIM_NODES_MAX];
     bool calm, no_builds;
+    bool (*passes)(const struct sim *sim, const sim_item *item, u32 from, u32 to); /* or NULL */
     /* the oracle */
     sim_view *views;
     u32 view_count;
@@ -172,6 +174,10 @@ struct sim {
     u64 sometimes[SOMETIMES_COUNT];
     char broken[160]; /* the first assertion that did not hold; "" */
 };
+
+/* Who leads views 1, 2, ...: instead of the set's own order; NULL: that. */
+extern const u8 *sim_leaders;
+extern u32 sim_leader_count;
 
 /* Runs a seed to its end, or to the first broken assertion; sim_done frees it. */
 void sim_run(struct sim *sim, const sim_options *options);
