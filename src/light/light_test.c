@@ -233,16 +233,30 @@ KL_TEST(light_genesis_alone)
     light_rig_free(rig);
 }
 
-/* A consensus header that could be a later block's makes no genesis, nor does a later block. */
+static kl_rule start(light_rig *rig, kl_header header, const kl_consensus_header *consensus)
+{
+    kl_rule broken;
+    kl_light_genesis genesis = {.consensus_header = light_rig_consensus(rig, consensus),
+                                .validators = rig->epochs[0].rlp};
+    kl_hash hash = kl_keccak256(genesis.consensus_header);
+    memcpy(header.extra_data, hash.b, sizeof hash.b);
+    genesis.header = light_rig_header(rig, &header);
+    const kl_vote_domain domain = {1, kl_keccak256(genesis.header)};
+    CHECK_OK(kl_light_start(&light, &domain, &genesis, &rig->arena, &broken));
+    return broken;
+}
+
+/* Neither a block above 0, nor one whose consensus header could be a later block's. */
 KL_TEST(light_genesis_is_one)
 {
     light_rig *rig = light_rig_new(KL_SCHEME_SECP256K1, seed);
-    const rig_block *block = &rig->blocks[1];
-    kl_rule broken;
-    kl_light_genesis genesis = {block->rlp, block->consensus_rlp, rig->epochs[0].rlp};
-    kl_vote_domain domain = {1, block->hash};
-    CHECK_OK(kl_light_start(&light, &domain, &genesis, &rig->arena, &broken));
-    CHECK_RULE(broken, KL_RULE_LIGHT_GENESIS);
+    kl_header header = rig->blocks[0].header;
+    kl_consensus_header later = rig->blocks[1].consensus;
+    later.next_set_hash = rig->epochs[0].set.hash;
+    CHECK_RULE(start(rig, header, &rig->blocks[0].consensus), KL_RULE_NONE);
+    CHECK_RULE(start(rig, header, &later), KL_RULE_LIGHT_GENESIS);
+    header.number = 1;
+    CHECK_RULE(start(rig, header, &rig->blocks[0].consensus), KL_RULE_LIGHT_GENESIS);
     light_rig_free(rig);
 }
 
