@@ -17,6 +17,7 @@
 #define ARENA_MAX ((usize)4 << 30)
 #define NODES_MAX ((usize)1 << 24)
 #define KEEP      ((usize)1 << 24)
+#define SEGMENT   ((usize)1 << 20)
 
 struct trust {
     const char *genesis, *genesis_hash, *checkpoint, *save;
@@ -68,7 +69,8 @@ static bool genesis_of(struct trust *t, kl_span text)
     if (status == KL_OK)
         status = kl_memkv_open(&kv, KL_TABLE_COUNT);
     if (status == KL_OK) {
-        const kl_chain_config config = {.fs = fs, .kv = kv, .genesis = text};
+        const kl_chain_config config = {
+            .fs = fs, .kv = kv, .genesis = text, .segment_bytes = SEGMENT};
         status = kl_chain_open(&chain, &config, NULL, &report);
     }
     if (status == KL_OK) {
