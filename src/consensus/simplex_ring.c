@@ -205,7 +205,8 @@ kl_simplex_link kl_simplex_link_of(const struct kl_simplex *s, const kl_proposal
         if (view < s->base && parent_view >= s->root.view && view <= s->run_end)
             break; /* the run holds the rest */
         if (!kl_simplex_nullified(s, view)) {
-            *missing = first_hole(s, parent_view);
+            /* A notarized view is no hole in what we hold, but it is one in the gap. */
+            *missing = KL_MIN(first_hole(s, parent_view), view);
             return LINK_MISSING;
         }
     }

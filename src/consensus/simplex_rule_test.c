@@ -121,6 +121,23 @@ KL_TEST(simplex_r2_a_gap_needs_its_nullifications)
     sim_done(&sim);
 }
 
+/* A view may have both certificates; who holds the Notarization alone asks for the other. */
+KL_TEST(simplex_r2_a_notarized_view_may_be_stepped_over_where_it_was_nullified_too)
+{
+    begin(4, 16);
+    kl_vote_subject first = proposal(1, 0, &sim.final[0], 1);
+    for (u32 i = 1; i < 4; i++)
+        tell_vote(i, first);
+    CHECK_U64(sim.nodes[0].engine->view, 2);
+    tell_vote(2, proposal(2, 0, &sim.final[0], 1));
+    const kl_bft_effect *ask = find(KL_BFT_FETCH_CERTIFICATES);
+    CHECK(ask && ask->peer == 2 && ask->from == 1 && ask->to == 1);
+    for (u32 i = 1; i < 4; i++)
+        tell_vote(i, nullify(1));
+    CHECK(find(KL_BFT_EXECUTE));
+    sim_done(&sim);
+}
+
 KL_TEST(simplex_r3_r13_a_second_proposal_is_evidence)
 {
     begin(4, 16);
@@ -165,6 +182,29 @@ KL_TEST(simplex_r11_patience_has_an_end)
         CHECK(wait >= before && wait <= s->config.block_period_ns + 10000 * SIM_MS);
         before = wait;
     }
+    sim_done(&sim);
+}
+
+/* A leader was silent for as long as it may; its block then has the time that every block has. */
+KL_TEST(simplex_r12_a_sparse_empty_block_is_not_late)
+{
+    begin(4, 16);
+    sim.nodes[0].engine->config.empty_period_ns = 5000 * SIM_MS;
+    sim.now_ns = 5000 * SIM_MS;
+    kl_vote_subject p = proposal(1, 0, &sim.final[0], 1);
+    tell_vote(1, p);
+    CHECK(find(KL_BFT_EXECUTE) && !find(KL_BFT_SIGN));
+    tell((kl_bft_event){
+        .kind = KL_BFT_EXECUTED, .hash = p.proposal.block_hash, .verdict = KL_BFT_VALID});
+    CHECK(asked_to_sign(KL_VOTE_NOTARIZE));
+    u64 end_ns = kl_simplex_advance_deadline(sim.nodes[0].engine);
+    CHECK_U64(end_ns, 5000 * SIM_MS + 200 * SIM_MS + 3 * 500 * SIM_MS);
+    sim.now_ns = end_ns - 1;
+    tell((kl_bft_event){.kind = KL_BFT_TIMER});
+    CHECK(!asked_to_sign(KL_VOTE_NULLIFY));
+    sim.now_ns = end_ns;
+    tell((kl_bft_event){.kind = KL_BFT_TIMER});
+    CHECK(asked_to_sign(KL_VOTE_NULLIFY));
     sim_done(&sim);
 }
 

@@ -22,12 +22,13 @@ bool kl_simplex_is_unsettled(const struct kl_simplex *s)
 
 /* [Simplex R12] When there is reason for a block in our view, for a leader (a pending transaction
  * counts at once) or for those who wait for it (it counts after Δ, in which it reaches the leader).
- * A notarized head that is not final in time is reason too: the next block finalizes it. */
+ * A notarized head that is not final in time is reason too: the next block finalizes it.  And so is
+ * a proposal, from when it is here: a leader that was silent for long has as long as any other. */
 static u64 reason_at(const struct kl_simplex *s, bool leads)
 {
     const kl_simplex_slot *slot = slot_at(s, s->view);
     u64 entered = s->entered_ns;
-    if (!s->config.empty_period_ns || slot->has_proposal)
+    if (!s->config.empty_period_ns)
         return entered;
     u64 at = kl_add_sat_u64(entered, s->config.empty_period_ns);
     if (s->pending) {
@@ -38,6 +39,8 @@ static u64 reason_at(const struct kl_simplex *s, bool leads)
         at = KL_MIN(at, kl_add_sat_u64(entered, kl_mul_sat_u64(2, s->config.delta_ns)));
     if (slot->nullify_some_ns != NEVER)
         at = KL_MIN(at, KL_MAX(entered, slot->nullify_some_ns));
+    if (slot->has_proposal)
+        at = KL_MIN(at, KL_MAX(entered, slot->seen_ns));
     return at;
 }
 
