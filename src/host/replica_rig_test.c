@@ -66,9 +66,12 @@ static void give(struct kl_jobs *jobs, kl_lane lane, struct kl_job *job)
 static void send_one(struct rig *rig, u32 from, u32 to, kl_message_kind kind, kl_span frame)
 {
     if (to == from || !rig->nodes[to].up || rig->cut[from] || rig->cut[to] ||
-        (rig->passes && !rig->passes(rig, from, to, kind)))
+        (rig->passes && !rig->passes(rig, from, to, kind)) ||
+        kl_rand_below(&rig->rng, 100) < rig->loss_percent)
         return;
-    struct rig_item item = {.at_ns = rig->now_ns + 5 * RIG_MS,
+    rig->frames[kind]++;
+    struct rig_item item = {.at_ns = rig->now_ns + 5 * RIG_MS +
+                                     kl_rand_below(&rig->rng, rig->delay_ns + 1),
                             .node = to,
                             .from = from,
                             .life = rig->nodes[to].life,
@@ -343,20 +346,25 @@ static void stop(struct rig *rig, u32 index)
     node->replica = NULL;
 }
 
-static void cut_disk(struct rig *rig, struct kl_sim_disk **disk)
+static void cut_disk(struct rig *rig, struct kl_sim_disk **disk, unsigned how)
 {
     struct kl_sim_disk *after;
-    CHECK_OK(kl_sim_disk_cut(*disk, UINT64_MAX, KL_CUT_DROP, kl_rand(&rig->rng), &after));
+    CHECK_OK(kl_sim_disk_cut(*disk, UINT64_MAX, (kl_power_cut)how, kl_rand(&rig->rng), &after));
     kl_sim_disk_free(*disk);
     *disk = after;
 }
 
 void rig_crash(struct rig *rig, u32 index)
 {
+    rig_crash_how(rig, index, KL_CUT_DROP);
+}
+
+void rig_crash_how(struct rig *rig, u32 index, unsigned how)
+{
     struct rig_node *node = &rig->nodes[index];
     stop(rig, index);
-    cut_disk(rig, &node->disk);
-    cut_disk(rig, &node->key_disk);
+    cut_disk(rig, &node->disk, how);
+    cut_disk(rig, &node->key_disk, how);
     for (u32 i = 0; i < rig->count; i++)
         if (rig->nodes[i].up)
             kl_replica_disconnected(rig->nodes[i].replica, index);

@@ -48,6 +48,9 @@ struct rig {
     /* Whether a frame gets through; NULL: all do. */
     bool (*passes)(struct rig *rig, u32 from, u32 to, kl_message_kind kind);
     bool cut[RIG_NODES_MAX]; /* from everybody else */
+    u32 loss_percent;
+    u64 delay_ns;   /* at most so much beyond the usual: frames overtake one another */
+    u64 frames[16]; /* that arrived, by kind */
     kl_hash final[RIG_HEIGHTS_MAX];
     u64 height, transactions;
     u64 nonce[RIG_ACCOUNTS];
@@ -62,8 +65,9 @@ void rig_start(struct rig *rig);
 void rig_done(struct rig *rig);
 
 void rig_open(struct rig *rig, u32 node);
-/* Power is lost: what is unsynced is gone. */
+/* Power is lost: what is unsynced is gone, or some of it. */
 void rig_crash(struct rig *rig, u32 node);
+void rig_crash_how(struct rig *rig, u32 node, unsigned how); /* kl_power_cut */
 /* Until the time, or until everybody who is up has shown height. */
 void rig_until(struct rig *rig, u64 end_ns);
 bool rig_reaches(struct rig *rig, u64 height, u64 timeout_ns);

@@ -1,4 +1,6 @@
 #include "host/replica_rig_test.h"
+#include "sim/disk.h"
+#include "store/memkv.h"
 
 static struct rig rig;
 
@@ -25,5 +27,301 @@ KL_TEST(replica_one_alone_is_a_chain)
     CHECK_RULE(rig_submit(&rig, 0, 0), KL_RULE_NONE);
     CHECK(rig_reaches(&rig, 23, 60 * RIG_S));
     CHECK_U64(rig.transactions, 1);
+    rig_done(&rig);
+}
+
+/* Everybody's pool is empty in the end, and every transaction is in one block. */
+static void check_settled(u64 transactions)
+{
+    CHECK_U64(rig.transactions, transactions);
+    for (u32 i = 0; i < rig.count; i++)
+        if (rig.nodes[i].up) {
+            CHECK_U64(kl_pool_count(kl_replica_pool(rig.nodes[i].replica)).pending, 0);
+            CHECK_U64(rig.nodes[i].penalties, 0);
+            CHECK(kl_replica_health(rig.nodes[i].replica) == KL_OK);
+        }
+}
+
+KL_TEST(replica_who_crashed_comes_back_and_votes_again)
+{
+    rig_init(&rig, 4, 32, *seed);
+    rig_start(&rig);
+    CHECK(rig_reaches(&rig, 5, 20 * RIG_S));
+    for (u32 node = 0; node < 4; node++) {
+        rig_crash(&rig, node);
+        u64 height = rig.height;
+        for (u32 i = 0; i < 6; i++)
+            CHECK_RULE(rig_submit(&rig, (node + 1) % 4, i % RIG_ACCOUNTS), KL_RULE_NONE);
+        CHECK(rig_reaches(&rig, height + 8, 60 * RIG_S));
+        rig_open(&rig, node);
+        rig.nodes[node].signs = 0;
+        CHECK(rig_reaches(&rig, rig.height + 8, 60 * RIG_S));
+        CHECK(rig.nodes[node].signs > 4);
+    }
+    check_settled(24);
+    rig_done(&rig);
+}
+
+/* All crash at once, again and again; nothing that was shown is lost. */
+KL_TEST(replica_a_network_survives_the_power_cut_of_all)
+{
+    rig_init(&rig, 4, 6, *seed);
+    rig_start(&rig);
+    for (u32 round = 0; round < 12; round++) {
+        u64 height = rig.height;
+        rig_until(&rig, rig.now_ns + 300 * RIG_MS + kl_rand_below(seed, 900 * RIG_MS));
+        for (u32 i = 0; i < 4; i++)
+            rig_crash(&rig, i);
+        for (u32 i = 0; i < 4; i++)
+            rig_open(&rig, i);
+        CHECK(rig_reaches(&rig, height + 2, 60 * RIG_S));
+    }
+    CHECK(rig_reaches(&rig, rig.height + 10, 60 * RIG_S));
+    check_settled(0);
+    rig_done(&rig);
+}
+
+KL_TEST(replica_one_alone_survives_power_cuts)
+{
+    rig_init(&rig, 1, 5, *seed);
+    rig_start(&rig);
+    for (u32 round = 0; round < 20; round++) {
+        u64 height = rig.height;
+        rig_until(&rig, rig.now_ns + kl_rand_below(seed, 400 * RIG_MS));
+        rig_crash(&rig, 0);
+        rig_open(&rig, 0);
+        CHECK(rig.nodes[0].height >= height);
+        CHECK_RULE(rig_submit(&rig, 0, 0), KL_RULE_NONE);
+        CHECK(rig_reaches(&rig, rig.height + 3, 60 * RIG_S));
+    }
+    check_settled(20);
+    rig_done(&rig);
+}
+
+static bool without_bodies(struct rig *r, u32 from, u32 to, kl_message_kind kind)
+{
+    return kind != KL_MESSAGE_PROPOSAL || to != (from + 1) % r->count;
+}
+
+/* A leader's proposal never reaches one of the others: it hears of it by the votes, and fetches the
+ * block. */
+KL_TEST(replica_a_body_that_did_not_come_is_fetched)
+{
+    rig_init(&rig, 4, 32, *seed);
+    rig.passes = without_bodies;
+    rig_start(&rig);
+    CHECK_RULE(rig_submit(&rig, 0, 0), KL_RULE_NONE);
+    CHECK(rig_reaches(&rig, 20, 60 * RIG_S));
+    CHECK(rig.frames[KL_MESSAGE_ASK_BODY] > 10 && rig.frames[KL_MESSAGE_BODY] > 10);
+    check_settled(1);
+    rig_done(&rig);
+}
+
+KL_TEST(replica_who_was_away_catches_up_over_epochs)
+{
+    rig_init(&rig, 4, 7, *seed);
+    rig_start(&rig);
+    CHECK(rig_reaches(&rig, 3, 20 * RIG_S));
+    rig.cut[2] = true;
+    for (u32 i = 0; i < 30; i++) {
+        CHECK_RULE(rig_submit(&rig, 0, i % RIG_ACCOUNTS), KL_RULE_NONE);
+        rig_until(&rig, rig.now_ns + RIG_S);
+    }
+    CHECK(rig.height > 100 && rig.nodes[2].height < 10);
+    rig.cut[2] = false;
+    CHECK(rig_reaches(&rig, rig.height + 5, 60 * RIG_S));
+    CHECK(rig.frames[KL_MESSAGE_BLOCKS] > 10);
+    rig.nodes[2].signs = 0;
+    rig.cut[1] = true; /* now it is needed */
+    u64 height = rig.height;
+    rig_until(&rig, rig.now_ns + 10 * RIG_S);
+    CHECK(rig.height > height + 20 && rig.nodes[2].signs > 20);
+    rig.cut[1] = false;
+    CHECK(rig_reaches(&rig, rig.height + 5, 60 * RIG_S));
+    check_settled(30);
+    rig_done(&rig);
+}
+
+/* And the same for one that lost its ledger and kept its key. */
+KL_TEST(replica_with_an_empty_folder_fetches_the_chain)
+{
+    rig_init(&rig, 4, 7, *seed);
+    rig_start(&rig);
+    CHECK_RULE(rig_submit(&rig, 0, 0), KL_RULE_NONE);
+    CHECK(rig_reaches(&rig, 40, 60 * RIG_S));
+    rig_crash(&rig, 3);
+    kl_sim_disk_free(rig.nodes[3].disk);
+    kl_kv_close(rig.nodes[3].kv);
+    CHECK_OK(kl_sim_disk_new(&rig.nodes[3].disk));
+    CHECK_OK(kl_memkv_open(&rig.nodes[3].kv, KL_TABLE_COUNT));
+    rig_open(&rig, 3);
+    CHECK(rig_reaches(&rig, rig.height + 20, 60 * RIG_S));
+    check_settled(1);
+    rig_done(&rig);
+}
+
+KL_TEST(replica_observers_follow_and_sign_nothing)
+{
+    rig_init(&rig, 5, 7, *seed);
+    rig.no_key[4] = true;
+    rig_start(&rig);
+    CHECK_RULE(rig.nodes[4].report.guard, KL_RULE_GUARD_MISSING);
+    CHECK_RULE(rig_submit(&rig, 4, 0), KL_RULE_NONE);
+    CHECK(rig_reaches(&rig, 30, 60 * RIG_S));
+    CHECK_U64(rig.nodes[4].signs, 0);
+    check_settled(1);
+    rig_done(&rig);
+}
+
+KL_TEST(replica_without_its_guard_observes)
+{
+    rig_init(&rig, 4, 32, *seed);
+    rig_start(&rig);
+    CHECK(rig_reaches(&rig, 5, 20 * RIG_S));
+    rig_crash(&rig, 1);
+    CHECK_OK(kl_fs_unlink(kl_sim_disk_fs(rig.nodes[1].key_disk), "sign.guard"));
+    rig_open(&rig, 1);
+    CHECK_RULE(rig.nodes[1].report.guard, KL_RULE_GUARD_MISSING);
+    rig.nodes[1].signs = 0;
+    CHECK(rig_reaches(&rig, rig.height + 10, 60 * RIG_S));
+    CHECK_U64(rig.nodes[1].signs, 0);
+    rig_crash(&rig, 1);
+    CHECK_OK(kl_sim_disk_flip(rig.nodes[2].key_disk, "sign.guard", 100, 1));
+    rig_crash(&rig, 2);
+    rig_open(&rig, 2);
+    CHECK_RULE(rig.nodes[2].report.guard, KL_RULE_GUARD_DAMAGED);
+    rig_done(&rig);
+}
+
+/* The guard comes back from a copy: the consensus log knows of votes that it does not. */
+KL_TEST(replica_with_an_old_guard_observes)
+{
+    struct kl_sim_disk *copy;
+    rig_init(&rig, 4, 200, *seed);
+    rig_start(&rig);
+    CHECK(rig_reaches(&rig, 5, 20 * RIG_S));
+    CHECK_OK(kl_sim_disk_cut(rig.nodes[1].key_disk, UINT64_MAX, KL_CUT_KEEP, 0, &copy));
+    CHECK(rig_reaches(&rig, 20, 20 * RIG_S));
+    rig_crash(&rig, 1);
+    kl_sim_disk_free(rig.nodes[1].key_disk);
+    rig.nodes[1].key_disk = copy;
+    rig_open(&rig, 1);
+    CHECK(strstr(rig.nodes[1].alarm, "older"));
+    rig.nodes[1].signs = 0;
+    CHECK(rig_reaches(&rig, rig.height + 10, 60 * RIG_S));
+    CHECK_U64(rig.nodes[1].signs, 0);
+    rig_done(&rig);
+}
+
+KL_TEST(replica_with_a_damaged_log_observes_until_the_others_have_gone_past_its_votes)
+{
+    rig_init(&rig, 4, 200, *seed);
+    rig_start(&rig);
+    CHECK(rig_reaches(&rig, 12, 20 * RIG_S));
+    rig_crash(&rig, 1);
+    CHECK_OK(kl_sim_disk_flip(rig.nodes[1].disk, "consensus/0000000000000000.seg", 40, 1));
+    rig_open(&rig, 1);
+    CHECK(rig.nodes[1].report.log.damaged);
+    CHECK(!kl_replica_consensus(rig.nodes[1].replica).signing);
+    rig.nodes[1].signs = 0;
+    CHECK(rig_reaches(&rig, rig.height + 10, 60 * RIG_S));
+    CHECK(rig.nodes[1].signs > 5 && kl_replica_consensus(rig.nodes[1].replica).signing);
+    rig_crash(&rig, 1);
+    rig_open(&rig, 1);
+    CHECK(!rig.nodes[1].report.log.damaged);
+    rig_done(&rig);
+}
+
+static void check_stops(struct kl_sim_disk *disk, kl_status status)
+{
+    u64 height = rig.nodes[1].height;
+    kl_sim_disk_fail(disk, 0, status, 3);
+    rig_until(&rig, rig.now_ns + 5 * RIG_S);
+    CHECK(kl_replica_health(rig.nodes[1].replica) == status);
+    CHECK(!kl_replica_consensus(rig.nodes[1].replica).signing && rig.nodes[1].alarm[0]);
+    usize signs = rig.nodes[1].signs;
+    CHECK(rig.height > height + 10);
+    rig_until(&rig, rig.now_ns + 5 * RIG_S);
+    CHECK_U64(rig.nodes[1].signs, signs);
+    struct kl_reader *reader; /* reads go on */
+    CHECK_OK(kl_reader_open(kl_replica_chain(rig.nodes[1].replica), &reader));
+    CHECK(kl_reader_tip(reader)->header.number >= height);
+    kl_reader_close(reader);
+    kl_rule broken;
+    kl_tx tx = {.gas_limit = 21000};
+    CHECK(kl_replica_submit(rig.nodes[1].replica, &tx, false, &broken) == status);
+}
+
+KL_TEST(replica_a_failing_disk_stops_signing_and_not_the_others)
+{
+    static const kl_status failures[] = {KL_IO, KL_FULL};
+    for (u32 i = 0; i < 4; i++) {
+        rig_init(&rig, 4, 32, *seed);
+        rig_start(&rig);
+        CHECK(rig_reaches(&rig, 5, 20 * RIG_S));
+        check_stops(i % 2 ? rig.nodes[1].key_disk : rig.nodes[1].disk, failures[i / 2]);
+        rig_done(&rig);
+    }
+}
+
+/* Node 3's key is in other hands, which sign a second proposal in its name. */
+KL_TEST(replica_two_votes_of_one_validator_are_evidence_for_all)
+{
+    rig_init(&rig, 4, 200, *seed);
+    rig_start(&rig);
+    CHECK(rig_reaches(&rig, 5, 20 * RIG_S));
+    rig.cut[3] = true;
+    struct kl_tip *head = kl_chain_published(kl_replica_chain(rig.nodes[0].replica));
+    kl_vote_domain domain = kl_chain_vote_domain(kl_replica_chain(rig.nodes[0].replica));
+    kl_simplex_status status = kl_replica_consensus(rig.nodes[0].replica);
+    kl_vote_subject subject = {.kind = KL_VOTE_FINALIZE,
+                               .proposal = {.epoch = head->epoch->number,
+                                            .view = status.view + 1,
+                                            .parent_view = status.view,
+                                            .height = head->header.number + 2,
+                                            .parent_hash = head->hash}};
+    for (u32 i = 0; i < 2; i++) {
+        kl_message message = {.kind = KL_MESSAGE_VOTE};
+        subject.proposal.block_hash.b[0] = (u8)(i + 1);
+        CHECK(kl_vote_sign(&message.vote, &subject, 3, rig.scheme, &rig.nodes[3].vote_secret,
+                           &domain));
+        rig_deliver(&rig, i, 3, &message); /* one each: the votes are not forwarded */
+        rig_deliver(&rig, 2, 3, &message);
+    }
+    kl_tip_unref(head);
+    rig_until(&rig, rig.now_ns + RIG_S);
+    for (u32 i = 0; i < 3; i++)
+        CHECK_U64(rig.nodes[i].found, 1);
+    rig_done(&rig);
+}
+
+/* A wall clock that is far behind finds every block too early, and votes when it is time. */
+KL_TEST(replica_a_block_ahead_of_our_clock_is_voted_for_later)
+{
+    rig_init(&rig, 4, 32, *seed);
+    rig.nodes[2].skew_ns = -(i64)(900 * RIG_MS);
+    rig_start(&rig);
+    CHECK(rig_reaches(&rig, 10, 60 * RIG_S));
+    CHECK(rig.nodes[2].signs > 5);
+    check_settled(0);
+    rig_done(&rig);
+}
+
+KL_TEST(replica_an_idle_chain_is_silent_until_a_transaction_comes)
+{
+    rig_init(&rig, 4, 200, *seed);
+    rig.empty_ms = 60000;
+    rig_start(&rig);
+    rig_until(&rig, rig.now_ns + 30 * RIG_S);
+    CHECK(rig.height < 2);
+    u64 height = rig.height;
+    CHECK_RULE(rig_submit(&rig, 1, 0), KL_RULE_NONE);
+    rig_until(&rig, rig.now_ns + 2 * RIG_S);
+    CHECK_U64(rig.transactions, 1);
+    CHECK(rig.height > height && rig.height < height + 5);
+    height = rig.height;
+    rig_until(&rig, rig.now_ns + 20 * RIG_S);
+    CHECK(rig.height < height + 2);
+    check_settled(1);
     rig_done(&rig);
 }
