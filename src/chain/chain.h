@@ -41,7 +41,8 @@ typedef struct kl_chain_config {
     kl_span genesis; /* text of the genesis file; may be empty when the ledger exists */
     usize segment_bytes;
     bool keep_preimages;
-    bool tests; /* take a genesis that names the vote scheme for tests */
+    bool tests;                 /* take a genesis that names the vote scheme for tests */
+    struct kl_senders *senders; /* remembered ones, which may be shared; NULL: none are */
     /* What is kept, in blocks; 0 keeps all.  Whole segments go. */
     u64 keep_blocks, keep_history;
 } kl_chain_config;

@@ -16,6 +16,7 @@
 struct kl_chain {
     struct kl_fs *fs;
     struct kl_workers *workers;
+    struct kl_senders *senders; /* or NULL */
     kl_spec spec;
     kl_hash genesis_hash;
     bool keep_preimages, tests;

@@ -117,6 +117,7 @@ static kl_status execute(struct judging *j, struct kl_view *view, struct kl_delt
         .view = view,
         .hashes = &hashes.hashes,
         .workers = chain->workers,
+        .senders = chain->senders,
         .votes = j->voted ? &votes : NULL,
     };
     KL_TRY(kl_judge_block(j->run, &base, &j->block, builder, chain->keep_preimages, &j->result,

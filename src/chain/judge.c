@@ -9,7 +9,8 @@ static kl_status recover_senders(struct kl_run *run, kl_block *block, kl_rule *b
     kl_rule *verdicts = KL_ZERO(&run->scratch, kl_rule, block->tx_count);
     if (!verdicts && block->tx_count)
         return KL_NOMEM;
-    kl_tx_recover_all(block->txs, verdicts, block->tx_count, fork, run->base.workers);
+    kl_senders_recover_all(run->base.senders, block->txs, verdicts, block->tx_count, fork,
+                           run->base.workers);
     kl_rule first = KL_RULE_NONE;
     for (usize i = 0; i < block->tx_count && first == KL_RULE_NONE; i++)
         first = verdicts[i];

@@ -247,6 +247,7 @@ kl_status kl_chain_new(struct kl_chain **out, const kl_chain_config *config)
     chain->workers = config->workers;
     chain->keep_preimages = config->keep_preimages;
     chain->tests = config->tests;
+    chain->senders = config->senders;
     chain->keep_blocks = config->keep_blocks;
     chain->keep_history = config->keep_history;
     *out = chain;

@@ -30,6 +30,7 @@ typedef struct kl_run_base {
     struct kl_view *view;           /* the parent's state */
     struct kl_block_hashes *hashes; /* the parent's chain */
     struct kl_workers *workers;     /* may be NULL */
+    struct kl_senders *senders;     /* for judging; may be NULL */
     const kl_run_votes *votes;      /* NULL where nobody votes */
 } kl_run_base;
 

@@ -4,7 +4,8 @@
  *   spec.h     what a chain's members agreed on        header.h   block headers
  *   genesis.h  the file it is written in               block.h    whole blocks
  *   account.h  accounts                                receipt.h  receipts, logs, blooms
- *   intrinsic.h  what a transaction costs before it runs, and what it can be judged by alone */
+ *   intrinsic.h  what a transaction costs before it runs, and what it can be judged by alone
+ *   senders.h  who signed what, remembered */
 #ifndef KL_TYPES_TYPES_H
 #define KL_TYPES_TYPES_H
 
@@ -15,6 +16,7 @@
 #include "types/header.h"
 #include "types/intrinsic.h"
 #include "types/receipt.h"
+#include "types/senders.h"
 #include "types/spec.h"
 #include "types/tx.h"
 
