@@ -101,13 +101,14 @@ struct take_work {
 
 static kl_status look_up(struct take_work *w, struct kl_view *view, kl_fork fork)
 {
+    struct kl_senders *senders = w->work.replica->config.chain.senders;
     for (usize i = 0; i < w->count && w->broken == KL_RULE_NONE; i++) {
         struct taken *t = &w->txs[i];
         kl_account account;
         bool exists;
         KL_TRY(kl_tx_decode(&t->tx, w->envelopes[i], fork, &w->arena, &w->broken));
         if (w->broken == KL_RULE_NONE)
-            w->broken = kl_tx_recover(&t->tx, fork);
+            w->broken = kl_senders_recover(senders, &t->tx, fork);
         if (w->broken != KL_RULE_NONE)
             return KL_OK;
         t->tx.has_sender = true;

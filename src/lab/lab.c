@@ -130,6 +130,7 @@ static void begin(struct kl_lab *lab, const kl_lab_options *options, kl_lab_resu
     result->faults = lab->plan.faults;
     kl_buf_init(&lab->genesis, 1 << 20);
     KL_ASSERT(kl_code_cache_new(&lab->codes, 1 << 20, options->seed) == KL_OK);
+    KL_ASSERT(kl_senders_new(&lab->senders, 1 << 10) == KL_OK);
     kl_lab_work_begin(lab);
     write_genesis(lab);
     read_genesis(lab);
@@ -149,6 +150,7 @@ static void end(struct kl_lab *lab)
     kl_lab_attack_done(lab);
     kl_lab_oracle_done(lab);
     kl_lab_work_done(lab);
+    kl_senders_free(lab->senders);
     kl_code_cache_free(lab->codes);
     kl_buf_done(&lab->genesis);
 }

@@ -182,6 +182,7 @@ struct kl_lab {
     kl_secret32 secrets[KL_LAB_VALIDATORS_MAX];
     struct kl_buf genesis;
     struct kl_code_cache *codes;
+    struct kl_senders *senders;
     kl_hash genesis_hash;
     const kl_vote_scheme *scheme;
     struct kl_lab_oracle *oracle;
