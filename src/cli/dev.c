@@ -235,7 +235,7 @@ static void put_accounts(struct kl_buf *out, const struct dev *d)
 static void greet(struct kl_greeting *greeting, struct kl_node *node, struct kl_buf *out)
 {
     const struct dev *d = (struct dev *)((char *)greeting - offsetof(struct dev, greeting));
-    struct kl_tip *tip = kl_chain_published(kl_host_chain(kl_node_host(node)));
+    struct kl_tip *tip = kl_chain_published(kl_node_chain(node));
     kl_buf_print(out, "\nkeel %s\n", KL_VERSION);
     put_accounts(out, d);
     put_title(out, "Chain ID");

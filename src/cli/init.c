@@ -1,55 +1,132 @@
-/* init: a data folder with a new chain, from a genesis file in geth's format. */
+/* init: a data folder with a new chain, from a genesis file in geth's format; or the folders of a
+ * new network whose validators vote. */
 #include <stdio.h>
 
 #include "cli/command.h"
 #include "cli/files.h"
 #include "cli/node_options.h"
+#include "node/network.h"
+#include "sys/env.h"
+
+#define NS_PER_S 1000000000u
 
 struct init {
-    const char *genesis, *dir;
+    const char *genesis, *dir, *scheme;
+    u64 validators, chain_id, epoch_blocks, period_ms;
     bool reset;
 };
 
 static const kl_example examples[] = {
     {"keel init --genesis genesis.json --dir ./chain", "A new chain in the folder ./chain"},
+    {"keel init --validators 1 --dir ./net",
+     "A network of one validator, to be run by keel node --dir ./net/node-0"},
 };
+
+/* What is missing, or asked for twice over. */
+static const char *judge(const struct init *init)
+{
+    if (!init->dir)
+        return "--dir FOLDER is missing";
+    if (!init->genesis && !init->validators)
+        return "--genesis FILE is missing, or --validators N";
+    if (init->genesis && init->validators)
+        return "--genesis and --validators exclude one another";
+    return init->validators && init->reset ? "a network is made in a folder of its own: no --reset"
+                                           : NULL;
+}
 
 static int parse(struct init *init, int argc, char **argv)
 {
     const kl_option options[] = {
-        {KL_OPTION_TEXT, "--genesis", .value = "FILE", .help = "the genesis file, in geth's format",
-         .into = &init->genesis},
         {KL_OPTION_TEXT, "--dir", .other = "--datadir", .value = "FOLDER",
          .help = "the data folder to make", .into = &init->dir},
+        {KL_OPTION_GROUP, .help = "a chain"},
+        {KL_OPTION_TEXT, "--genesis", .value = "FILE", .help = "the genesis file, in geth's format",
+         .into = &init->genesis},
         {KL_OPTION_FLAG, "--reset", .help = "forget the chain that is there", .into = &init->reset},
+        {KL_OPTION_GROUP, .help = "a network whose validators vote"},
+        {KL_OPTION_NUMBER, "--validators", .value = "N",
+         .help = "how many: makes genesis.json and a folder with a key for each", .min = 1,
+         .max = KL_VALIDATORS_MAX, .into = &init->validators},
+        {KL_OPTION_NUMBER, "--chain-id", .value = "ID", .help = "of the new chain", .min = 1,
+         .max = UINT64_MAX, .into = &init->chain_id},
+        {KL_OPTION_TEXT, "--scheme", .value = "NAME", .help = "of votes: secp256k1 or bls12-381",
+         .into = &init->scheme},
+        {KL_OPTION_NUMBER, "--epoch", .value = "BLOCKS",
+         .help = "after which validators may change", .min = 1, .max = UINT32_MAX,
+         .into = &init->epoch_blocks},
+        {KL_OPTION_NUMBER, "--period", .value = "MS", .help = "between blocks under load", .min = 1,
+         .max = 3600000, .into = &init->period_ms},
     };
     const kl_usage usage = {
         .command = "init",
         .arguments = "",
         .help = "Makes a data folder with a new chain from a genesis file, for keel node.  A\n"
-                "folder that has this very chain is left as it is.",
+                "folder that has this very chain is left as it is.  Or makes the folders of a\n"
+                "new network, each with a validator's key.",
         .options = options,
         .option_count = KL_COUNT_OF(options),
         .examples = examples,
         .example_count = KL_COUNT_OF(examples),
     };
     int count, code = kl_options_parse(&usage, argc, argv, &count);
-    if (code < 0 && (!init->genesis || !init->dir)) {
-        fprintf(stderr, "keel init: %s is missing\nTry 'keel init --help'.\n",
-                init->genesis ? "--dir FOLDER" : "--genesis FILE");
+    const char *missing = code < 0 ? judge(init) : NULL;
+    if (missing) {
+        fprintf(stderr, "keel init: %s\nTry 'keel init --help'.\n", missing);
         return KL_EXIT_USAGE;
     }
     return code;
 }
 
-static void tell(struct kl_node *node, const struct init *init, bool created)
+static void print_hash(const kl_hash *hash)
 {
-    struct kl_chain *chain = kl_host_chain(kl_node_host(node));
-    const kl_hash *hash = kl_chain_genesis_hash(chain);
-    printf("%s %s: chain id %llu, genesis 0x", created ? "Made a chain in" : "The chain is in",
-           init->dir, (unsigned long long)kl_chain_spec(chain)->chain_id);
     for (usize i = 0; i < sizeof hash->b; i++)
         printf("%02x", hash->b[i]);
+}
+
+static int make_network(const struct init *init)
+{
+    kl_hash genesis;
+    kl_node_fault fault;
+    kl_network_config config = {
+        .client_version = kl_client_version,
+        .dir = init->dir,
+        .count = (u32)init->validators,
+        .chain_id = init->chain_id,
+        .timestamp = kl_wall_ns(kl_sys_clock()) / NS_PER_S,
+        .epoch_blocks = init->epoch_blocks,
+        .block_period_ms = init->period_ms,
+        .empty_period_ms = 10000,
+        .delta_ms = 500,
+    };
+    for (u8 id = 1; id < UINT8_MAX; id++) {
+        const kl_vote_scheme *scheme = kl_vote_scheme_of(id, false);
+        if (scheme && strcmp(scheme->name, init->scheme) == 0)
+            config.scheme = scheme;
+    }
+    if (!config.scheme) {
+        fprintf(stderr, "keel init: --scheme %s: secp256k1 or bls12-381\n", init->scheme);
+        return KL_EXIT_USAGE;
+    }
+    if (kl_network_make(&config, &genesis, &fault) != KL_OK) {
+        fprintf(stderr, "keel init: %s\n", fault.text);
+        return KL_EXIT_FAILED;
+    }
+    printf("Made a network in %s: chain id %llu, genesis 0x", init->dir,
+           (unsigned long long)config.chain_id);
+    print_hash(&genesis);
+    printf("\n%u folder%s, node-0 and so on, each with a validator's secret key\n"
+           "Run one with: keel node --dir %s/node-0\n",
+           config.count, config.count == 1 ? "" : "s", init->dir);
+    return KL_EXIT_OK;
+}
+
+static void tell(struct kl_node *node, const struct init *init, bool created)
+{
+    struct kl_chain *chain = kl_node_chain(node);
+    printf("%s %s: chain id %llu, genesis 0x", created ? "Made a chain in" : "The chain is in",
+           init->dir, (unsigned long long)kl_chain_spec(chain)->chain_id);
+    print_hash(kl_chain_genesis_hash(chain));
     printf("\nRun it with: keel node --dir %s\n", init->dir);
 }
 
@@ -79,11 +156,14 @@ static int run(const struct init *init, kl_span genesis)
 
 int kl_cmd_init(int argc, char **argv)
 {
-    struct init init = {0};
+    struct init init = {
+        .chain_id = 31337, .scheme = "secp256k1", .epoch_blocks = 32, .period_ms = 200};
     kl_span genesis;
     int code = parse(&init, argc, argv);
     if (code >= 0)
         return code;
+    if (init.validators)
+        return make_network(&init);
     kl_status status = kl_file_load(&genesis, init.genesis);
     if (status != KL_OK) {
         fprintf(stderr, "keel init: %s: %s\n", init.genesis, kl_status_text(status));

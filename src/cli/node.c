@@ -64,7 +64,7 @@ static int parse(struct node *n, int argc, char **argv)
 static void greet(struct kl_greeting *greeting, struct kl_node *node, struct kl_buf *text)
 {
     const struct node *n = (struct node *)((char *)greeting - offsetof(struct node, greeting));
-    struct kl_chain *chain = kl_host_chain(kl_node_host(node));
+    struct kl_chain *chain = kl_node_chain(node);
     struct kl_tip *tip = kl_chain_published(chain);
     kl_buf_print(text, "keel %s\n\nChain id:  %llu\nBlock:     %llu\n", KL_VERSION,
                  (unsigned long long)kl_chain_spec(chain)->chain_id,

@@ -130,12 +130,14 @@ void kl_node_tell(const kl_node_report *r, const char *command)
                 "keel %s: the state database was deleted (%s) and made again from the ledger, "
                 "%llu records\n",
                 command, r->rebuilt, (unsigned long long)r->chain.replayed);
+    if (r->watches)
+        fprintf(stderr, "keel %s: this node does not vote: %s\n", command, r->why);
 }
 
 struct kl_json_out kl_greeting_begin(const struct kl_node_options *options, struct kl_node *node,
                                      struct kl_buf *text)
 {
-    struct kl_chain *chain = kl_host_chain(kl_node_host(node));
+    struct kl_chain *chain = kl_node_chain(node);
     struct kl_tip *tip = kl_chain_published(chain);
     struct kl_json_out out = kl_json_out_to(text);
     kl_json_put_object(&out);

@@ -10,24 +10,53 @@ static struct kl_node *node_of(struct kl_rpc_backend *backend)
 
 static struct kl_chain *chain(struct kl_rpc_backend *backend)
 {
-    return kl_host_chain(node_of(backend)->host);
+    return kl_node_chain(node_of(backend));
+}
+
+static void with_pool(struct kl_rpc_backend *backend, void (*use)(void *ctx, struct kl_pool *pool),
+                      void *ctx)
+{
+    struct kl_node *node = node_of(backend);
+    if (node->member)
+        kl_member_with_pool(node->member, use, ctx);
+    else
+        kl_host_with_pool(node->host, use, ctx);
 }
 
 /* Where a block is made for each transaction, the block is there when the client is answered. */
 static kl_status submit(struct kl_rpc_backend *backend, const kl_tx *tx,
                         const kl_rpc_submission *how, kl_rule *broken)
 {
+    struct kl_node *node = node_of(backend);
+    if (node->member)
+        return kl_member_submit(node->member, tx, how->only_new, how->wait_ns, broken);
     kl_host_submission submission = {
         .wait = how->wait_ns ? KL_HOST_WAIT_ALWAYS : KL_HOST_WAIT_AUTOMINE,
         .timeout_ns = how->wait_ns ? how->wait_ns : SUBMIT_WAIT_NS,
         .only_new = how->only_new,
     };
-    return kl_host_submit(node_of(backend)->host, tx, &submission, broken);
+    return kl_host_submit(node->host, tx, &submission, broken);
+}
+
+struct ask_nonce {
+    const kl_address *sender;
+    u64 nonce;
+};
+
+static void use_nonce(void *ctx, struct kl_pool *pool)
+{
+    struct ask_nonce *ask = ctx;
+    ask->nonce = kl_pool_next_nonce(pool, ask->sender, ask->nonce);
 }
 
 static u64 next_nonce(struct kl_rpc_backend *backend, const kl_address *sender, u64 account_nonce)
 {
     u64 nonce;
+    if (node_of(backend)->member) {
+        struct ask_nonce ask = {.sender = sender, .nonce = account_nonce};
+        with_pool(backend, use_nonce, &ask);
+        return ask.nonce;
+    }
     if (kl_host_next_nonce(node_of(backend)->host, sender, &nonce) != KL_OK)
         return account_nonce;
     return nonce;
@@ -74,7 +103,7 @@ static kl_status pooled(struct kl_rpc_backend *backend, const kl_hash *hash, str
                         kl_rpc_pooled *out)
 {
     struct ask_tx ask = {.hash = hash};
-    kl_host_with_pool(node_of(backend)->host, use_tx, &ask);
+    with_pool(backend, use_tx, &ask);
     if (!ask.found.tx)
         return KL_NOTFOUND;
     kl_status status = copy_tx(&ask.found, arena, out);
@@ -109,7 +138,7 @@ static kl_status pool_content(struct kl_rpc_backend *backend, struct kl_arena *a
                               kl_rpc_pooled **out, usize *count)
 {
     struct ask_content ask = {.arena = arena};
-    kl_host_with_pool(node_of(backend)->host, use_content, &ask);
+    with_pool(backend, use_content, &ask);
     kl_status status = ask.status;
     kl_rpc_pooled *list = NULL;
     if (status == KL_OK) {
@@ -136,7 +165,7 @@ static void use_counts(void *ctx, struct kl_pool *pool)
 static void pool_counts(struct kl_rpc_backend *backend, usize *pending, usize *queued)
 {
     kl_pool_counts counts;
-    kl_host_with_pool(node_of(backend)->host, use_counts, &counts);
+    with_pool(backend, use_counts, &counts);
     *pending = counts.pending;
     *queued = counts.queued;
 }
@@ -155,7 +184,7 @@ static void use_drop(void *ctx, struct kl_pool *pool)
 static bool pool_drop(struct kl_rpc_backend *backend, const kl_hash *hash)
 {
     struct ask_drop ask = {.hash = hash};
-    kl_host_with_pool(node_of(backend)->host, use_drop, &ask);
+    with_pool(backend, use_drop, &ask);
     return ask.gone;
 }
 
@@ -166,7 +195,7 @@ static void use_clear(KL_UNUSED void *ctx, struct kl_pool *pool)
 
 static void pool_clear(struct kl_rpc_backend *backend)
 {
-    kl_host_with_pool(node_of(backend)->host, use_clear, NULL);
+    with_pool(backend, use_clear, NULL);
 }
 
 static usize account_count(struct kl_rpc_backend *backend)
@@ -194,42 +223,56 @@ static bool sign(struct kl_rpc_backend *backend, const kl_address *address, cons
 static void next_block(struct kl_rpc_backend *backend, const struct kl_tip *head,
                        kl_build_plan *out)
 {
-    kl_host_next_block(node_of(backend)->host, head, out);
+    struct kl_node *node = node_of(backend);
+    if (node->member)
+        kl_member_next_block(node->member, head, out);
+    else
+        kl_host_next_block(node->host, head, out);
 }
 
+/* What dev chains can do, and others refuse before it comes here. */
 static kl_status dev(struct kl_rpc_backend *backend, kl_devop *op, kl_rule *broken)
 {
-    return kl_host_dev(node_of(backend)->host, op, broken);
+    struct kl_host *host = node_of(backend)->host;
+    return host ? kl_host_dev(host, op, broken) : KL_UNSUPPORTED;
 }
 
 static kl_status mine(struct kl_rpc_backend *backend, u64 count, u64 spacing)
 {
-    return kl_host_mine(node_of(backend)->host, count, spacing);
+    struct kl_host *host = node_of(backend)->host;
+    return host ? kl_host_mine(host, count, spacing) : KL_UNSUPPORTED;
 }
 
 static bool automine(struct kl_rpc_backend *backend)
 {
-    return kl_host_automine(node_of(backend)->host);
+    struct kl_host *host = node_of(backend)->host;
+    return host && kl_host_automine(host);
 }
 
 static void set_automine(struct kl_rpc_backend *backend, bool on)
 {
-    kl_host_set_automine(node_of(backend)->host, on);
+    struct kl_host *host = node_of(backend)->host;
+    if (host)
+        kl_host_set_automine(host, on);
 }
 
 static u64 interval_ns(struct kl_rpc_backend *backend)
 {
-    return kl_host_interval(node_of(backend)->host);
+    struct kl_host *host = node_of(backend)->host;
+    return host ? kl_host_interval(host) : 0;
 }
 
 static void set_interval(struct kl_rpc_backend *backend, u64 ns)
 {
-    kl_host_set_interval(node_of(backend)->host, ns);
+    struct kl_host *host = node_of(backend)->host;
+    if (host)
+        kl_host_set_interval(host, ns);
 }
 
 static kl_status health(struct kl_rpc_backend *backend)
 {
-    return kl_host_health(node_of(backend)->host);
+    struct kl_node *node = node_of(backend);
+    return node->member ? kl_member_health(node->member) : kl_host_health(node->host);
 }
 
 static usize peer_count(KL_UNUSED struct kl_rpc_backend *backend)

@@ -4,6 +4,7 @@
 
 #include "codec/hex.h"
 #include "crypto/address.h"
+#include "node/genesis_text_priv.h"
 
 enum { PARSE_MEMORY = 64 << 20 };
 
@@ -19,7 +20,7 @@ static const struct predeploy {
 };
 
 /* Heights are 0; so are times, which are all before the genesis'. */
-static void put_forks(struct kl_buf *out, kl_fork last)
+void kl_genesis_put_forks(struct kl_buf *out, kl_fork last)
 {
     for (usize fork = KL_FRONTIER + 1; fork <= last; fork++) {
         if (fork == KL_PARIS)
@@ -41,18 +42,22 @@ static void put_header(struct kl_buf *out, const kl_dev_genesis *g)
         kl_buf_print(out, "  \"baseFeePerGas\": \"0x%llx\",\n", (unsigned long long)g->base_fee);
 }
 
-static void put_alloc(struct kl_buf *out, const kl_dev_genesis *g)
+void kl_genesis_put_accounts(struct kl_buf *out, const kl_address *accounts, usize count,
+                             kl_u256 balance)
 {
-    char balance[KL_HEX_U256_MAX], address[43];
-    (void)kl_hex_of_u256(balance, g->balance);
-    kl_buf_print(out, "  \"alloc\": {\n");
-    for (usize i = 0; i < g->account_count; i++) {
-        kl_address_text(address, &g->accounts[i]);
-        kl_buf_print(out, "    \"%s\": {\"balance\": \"%s\"},\n", address, balance);
+    char digits[KL_HEX_U256_MAX], address[43];
+    (void)kl_hex_of_u256(digits, balance);
+    for (usize i = 0; i < count; i++) {
+        kl_address_text(address, &accounts[i]);
+        kl_buf_print(out, "    \"%s\": {\"balance\": \"%s\"},\n", address, digits);
     }
+}
+
+void kl_genesis_put_predeploys(struct kl_buf *out, kl_fork fork)
+{
     const char *comma = "";
     for (usize i = 0; i < KL_COUNT_OF(predeploys); i++) {
-        if (g->fork < predeploys[i].fork)
+        if (fork < predeploys[i].fork)
             continue;
         kl_buf_print(out, "%s    \"0x%s\": {\"nonce\": \"0x1\", \"code\": \"0x", comma,
                      predeploys[i].address);
@@ -60,6 +65,13 @@ static void put_alloc(struct kl_buf *out, const kl_dev_genesis *g)
         kl_buf_print(out, "\"}");
         comma = ",\n";
     }
+}
+
+static void put_alloc(struct kl_buf *out, const kl_dev_genesis *g)
+{
+    kl_buf_print(out, "  \"alloc\": {\n");
+    kl_genesis_put_accounts(out, g->accounts, g->account_count, g->balance);
+    kl_genesis_put_predeploys(out, g->fork);
     kl_buf_print(out, "\n  }\n");
 }
 
@@ -67,7 +79,7 @@ kl_status kl_dev_genesis_write(struct kl_buf *out, const kl_dev_genesis *g)
 {
     kl_buf_print(out, "{\n  \"config\": {\n    \"chainId\": %llu,\n",
                  (unsigned long long)g->chain_id);
-    put_forks(out, g->fork);
+    kl_genesis_put_forks(out, g->fork);
     kl_buf_print(out,
                  "    \"keel\": {\"engine\": \"solo\", \"dev\": true, "
                  "\"maxBlockBytes\": %u}\n  },\n",

@@ -25,6 +25,7 @@ enum {
     TEXT_ENOUGH = 1 << 16,
     REASONS = 64,
     REASON_MAX = 300,
+    ALARMS_MAX = 8, /* untold ones; of more the oldest are told */
 };
 
 /* Why a transaction failed: nothing on disk says. */
@@ -43,6 +44,8 @@ struct kl_node_log {
     struct kl_buf text;
     kl_mutex lock; /* over what follows */
     u64 reverted_to;
+    const char *alarms[ALARMS_MAX];
+    usize alarm_count;
     u64 reasons; /* so far; the last REASONS of them are kept */
     struct reason reason[REASONS];
 };
@@ -52,7 +55,7 @@ kl_status kl_node_log_new(struct kl_node_log **out, struct kl_node *node)
     struct kl_node_log *log = calloc(1, sizeof *log);
     if (!log)
         return KL_NOMEM;
-    struct kl_tip *tip = kl_chain_published(kl_host_chain(node->host));
+    struct kl_tip *tip = kl_chain_published(kl_node_chain(node));
     log->node = node;
     log->fd = node->config.log_fd;
     log->json = node->config.log_json;
@@ -83,6 +86,15 @@ void kl_node_log_step(struct kl_node_log *log, const struct kl_tip *tip)
         log->reverted_to = KL_MIN(log->reverted_to, tip->header.number);
         kl_unlock(&log->lock);
     }
+    kl_bell_ring(&log->node->bell);
+}
+
+void kl_node_log_alarm(struct kl_node_log *log, const char *what)
+{
+    kl_lock(&log->lock);
+    if (log->alarm_count < ALARMS_MAX)
+        log->alarms[log->alarm_count++] = what;
+    kl_unlock(&log->lock);
     kl_bell_ring(&log->node->bell);
 }
 
@@ -278,13 +290,29 @@ static void write_revert(struct kl_node_log *log)
         kl_buf_print(&log->text, "    Reverted to block %llu\n\n", (unsigned long long)to);
 }
 
+static void write_alarms(struct kl_node_log *log)
+{
+    const char *alarms[ALARMS_MAX];
+    kl_lock(&log->lock);
+    usize count = log->alarm_count;
+    memcpy(alarms, log->alarms, count * sizeof *alarms);
+    log->alarm_count = 0;
+    kl_unlock(&log->lock);
+    for (usize i = 0; i < count; i++)
+        if (log->json)
+            kl_buf_print(&log->text, "{\"event\":\"alarm\",\"text\":\"%s\"}\n", alarms[i]);
+        else
+            kl_buf_print(&log->text, "    Alarm: %s\n\n", alarms[i]);
+}
+
 /* Puts the next blocks together, as many as make a good piece; false when there are none.  Nothing
  * of the chain is held while the text is handed over. */
 static bool put_together(struct kl_node_log *log)
 {
     struct kl_reader *reader;
     write_revert(log);
-    if (kl_reader_open(kl_host_chain(log->node->host), &reader) != KL_OK)
+    write_alarms(log);
+    if (kl_reader_open(kl_node_chain(log->node), &reader) != KL_OK)
         return false; /* the next step rings again */
     u64 head = kl_reader_tip(reader)->header.number;
     for (; log->told < head && log->text.len < TEXT_ENOUGH; log->told++)

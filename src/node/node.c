@@ -69,9 +69,38 @@ static void on_broken(struct kl_host_listener *listener, kl_status status)
     kl_bell_ring(&node->bell);
 }
 
+static struct kl_node *node_of_member(struct kl_member_listener *listener)
+{
+    return (struct kl_node *)((char *)listener - offsetof(struct kl_node, member_listener));
+}
+
+static void on_member_tip(struct kl_member_listener *listener, struct kl_tip *tip)
+{
+    on_tip(&node_of_member(listener)->listener, tip);
+}
+
+static void on_member_pending(struct kl_member_listener *listener, const kl_tx *tx)
+{
+    struct kl_node *node = node_of_member(listener);
+    if (node->rpc)
+        kl_rpc_notify_pending(node->rpc, tx);
+}
+
+static void on_member_alarm(struct kl_member_listener *listener, const char *what)
+{
+    struct kl_node *node = node_of_member(listener);
+    if (node->log)
+        kl_node_log_alarm(node->log, what);
+}
+
+static void on_member_broken(struct kl_member_listener *listener, kl_status status)
+{
+    on_broken(&node_of_member(listener)->listener, status);
+}
+
 static kl_status check_pace(struct kl_node *node, kl_node_fault *fault)
 {
-    const kl_spec *spec = kl_chain_spec(kl_host_chain(node->host));
+    const kl_spec *spec = kl_chain_spec(kl_node_chain(node));
     u64 block_time_ns = node->config.block_time_ns;
     if (!spec->dev && !spec->repeat_timestamp && block_time_ns && block_time_ns < SECOND_NS)
         return kl_node_blame(fault, KL_UNSUPPORTED,
@@ -89,7 +118,8 @@ static kl_status open_all(struct kl_node *node, kl_node_report *report, kl_node_
         return kl_node_blame(fault, status, "cannot start: %s", kl_status_text(status));
     KL_TRY(kl_node_open_storage(node, report, fault));
     KL_TRY(check_pace(node, fault));
-    kl_host_listen(node->host, &node->listener);
+    if (node->host)
+        kl_host_listen(node->host, &node->listener);
     return KL_OK;
 }
 
@@ -108,6 +138,10 @@ kl_status kl_node_open(struct kl_node **out, const kl_node_config *config, kl_no
     };
     node->listener = (struct kl_host_listener){
         .tip = on_tip, .pending = on_pending, .executed = on_executed, .broken = on_broken};
+    node->member_listener = (struct kl_member_listener){.tip = on_member_tip,
+                                                        .pending = on_member_pending,
+                                                        .alarm = on_member_alarm,
+                                                        .broken = on_member_broken};
     KL_ASSERT(sem_init(&node->bell.sem, 0, 0) == 0);
     kl_status status = open_all(node, report, fault);
     if (status == KL_OK && config->log_fd >= 0)
@@ -160,7 +194,7 @@ static kl_status start_server(struct kl_node *node, kl_node_fault *fault)
         .host = c->host,
         .port = c->port,
         .threads = KL_MIN(kl_sys_cpu_count(), SERVER_THREADS),
-        .dev = kl_chain_spec(kl_host_chain(node->host))->dev,
+        .dev = kl_chain_spec(kl_node_chain(node))->dev,
         .cors_origin = c->allow_origin,
         .limits = kl_rpc_limits_default(),
         .clock = kl_sys_clock(),
@@ -190,7 +224,7 @@ static void *state_main(void *host)
     return NULL;
 }
 
-kl_status kl_node_start(struct kl_node *node, kl_node_fault *fault)
+static kl_status start_host(struct kl_node *node)
 {
     static const struct {
         const char *name;
@@ -200,15 +234,33 @@ kl_status kl_node_start(struct kl_node *node, kl_node_fault *fault)
         {"keel ledger", ledger_main},
         {"keel state", state_main},
     };
-    KL_TRY(start_server(node, fault));
     for (usize i = 0; i < KL_NODE_THREADS; i++) {
-        kl_status status =
-            kl_thread_start(&node->threads[i], bodies[i].name, bodies[i].body, node->host);
-        if (status != KL_OK)
-            return kl_node_blame(fault, status, "the system has no more threads");
+        KL_TRY(kl_thread_start(&node->threads[i], bodies[i].name, bodies[i].body, node->host));
         node->thread_count++;
     }
     return KL_OK;
+}
+
+/* Whoever votes with others must reach them. */
+static kl_status check_alone(struct kl_node *node, kl_node_fault *fault)
+{
+    struct kl_tip *tip = kl_chain_published(kl_node_chain(node));
+    u32 count = tip->epoch ? tip->epoch->set.count : 1;
+    kl_tip_unref(tip);
+    if (count == 1)
+        return KL_OK;
+    return kl_node_blame(fault, KL_UNSUPPORTED,
+                         "the chain has %u validators, and this program connects no nodes; only a "
+                         "chain with one validator can be run",
+                         count);
+}
+
+kl_status kl_node_start(struct kl_node *node, kl_node_fault *fault)
+{
+    KL_TRY(check_alone(node, fault));
+    KL_TRY(start_server(node, fault));
+    kl_status status = node->member ? kl_member_start(node->member) : start_host(node);
+    return status == KL_OK ? KL_OK : kl_node_blame(fault, status, "the system has no more threads");
 }
 
 u16 kl_node_port(const struct kl_node *node)
@@ -216,9 +268,19 @@ u16 kl_node_port(const struct kl_node *node)
     return kl_rpc_port(node->rpc);
 }
 
+struct kl_chain *kl_node_chain(struct kl_node *node)
+{
+    return node->member ? kl_member_chain(node->member) : kl_host_chain(node->host);
+}
+
 struct kl_host *kl_node_host(struct kl_node *node)
 {
     return node->host;
+}
+
+static kl_status health(struct kl_node *node)
+{
+    return node->member ? kl_member_health(node->member) : kl_host_health(node->host);
 }
 
 void kl_bell_ring(struct kl_node_bell *bell)
@@ -237,7 +299,7 @@ kl_status kl_node_run(struct kl_node *node)
         if (node->log)
             kl_node_log_write(node->log);
         if (atomic_exchange(&bell->broken, false))
-            return kl_host_health(node->host);
+            return health(node);
     }
     return KL_OK;
 }
@@ -274,6 +336,8 @@ void kl_node_stop_on_signals(struct kl_node *node, int code)
 /* A host whose threads did not all start has nothing it could finish. */
 static void end_threads(struct kl_node *node)
 {
+    if (node->member)
+        kl_member_stop(node->member);
     if (node->thread_count)
         kl_host_stop(node->host);
     for (usize i = 0; i < node->thread_count; i++)

@@ -66,6 +66,8 @@ typedef struct kl_node_report {
     bool created;        /* there was no chain */
     const char *rebuilt; /* why the state database was deleted and made again, or NULL */
     kl_chain_report chain;
+    bool watches;    /* a validator's chain, and no vote of ours: */
+    const char *why; /* static text */
 } kl_node_report;
 
 /* Opens or creates the chain; runs nothing.  config's texts must outlive the node.  The status is
@@ -94,6 +96,7 @@ void kl_node_stop_on_signals(struct kl_node *node, int code);
 /* Without kl_node_start too; NULL is fine. */
 void kl_node_close(struct kl_node *node);
 
-struct kl_host *kl_node_host(struct kl_node *node);
+struct kl_chain *kl_node_chain(struct kl_node *node);
+struct kl_host *kl_node_host(struct kl_node *node); /* NULL where validators vote */
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "evm/code.h"
 #include "node/folder.h"
+#include "node/member.h"
 #include "node/node.h"
 #include "sys/sys.h"
 
@@ -24,13 +25,16 @@ void kl_bell_ring(struct kl_node_bell *bell); /* also from signal handlers */
 struct kl_node {
     struct kl_rpc_backend backend;
     struct kl_host_listener listener;
+    struct kl_member_listener member_listener;
     kl_node_config config;
     struct kl_folder folder; /* zeroed for a chain that leaves nothing behind */
     struct kl_fs *scratch;   /* or NULL */
     struct kl_kv *kv;
     struct kl_workers *workers;
     struct kl_code_cache *codes;
-    struct kl_host *host;
+    struct kl_fs *key_fs;     /* of a validator's folder, or NULL */
+    struct kl_host *host;     /* makes blocks alone, or */
+    struct kl_member *member; /* votes on them; the other is NULL */
     struct kl_rpc *rpc;
     kl_thread threads[KL_NODE_THREADS];
     usize thread_count;
@@ -51,6 +55,10 @@ KL_MUST_USE kl_status kl_node_open_storage(struct kl_node *node, kl_node_report 
                                            kl_node_fault *fault);
 void kl_node_close_storage(struct kl_node *node);
 
+/* storage_member.c: the same, of a chain whose validators vote. */
+KL_MUST_USE kl_status kl_node_open_member(struct kl_node *node, const kl_host_config *host,
+                                          kl_node_report *report);
+
 /* backend.c */
 extern const struct kl_rpc_backend_ops kl_node_backend_ops;
 
@@ -59,6 +67,8 @@ KL_MUST_USE kl_status kl_node_log_new(struct kl_node_log **out, struct kl_node *
 void kl_node_log_free(struct kl_node_log *log); /* NULL is fine */
 /* A step was published; on the thread that published it. */
 void kl_node_log_step(struct kl_node_log *log, const struct kl_tip *tip);
+/* Something that a person should know of: static text. */
+void kl_node_log_alarm(struct kl_node_log *log, const char *what);
 /* A transaction was executed; on the execution thread. */
 void kl_node_log_executed(struct kl_node_log *log, const kl_tx *tx, const kl_tx_result *result);
 /* Writes what is to be written; gives up when the bell says stop and nobody reads. */

@@ -246,12 +246,38 @@ static kl_status open_kv(struct kl_node *node)
     return kl_lmdb_open(&node->kv, &config);
 }
 
-static kl_status open_chain(struct kl_node *node, kl_chain_report *report)
+/* Who makes the chain's blocks, by the genesis that was asked for or that the folder has; a text
+ * that is no genesis is named when the chain is opened. */
+static kl_status find_engine(struct kl_node *node, kl_engine *out)
 {
-    *report = (kl_chain_report){0};
+    struct kl_arena arena;
+    kl_genesis genesis;
+    kl_file_fault bad = {0};
+    kl_span text = node->config.genesis;
+    kl_status status = KL_OK;
+    *out = KL_ENGINE_SOLO;
+    kl_arena_init(&arena, GENESIS_MEMORY);
+    if (!text.len && node->config.dir)
+        status = kl_folder_genesis(&node->folder, &arena, &text);
+    if (status == KL_OK)
+        status = kl_genesis_parse(&genesis, text, &arena, &bad);
+    if (status == KL_OK && bad.rule == KL_RULE_NONE)
+        *out = genesis.spec.engine;
+    kl_arena_done(&arena);
+    return status == KL_NOTFOUND ? KL_OK : status;
+}
+
+static kl_status open_chain(struct kl_node *node, kl_node_report *report)
+{
+    kl_engine engine;
+    report->chain = (kl_chain_report){0};
+    KL_TRY(find_engine(node, &engine));
     KL_TRY(open_kv(node));
     const kl_host_config config = host_config(node);
-    kl_status status = kl_host_open(&node->host, &config, node->config.progress, report);
+    kl_status status =
+        engine == KL_ENGINE_SIMPLEX
+            ? kl_node_open_member(node, &config, report)
+            : kl_host_open(&node->host, &config, node->config.progress, &report->chain);
     if (status != KL_OK) {
         kl_kv_close(node->kv);
         node->kv = NULL;
@@ -269,13 +295,13 @@ static bool is_cache_fault(kl_status status, const kl_chain_report *r)
 
 static kl_status open_with_cache(struct kl_node *node, kl_node_report *report, kl_node_fault *fault)
 {
-    kl_status status = open_chain(node, &report->chain);
+    kl_status status = open_chain(node, report);
     if (node->config.dir && !report->rebuilt && is_cache_fault(status, &report->chain)) {
         report->rebuilt = status == KL_CORRUPT ? "it was damaged" : "it had another format";
         status = kl_folder_drop_state(&node->folder);
         if (status != KL_OK)
             return blame_folder(node, status, fault);
-        status = open_chain(node, &report->chain);
+        status = open_chain(node, report);
     }
     return status == KL_OK ? KL_OK : blame_chain(node, status, &report->chain, fault);
 }
@@ -315,10 +341,10 @@ static kl_status judge_genesis(const struct kl_node *node, kl_node_fault *fault)
         status = kl_node_blame(fault, status, "%s: %s", genesis_name(node), kl_status_text(status));
     else if (bad.rule != KL_RULE_NONE)
         status = blame_genesis(node, &bad, fault);
-    else if (genesis.spec.engine != KL_ENGINE_SOLO)
+    else if (genesis.spec.engine == KL_ENGINE_EXTERNAL)
         status = kl_node_blame(fault, KL_UNSUPPORTED,
                                "%s: config.keel.engine says that blocks come from outside; only a "
-                               "chain whose engine is solo can be run",
+                               "chain whose engine is solo or simplex can be run",
                                genesis_name(node));
     else
         status = judge_header(node, &genesis.header, fault);
@@ -360,6 +386,8 @@ kl_status kl_node_open_storage(struct kl_node *node, kl_node_report *report, kl_
 void kl_node_close_storage(struct kl_node *node)
 {
     kl_host_close(node->host);
+    kl_member_close(node->member);
+    kl_sys_fs_close(node->key_fs);
     if (watched == node)
         watched = NULL;
     kl_kv_close(node->kv);

@@ -416,3 +416,12 @@ void kl_sys_fs_close(struct kl_fs *fs)
     close(root_of(fs));
     free(fs);
 }
+
+kl_status kl_sys_fs_is_private(struct kl_fs *fs, const char *path, bool *out)
+{
+    struct stat stat;
+    if (fstatat(root_of(fs), kl_fs_inside(path), &stat, 0) != 0)
+        return last_error();
+    *out = (stat.st_mode & (S_IRWXG | S_IRWXO)) == 0;
+    return KL_OK;
+}

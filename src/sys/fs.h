@@ -9,6 +9,9 @@
 KL_MUST_USE kl_status kl_sys_fs_open(struct kl_fs **out, const char *root);
 void kl_sys_fs_close(struct kl_fs *fs);
 
+/* May nobody but its owner read or write the file?  KL_NOTFOUND, KL_IO. */
+KL_MUST_USE kl_status kl_sys_fs_is_private(struct kl_fs *fs, const char *path, bool *out);
+
 /* What errno means to Keel. */
 kl_status kl_sys_status(int error_number);
 
