@@ -1,4 +1,6 @@
 #include "chain/authority_rig_priv.h"
+#include "codec/rlp.h"
+#include "crypto/secp256k1.h"
 
 static authority_rig rig;
 static const u8 schemes[] = {KL_SCHEME_SECP256K1, KL_SCHEME_BLS12_381, KL_SCHEME_KEYED_HASH};
@@ -163,4 +165,126 @@ KL_TEST(authority_refuses_damaged_evidence)
         rig_ok(&rig, &anybody, input);
         rig_done(&rig);
     }
+}
+
+/* Property: of any two votes, in any order, contract and kl_evidence_check say the same. */
+KL_TEST(authority_judges_as_cert_does)
+{
+    static const kl_vote_kind kinds[] = {KL_VOTE_NOTARIZE, KL_VOTE_NULLIFY, KL_VOTE_FINALIZE};
+    usize taken = 0, refused = 0;
+    rig_init(&rig, KL_SCHEME_SECP256K1, KL_AUTHORITY_REPORT, 3, seed);
+    rig_block(&rig);
+    for (unsigned i = 0; i < 400; i++) {
+        kl_evidence what;
+        kl_vote *votes[] = {&what.first, &what.second};
+        for (usize k = 0; k < 2; k++) {
+            u64 r = kl_rand(seed);
+            kl_vote_subject s = subject(kinds[r % 3], (r >> 8) % 16 == 0, 5 + ((r >> 16) % 8 == 0),
+                                        (u8)(1 + ((r >> 24) & 1)));
+            if ((r >> 32) % 8 == 0 && s.kind != KL_VOTE_NULLIFY)
+                s.proposal.parent_view--;
+            if ((r >> 40) % 8 == 0 && s.kind != KL_VOTE_NULLIFY)
+                s.proposal.height++;
+            *votes[k] = sign(&rig.set, (r >> 48) % 8 == 0, &s);
+        }
+        if (kl_vote_subject_eq(&what.first.subject, &what.second.subject) &&
+            what.first.signer == what.second.signer)
+            continue; /* has no encoding as evidence */
+        bool good = kl_evidence_check(&what, &rig.set, &rig.domain) == KL_RULE_NONE &&
+                    what.first.subject.proposal.epoch == 0;
+        rig_undo(&rig);
+        CHECK(rig_goes(&rig, &anybody, report(&what, &rig.set)) == good);
+        taken += good;
+        refused += !good;
+    }
+    CHECK(taken > 50 && refused > 50);
+    rig_done(&rig);
+}
+
+/* s and the order less s sign alike, with the other parity: only the lesser s counts.  And a point
+ * of G2 and its negative differ in one bit, compressed: the bit must be that of the point brought.
+ */
+KL_TEST(authority_takes_no_second_signature)
+{
+    for (usize i = 0; i < 2; i++) {
+        rig_init(&rig, schemes[i], KL_AUTHORITY_REPORT, 3, seed);
+        kl_evidence what = evidence(&rig.set, 1, KL_VOTE_NOTARIZE, KL_VOTE_NOTARIZE, 0, 5);
+        kl_span input = report(&what, &rig.set), bytes;
+        CHECK_RULE(kl_abi_bytes(kl_span_sub(input, 4, input.len), 0, &bytes), KL_RULE_NONE);
+        u8 *end = room + (bytes.p - room) + bytes.len; /* of the second signature */
+        if (schemes[i] == KL_SCHEME_SECP256K1) {
+            kl_u256 s = kl_u256_from_be(end - 33);
+            kl_u256_to_be(end - 33, kl_u256_sub(kl_secp256k1_n, s));
+            end[-1] ^= 1;
+            rig_refused(&rig, &anybody, input, "BadSignature()");
+            kl_u256_to_be(end - 33, s);
+            end[-1] ^= 1;
+        } else {
+            end[-96] ^= 0x20;
+            rig_refused(&rig, &anybody, input, "BadPoint()");
+            end[-96] ^= 0x20;
+        }
+        rig_ok(&rig, &anybody, input);
+        rig_done(&rig);
+    }
+}
+
+/* A vote's RLP with one flaw; flaw 0: none. */
+static void put_flawed(kl_out *out, const kl_vote *vote, unsigned flaw)
+{
+    const kl_proposal *p = &vote->subject.proposal;
+    kl_rlp_mark list = kl_rlp_put_begin(out);
+    kl_rlp_put_u64(out, flaw == 1 ? 4 : vote->subject.kind);
+    kl_rlp_put_u64(out, p->epoch);
+    if (flaw == 2)
+        kl_out_bytes(out, "\x82\x00\x05", 3); /* leading zero */
+    else if (flaw == 3)
+        kl_out_bytes(out, "\x81\x05", 2); /* a byte that is its own encoding */
+    else if (flaw == 4)
+        kl_out_bytes(out, "\xc1\x05", 2); /* a list */
+    else
+        kl_rlp_put_u64(out, p->view);
+    kl_rlp_put_u64(out, flaw == 5 ? p->view : p->parent_view);
+    kl_rlp_put_u64(out, p->height);
+    kl_rlp_put_bytes(out, kl_span_of(p->parent_hash.b, flaw == 6 ? 31 : 32));
+    if (flaw == 7) {
+        kl_out_bytes(out, "\xb8\x20", 2); /* the long form of a short length */
+        kl_out_bytes(out, p->block_hash.b, 32);
+    } else {
+        kl_rlp_put_hash(out, &p->block_hash);
+    }
+    kl_rlp_put_u64(out, flaw == 8 ? 9 : vote->signer);
+    kl_rlp_put_bytes(out, kl_span_of(vote->signature, rig.scheme->signature_len));
+    if (flaw == 9)
+        kl_rlp_put_u64(out, 1);
+    kl_rlp_put_end(out, list);
+}
+
+/* Evidence has one spelling, on chain as elsewhere. */
+KL_TEST(authority_takes_one_spelling)
+{
+    enum { FLAWS = 10, SWAPPED = FLAWS, THIRD, TRAILING, SHORT, ALL };
+    rig_init(&rig, KL_SCHEME_KEYED_HASH, KL_AUTHORITY_REPORT, 3, seed);
+    rig_block(&rig);
+    const kl_evidence good = evidence(&rig.set, 1, KL_VOTE_NOTARIZE, KL_VOTE_NOTARIZE, 0, 5);
+    for (unsigned flaw = 0; flaw < ALL; flaw++) {
+        u8 bytes[1024];
+        kl_evidence back;
+        kl_out out = kl_out_of(bytes, sizeof bytes);
+        bool swapped = flaw == SWAPPED;
+        kl_rlp_mark list = kl_rlp_put_begin(&out);
+        put_flawed(&out, swapped ? &good.second : &good.first, flaw < FLAWS ? flaw : 0);
+        put_flawed(&out, swapped ? &good.first : &good.second, flaw < FLAWS ? flaw : 0);
+        if (flaw == THIRD)
+            put_flawed(&out, &good.second, 0);
+        kl_rlp_put_end(&out, list);
+        if (flaw == TRAILING)
+            kl_out_u8(&out, 0);
+        kl_span what = kl_span_of(bytes, out.len - (flaw == SHORT));
+        bool reads = kl_evidence_decode(&back, what, rig.scheme) == KL_RULE_NONE;
+        CHECK(reads == (flaw == 0 || flaw == 8)); /* 8: nobody sits there */
+        rig_undo(&rig);
+        CHECK(rig_goes(&rig, &anybody, rig_report(what, &rig.set)) == (flaw == 0));
+    }
+    rig_done(&rig);
 }

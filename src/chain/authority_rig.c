@@ -156,6 +156,11 @@ void rig_block_of(authority_rig *rig, const kl_authority_block *block)
     CHECK(done);
 }
 
+void rig_undo(authority_rig *rig)
+{
+    enter(rig);
+}
+
 void rig_block(authority_rig *rig)
 {
     rig->view++;
@@ -280,6 +285,24 @@ kl_span rig_ready(authority_rig *rig, usize person)
     kl_out out = next_room();
     kl_authority_put_ready(&out, &rig->people[person], rig->scheme);
     CHECK(!out.full);
+    return kl_out_done(&out);
+}
+
+kl_span rig_report(kl_span evidence, const kl_valset *set)
+{
+    static u8 encoded[4096];
+    kl_out out = next_room(), rlp = kl_out_of(encoded, sizeof encoded);
+    kl_valset_encode(&rlp, set);
+    const kl_span strings[3] = {evidence, kl_out_done(&rlp), KL_SPAN_NONE};
+    u64 offset = KL_COUNT_OF(strings) * KL_ABI_WORD;
+    kl_authority_put_function(&out, "report(bytes,bytes,bytes)");
+    for (usize i = 0; i < KL_COUNT_OF(strings); i++) {
+        kl_abi_put_u64(&out, offset);
+        offset += kl_abi_bytes_len(strings[i].len);
+    }
+    for (usize i = 0; i < KL_COUNT_OF(strings); i++)
+        kl_abi_put_bytes(&out, strings[i]);
+    CHECK(!out.full && !rlp.full);
     return kl_out_done(&out);
 }
 

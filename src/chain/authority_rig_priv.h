@@ -47,6 +47,8 @@ void rig_rekey(authority_rig *rig, usize person, u64 *seed);
  * told. */
 void rig_block(authority_rig *rig);
 void rig_block_of(authority_rig *rig, const kl_authority_block *block);
+/* Forgets what happened in this block, the telling included. */
+void rig_undo(authority_rig *rig);
 /* Ends the epoch: the next block is the next one's first. */
 void rig_epoch(authority_rig *rig);
 
@@ -68,6 +70,8 @@ kl_span rig_input(const char *function, usize count, const u64 *words);
 kl_span rig_propose(authority_rig *rig, unsigned kind, usize target, u64 weight);
 kl_span rig_vote(u64 id, bool agreed);
 kl_span rig_ready(authority_rig *rig, usize person);
+/* Calldata of report() with any bytes as evidence, and no points. */
+kl_span rig_report(kl_span evidence, const kl_valset *set);
 
 static inline const kl_address *rig_operator(const authority_rig *rig, usize person)
 {
