@@ -68,7 +68,7 @@ library Votes {
         found.first = preimage(a, domain);
         found.second = preimage(b, domain);
         bool both = a.kind == NULLIFY && b.kind == FINALIZE;
-        bool twice = a.kind == b.kind && a.kind != NULLIFY && keccak256(found.first) != keccak256(found.second);
+        bool twice = a.kind == b.kind && keccak256(found.first) != keccak256(found.second);
         if (!both && !twice) revert NoConflict();
     }
 
@@ -158,7 +158,7 @@ library Votes {
         (vote.signer, pos) = Rlp.uint64At(evidence, pos);
         (signature, pos) = Rlp.text(evidence, pos);
         vote.end = end;
-        if (pos != end || vote.view_ == 0 || vote.parentView >= vote.view_) revert BadVote();
+        if (pos != end || vote.parentView >= vote.view_) revert BadVote();
     }
 
     function preimage(Vote memory vote, Domain memory domain) private view returns (bytes memory) {

@@ -76,6 +76,21 @@ KL_TEST(authority_takes_evidence_once)
     }
 }
 
+/* Who was ejected is a candidate no more, if it was one. */
+KL_TEST(authority_evidence_ends_a_candidacy)
+{
+    const u64 first = 0, second = 1;
+    rig_init(&rig, KL_SCHEME_KEYED_HASH, KL_AUTHORITY_EJECT, 3, seed);
+    rig_ok(&rig, rig_operator(&rig, 0), rig_propose(&rig, 1, 2, 0));
+    rig_ok(&rig, rig_operator(&rig, 1), rig_vote(first, true));
+    rig_ok(&rig, rig_operator(&rig, 0), rig_propose(&rig, 0, 2, 1));
+    rig_ok(&rig, rig_operator(&rig, 1), rig_vote(second, true));
+    kl_evidence what = evidence(&rig.set, 2, KL_VOTE_NOTARIZE, KL_VOTE_NOTARIZE, 0, 5);
+    rig_ok(&rig, &anybody, report(&what, &rig.set));
+    rig_refused(&rig, rig_operator(&rig, 2), rig_ready(&rig, 2), "NotValidator()");
+    rig_done(&rig);
+}
+
 KL_TEST(authority_only_reports_where_it_should_only_report)
 {
     rig_init(&rig, KL_SCHEME_KEYED_HASH, KL_AUTHORITY_REPORT, 3, seed);
@@ -229,62 +244,129 @@ KL_TEST(authority_takes_no_second_signature)
     }
 }
 
-/* A vote's RLP with one flaw; flaw 0: none. */
-static void put_flawed(kl_out *out, const kl_vote *vote, unsigned flaw)
+enum flaw {
+    SOUND,
+    KIND,
+    VIEW_ZERO,
+    PARENT_VIEW,
+    NOBODY, /* sits at that place */
+    LEADING_ZERO,
+    BYTE_AS_STRING, /* what is its own encoding */
+    LIST_AS_NUMBER,
+    SHORT_HASH,
+    LONG_FORM, /* of a short length */
+    NINTH,     /* one item more than a vote has */
+    SWAPPED,
+    THIRD,
+    STRING, /* instead of the outer list */
+    TRAILING,
+    CUT,
+    FLAWS
+};
+
+/* A vote's RLP, signed as it stands. */
+static void put_flawed(kl_out *out, u8 block, enum flaw flaw)
 {
-    const kl_proposal *p = &vote->subject.proposal;
+    kl_vote_subject s = subject(KL_VOTE_NOTARIZE, 0, 5, block);
+    kl_proposal *p = &s.proposal;
+    u8 preimage[KL_VOTE_PREIMAGE_LEN], signature[KL_VOTE_SIGNATURE_MAX];
+    if (flaw == VIEW_ZERO)
+        p->view = p->parent_view = 0;
+    if (flaw == PARENT_VIEW)
+        p->parent_view = p->view;
+    kl_vote_preimage(preimage, &rig.domain, rig.scheme->id, &s);
+    if (flaw == KIND)
+        preimage[52] = 4;
+    CHECK(rig.scheme->sign(signature, &rig.secrets[1], KL_SPAN_OF(preimage)));
     kl_rlp_mark list = kl_rlp_put_begin(out);
-    kl_rlp_put_u64(out, flaw == 1 ? 4 : vote->subject.kind);
+    kl_rlp_put_u64(out, preimage[52]);
     kl_rlp_put_u64(out, p->epoch);
-    if (flaw == 2)
-        kl_out_bytes(out, "\x82\x00\x05", 3); /* leading zero */
-    else if (flaw == 3)
-        kl_out_bytes(out, "\x81\x05", 2); /* a byte that is its own encoding */
-    else if (flaw == 4)
-        kl_out_bytes(out, "\xc1\x05", 2); /* a list */
+    if (flaw == LEADING_ZERO)
+        kl_out_bytes(out, "\x82\x00\x05", 3);
+    else if (flaw == BYTE_AS_STRING)
+        kl_out_bytes(out, "\x81\x05", 2);
+    else if (flaw == LIST_AS_NUMBER)
+        kl_out_bytes(out, "\xc1\x05", 2);
     else
         kl_rlp_put_u64(out, p->view);
-    kl_rlp_put_u64(out, flaw == 5 ? p->view : p->parent_view);
+    kl_rlp_put_u64(out, p->parent_view);
     kl_rlp_put_u64(out, p->height);
-    kl_rlp_put_bytes(out, kl_span_of(p->parent_hash.b, flaw == 6 ? 31 : 32));
-    if (flaw == 7) {
-        kl_out_bytes(out, "\xb8\x20", 2); /* the long form of a short length */
+    kl_rlp_put_bytes(out, kl_span_of(p->parent_hash.b, flaw == SHORT_HASH ? 31 : 32));
+    if (flaw == LONG_FORM) {
+        kl_out_bytes(out, "\xb8\x20", 2);
         kl_out_bytes(out, p->block_hash.b, 32);
     } else {
         kl_rlp_put_hash(out, &p->block_hash);
     }
-    kl_rlp_put_u64(out, flaw == 8 ? 9 : vote->signer);
-    kl_rlp_put_bytes(out, kl_span_of(vote->signature, rig.scheme->signature_len));
-    if (flaw == 9)
+    kl_rlp_put_u64(out, flaw == NOBODY ? 9 : 1);
+    kl_rlp_put_bytes(out, kl_span_of(signature, rig.scheme->signature_len));
+    if (flaw == NINTH)
         kl_rlp_put_u64(out, 1);
     kl_rlp_put_end(out, list);
+}
+
+static void put_flawed_evidence(kl_out *out, enum flaw flaw)
+{
+    u8 room_of_list[1024];
+    kl_out list = kl_out_of(room_of_list, sizeof room_of_list);
+    put_flawed(&list, flaw == SWAPPED ? 2 : 1, flaw);
+    put_flawed(&list, flaw == SWAPPED ? 1 : 2, flaw);
+    if (flaw == THIRD)
+        put_flawed(&list, 3, flaw);
+    if (flaw == STRING) {
+        kl_rlp_put_bytes(out, kl_out_done(&list));
+        return;
+    }
+    kl_rlp_put_list_header(out, list.len);
+    kl_out_span(out, kl_out_done(&list));
+    if (flaw == TRAILING)
+        kl_out_u8(out, 0);
+    out->len -= flaw == CUT;
 }
 
 /* Evidence has one spelling, on chain as elsewhere. */
 KL_TEST(authority_takes_one_spelling)
 {
-    enum { FLAWS = 10, SWAPPED = FLAWS, THIRD, TRAILING, SHORT, ALL };
     rig_init(&rig, KL_SCHEME_KEYED_HASH, KL_AUTHORITY_REPORT, 3, seed);
     rig_block(&rig);
-    const kl_evidence good = evidence(&rig.set, 1, KL_VOTE_NOTARIZE, KL_VOTE_NOTARIZE, 0, 5);
-    for (unsigned flaw = 0; flaw < ALL; flaw++) {
+    for (enum flaw flaw = SOUND; flaw < FLAWS; flaw++) {
         u8 bytes[1024];
         kl_evidence back;
         kl_out out = kl_out_of(bytes, sizeof bytes);
-        bool swapped = flaw == SWAPPED;
-        kl_rlp_mark list = kl_rlp_put_begin(&out);
-        put_flawed(&out, swapped ? &good.second : &good.first, flaw < FLAWS ? flaw : 0);
-        put_flawed(&out, swapped ? &good.first : &good.second, flaw < FLAWS ? flaw : 0);
-        if (flaw == THIRD)
-            put_flawed(&out, &good.second, 0);
-        kl_rlp_put_end(&out, list);
-        if (flaw == TRAILING)
-            kl_out_u8(&out, 0);
-        kl_span what = kl_span_of(bytes, out.len - (flaw == SHORT));
+        put_flawed_evidence(&out, flaw);
+        kl_span what = kl_out_done(&out), input = rig_report(what, &rig.set);
         bool reads = kl_evidence_decode(&back, what, rig.scheme) == KL_RULE_NONE;
-        CHECK(reads == (flaw == 0 || flaw == 8)); /* 8: nobody sits there */
+        CHECK(reads == (flaw == SOUND || flaw == NOBODY));
         rig_undo(&rig);
-        CHECK(rig_goes(&rig, &anybody, rig_report(what, &rig.set)) == (flaw == 0));
+        if (flaw == NOBODY)
+            rig_refused(&rig, &anybody, input, "BadVote()");
+        else
+            CHECK(rig_goes(&rig, &anybody, input) == (flaw == SOUND));
     }
+    rig_done(&rig);
+}
+
+/* A set of another scheme names nobody here, and points belong to scheme 2 alone. */
+KL_TEST(authority_takes_sets_and_points_of_its_scheme)
+{
+    kl_valset other;
+    rig_init(&rig, KL_SCHEME_SECP256K1, KL_AUTHORITY_REPORT, 3, seed);
+    kl_evidence what = evidence(&rig.set, 1, KL_VOTE_NOTARIZE, KL_VOTE_NOTARIZE, 1, 5);
+    CHECK_RULE(kl_valset_init(&other, kl_vote_scheme_of(KL_SCHEME_KEYED_HASH, true),
+                              rig.set.validators, 3),
+               KL_RULE_NONE);
+    const kl_authority_block block = {
+        .epoch = 1, .view = 1, .time_ms = 2000000000, .set = other.hash};
+    rig_block_of(&rig, &block);
+    u8 bytes[KL_EVIDENCE_RLP_MAX];
+    kl_out out = kl_out_of(bytes, sizeof bytes);
+    kl_evidence_encode(&out, &what, rig.scheme);
+    rig_refused(&rig, &anybody, rig_report(kl_out_done(&out), &other), "BadVote()");
+    rig_undo(&rig);
+    what = evidence(&rig.set, 1, KL_VOTE_NOTARIZE, KL_VOTE_NOTARIZE, 0, 5);
+    kl_span input = report(&what, &rig.set);
+    room[input.len - 1] = 1; /* the length of the points, which are none */
+    memset(room + input.len, 0, KL_ABI_WORD);
+    rig_refused(&rig, &anybody, kl_span_of(room, input.len + KL_ABI_WORD), "BadPoint()");
     rig_done(&rig);
 }

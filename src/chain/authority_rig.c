@@ -45,7 +45,7 @@ static kl_status read_code(KL_UNUSED struct kl_state_reader *reader,
 
 static kl_status block_hash(struct kl_block_hashes *hashes, u64 number, kl_hash *out)
 {
-    const authority_rig *rig = (authority_rig *)((u8 *)hashes - offsetof(authority_rig, hashes));
+    const authority_rig *rig = ((struct rig_hashes *)hashes)->rig;
     *out = number == 0 ? rig->domain.genesis_hash : (kl_hash){{(u8)number, 1}};
     return KL_OK;
 }
@@ -72,8 +72,10 @@ static void keep(authority_rig *rig)
 
 static void enter(authority_rig *rig)
 {
-    const kl_exec_block block = {
-        .spec = &rig->spec, .header = &rig->header, .reader = &rig->reader, .hashes = &rig->hashes};
+    const kl_exec_block block = {.spec = &rig->spec,
+                                 .header = &rig->header,
+                                 .reader = &rig->reader,
+                                 .hashes = &rig->hashes.hashes};
     CHECK_OK(kl_exec_enter(rig->exec, &block));
 }
 
@@ -108,7 +110,7 @@ void rig_init(authority_rig *rig, u8 scheme, kl_authority_mode mode, usize count
 {
     memset(rig, 0, sizeof *rig);
     rig->reader = (struct kl_state_reader){read_account, read_slot, read_code};
-    rig->hashes = (struct kl_block_hashes){block_hash};
+    rig->hashes = (struct rig_hashes){{block_hash}, rig};
     kl_spec_init(&rig->spec, KL_FORK_NEWEST);
     rig->header = (kl_header){.number = 1,
                               .timestamp = 1000000,

@@ -8,9 +8,14 @@
 
 enum { RIG_PEOPLE = 12, RIG_SLOTS = 8192 };
 
+struct rig_hashes {
+    struct kl_block_hashes hashes; /* stands first: it is found by it */
+    const struct authority_rig *rig;
+};
+
 typedef struct authority_rig {
     struct kl_state_reader reader; /* stands first: it is found by it */
-    struct kl_block_hashes hashes;
+    struct rig_hashes hashes;
     kl_spec spec;
     kl_header header;
     kl_vote_domain domain;

@@ -146,6 +146,10 @@ KL_TEST(authority_adds_whom_more_than_half_want_and_who_is_there)
     CHECK_U64(rig.set.count, 5);
     CHECK_U64(rig_place(&rig.set, candidate), 4);
     CHECK_U64(rig_number(&rig, "totalWeight()"), 5);
+    /* an acceptance is good for one seat */
+    pass(REMOVE, 5, 0, 3);
+    CHECK_U64(rig_number(&rig, "totalWeight()"), 4);
+    rig_refused(&rig, candidate, rig_ready(&rig, 5), "NotValidator()");
     rig_done(&rig);
 }
 
