@@ -1,5 +1,7 @@
 #include "crypto/ethash.h"
 
+#include <stdio.h>
+
 #include "base/test.h"
 
 /* Sizes from the tables of the specification. */
@@ -41,4 +43,41 @@ KL_TEST(ethash_light_gives_mix_and_result)
                 "ab9b13423cface72cbec8424221651bc2e384ef0f7a560e038fc68c8d8684829");
     kl_ethash_free(ethash);
     CHECK(kl_ethash_new(&ethash, KL_ETHASH_EPOCH_MAX) == KL_LIMIT);
+}
+
+/* The value of a member between from and to, as text in hex. */
+static kl_span member(const char *from, const char *to, const char *name)
+{
+    char key[32], hex[128];
+    int n = snprintf(key, sizeof key, "\"%s\": \"", name);
+    const char *at = memmem(from, (usize)(to - from), key, (usize)n);
+    CHECK(at && sscanf(at + n, "%127[0-9a-f]", hex) == 1);
+    return kl_test_hex(hex);
+}
+
+static void check_vector(const struct kl_ethash *ethash, const char *from, const char *to)
+{
+    kl_hash hash, mix, result;
+    memcpy(hash.b, member(from, to, "header_hash").p, 32);
+    kl_ethash_light(ethash, &hash, member(from, to, "nonce").p, &mix, &result);
+    CHECK_SPAN(kl_hash_span(&mix), member(from, to, "mixHash"));
+    CHECK_SPAN(kl_hash_span(&result), member(from, to, "result"));
+}
+
+/* The same from the pack. */
+KL_TEST(ethash_official_vectors)
+{
+    char path[4096];
+    struct kl_ethash *ethash;
+    usize count = 0;
+    snprintf(path, sizeof path, "%s/misc/PoWTests/ethash_tests.json", kl_test_fixtures());
+    const char *text = (const char *)kl_test_file(path).p;
+    CHECK_OK(kl_ethash_new(&ethash, 0));
+    for (const char *end; (end = strchr(text, '}')) != NULL && strchr(text, ':'); count++) {
+        check_vector(ethash, text, end);
+        text = end + 1;
+    }
+    CHECK_U64(count, 2);
+    kl_test_tally("misc/PoWTests", count, count);
+    kl_ethash_free(ethash);
 }

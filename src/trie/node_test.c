@@ -1,6 +1,10 @@
 #include "trie/node_priv.h"
 
+#include <stdio.h>
+
 #include "base/test.h"
+#include "codec/json.h"
+#include "trie/form_priv.h"
 #include "trie/twin_priv.h"
 
 /* Nodes are written in hex, with # for the reference of a hash, % for an embedded branch and * for
@@ -149,4 +153,56 @@ KL_TEST(nodes_read_and_write_back)
     }
     CHECK(inlined > 0);
     twin_store_done(&store);
+}
+
+/* One path of the official examples: nibbles, whether it ends at a leaf, hex-prefix. */
+static void check_prefix(const struct kl_json *json, kl_json_ref test)
+{
+    u8 key[KL_TRIE_NIBBLES_MAX / 2] = {0}, room[KL_TRIE_HEAD_MAX];
+    static const u8 child[33] = {KL_TRIE_TAG_HASH, 1};
+    char want[80];
+    usize count = 0;
+    kl_json_ref seq = kl_json_member(json, test, "seq"), out = kl_json_member(json, test, "out");
+    bool leaf = kl_json_is(json, kl_json_member(json, test, "term"), KL_JSON_TRUE);
+    for (kl_json_ref n = kl_json_first(json, seq); n != KL_JSON_NONE;
+         n = kl_json_after(json, seq, n), count++) {
+        u64 nibble;
+        CHECK(kl_json_number_u64(&nibble, json, n) && nibble < 16 && count < sizeof key);
+        key[count / 2] |= (u8)(nibble << (count % 2 ? 0 : 4));
+    }
+    kl_trie_path path = {key, 0, count};
+    kl_span value = KL_SPAN_TEXT("a value");
+    kl_span head =
+        leaf ? kl_trie_leaf_head(room, path, value) : kl_trie_extension(room, path, child);
+    u8 node[2 * KL_TRIE_HEAD_MAX];
+    memcpy(node, head.p, head.len);
+    memcpy(node + head.len, value.p, value.len);
+    kl_trie_form form;
+    CHECK_RULE(kl_trie_form_read(&form, kl_span_of(node, head.len + (leaf ? value.len : 0))),
+               KL_RULE_NONE);
+    CHECK((form.kind == KL_TRIE_LEAF) == leaf);
+    CHECK_U64(kl_trie_form_nibbles(&form), count);
+    CHECK(kl_trie_form_fits(&form, path));
+    snprintf(want, sizeof want, "%.*s", (int)kl_json_raw(json, out).len,
+             (const char *)kl_json_raw(json, out).p);
+    CHECK_HEX(form.prefix, want);
+}
+
+KL_TEST(official_hex_prefixes)
+{
+    char path[4096];
+    struct kl_arena arena;
+    struct kl_json json;
+    kl_rule broken;
+    usize at, count = 0;
+    snprintf(path, sizeof path, "%s/misc/BasicTests/hexencodetest.json", kl_test_fixtures());
+    kl_arena_init(&arena, 1 << 20);
+    CHECK_OK(kl_json_parse(&json, kl_test_file(path), 10000, &arena, &broken, &at));
+    CHECK_RULE(broken, KL_RULE_NONE);
+    for (kl_json_ref n = kl_json_first(&json, 0); n != KL_JSON_NONE;
+         n = kl_json_after(&json, 0, kl_json_value(n)), count++)
+        check_prefix(&json, kl_json_value(n));
+    CHECK(count > 0);
+    kl_test_tally("misc/BasicTests/hexencodetest.json", count, count);
+    kl_arena_done(&arena);
 }
