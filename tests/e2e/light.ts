@@ -1,17 +1,18 @@
 /* Theme light: bundles, good ones and corrupt ones, judged by `keel light verify` and by the verifier
  * of light/, which shares nothing with Keel.  Both believe every good one and say the same of it, and
- * neither believes a corrupt one.
+ * neither believes a corrupt one.  Some come from Keel's code, the others from light/make.ts.
  *
- *     --generator PATH   of the program that makes bundles
+ *     --generator PATH   of the program that makes bundles of Keel's
  *     --seed N           of the first chain (1)
- *     --chains N         how many (72), each with
+ *     --chains N         how many of Keel's (60), and half as many of ours, each with
  *     --bundles N        so many (60) */
 import assert from "node:assert/strict";
-import { readFileSync, readdirSync } from "node:fs";
+import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Theme, theme } from "./lib/harness.ts";
 import { output, run } from "./lib/tool.ts";
 import { Refused } from "./light/bytes.ts";
+import { Chain, Dice } from "./light/make.ts";
 import { type Proven, verify } from "./light/verify.ts";
 
 interface Verdict {
@@ -74,15 +75,39 @@ async function judgeChain(t: Theme, folder: string): Promise<void> {
     }
 }
 
+/* A chain of our own making, laid down as the generator does it. */
+function makeChain(folder: string, dice: Dice, scheme: number, bundles: number): void {
+    const chain = new Chain(dice, scheme);
+    mkdirSync(join(folder, "bundles"), { recursive: true });
+    writeFileSync(join(folder, "anchor.json"), JSON.stringify(chain.anchor));
+    const intents = Array.from({ length: bundles }, (_, i) => {
+        const { text, intent } = chain.make();
+        writeFileSync(join(folder, "bundles", `${i}.json`), text);
+        return `bundles/${i}.json ${intent}\n`;
+    });
+    writeFileSync(join(folder, "intents"), intents.join(""));
+}
+
+const BLS_EVERY = 9;
+
 await theme("light", {
     noNode: true,
     unsuited: (target) => (target.kind === "keel" ? undefined : "it is Keel's validators that sign"),
 }, async (t) => {
     const generator = t.args.get("generator") ?? "";
-    const folder = t.folder();
-    await output(generator, [folder, t.args.get("seed") ?? "1", t.args.get("chains") ?? "72", t.args.get("bundles") ?? "60"], { cwd: folder });
-    for (const chain of readdirSync(folder).sort()) {
-        await t.test(`chain ${chain}`, () => judgeChain(t, join(folder, chain)));
+    const seed = Number(t.args.get("seed") ?? "1");
+    const chains = Number(t.args.get("chains") ?? "60");
+    const bundles = Number(t.args.get("bundles") ?? "60");
+    const theirs = t.folder();
+    await output(generator, [theirs, String(seed), String(chains), String(bundles)], { cwd: theirs });
+    for (const chain of readdirSync(theirs).sort()) {
+        await t.test(`chain ${chain}`, () => judgeChain(t, join(theirs, chain)));
+    }
+    const ours = t.folder();
+    for (let i = 0; i < chains / 2; i++) {
+        const folder = join(ours, String(i));
+        makeChain(folder, new Dice(seed * 1000 + i), i % BLS_EVERY === 0 ? 2 : 1, bundles);
+        await t.test(`chain ${i} of our making`, () => judgeChain(t, folder));
     }
     const good = done.get("good") ?? 0;
     const all = [...done.values()].reduce((sum, count) => sum + count, 0);
