@@ -145,7 +145,9 @@ struct kl_tx_source {
                  kl_rule broken);
 };
 
-/* Executes a new block on top of parent.  KL_CANCELED when its kl_exec was canceled. */
+/* Executes a new block on top of parent, which need not be appended.  KL_CANCELED when its kl_exec
+ * was canceled, and, as of judging, when parent stands on a branch that lost: another block of its
+ * height, or of an ancestor's, is in the state database. */
 KL_MUST_USE kl_status kl_chain_build(struct kl_chain *chain, struct kl_run *run,
                                      struct kl_tip *parent, const kl_build_plan *plan,
                                      struct kl_tx_source *source, struct kl_tip **out);

@@ -45,8 +45,9 @@ static bool put_again(u8 kind, const kl_block_record *record, const kl_block *bl
     }
     if (kl_consensus_header_decode(&header, record->consensus) != KL_RULE_NONE)
         return false;
-    if (record->next_set.len)
-        KL_ASSERT(kl_valset_decode(&set, record->next_set, true, arena, &broken) == KL_OK);
+    if (record->next_set.len &&
+        kl_valset_decode(&set, record->next_set, true, arena, &broken) != KL_OK)
+        return false; /* the limit of memory */
     if (broken != KL_RULE_NONE)
         return false;
     kl_record_put_voted(again, block, receipts, &header, record->next_set.len ? &set : NULL);
