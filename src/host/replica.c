@@ -143,9 +143,9 @@ void replica_alarm(struct kl_replica *r, const char *what)
         watch->alarm(watch, what);
 }
 
-void replica_signing(struct kl_replica *r, bool on)
+void replica_signing(struct kl_replica *r)
 {
-    on = on && r->guard && !r->barred && r->broken == KL_OK;
+    bool on = r->guard && !r->barred && !r->observing && !r->watching && r->broken == KL_OK;
     if (r->signing == on)
         return;
     r->signing = on;
@@ -158,24 +158,48 @@ void replica_fail(struct kl_replica *r, kl_status status, const char *what)
     if (r->broken != KL_OK)
         return;
     r->broken = status;
-    replica_signing(r, false);
+    replica_signing(r);
     replica_alarm(r, what);
+}
+
+static bool is_past(u64 epoch, u64 view, kl_guard_view other)
+{
+    return epoch > other.epoch || (epoch == other.epoch && view > other.view);
+}
+
+/* The log was damaged: what it lacks matters up to where we have voted. */
+static void observe(struct kl_replica *r)
+{
+    kl_simplex_status status = kl_simplex_status_of(r->engine, replica_now(r));
+    if (!is_past(status.final.epoch, status.final.view, r->observe_above))
+        return;
+    r->observing = false;
+    replica_log_mend(r);
+    replica_signing(r);
+}
+
+static void watch(struct kl_replica *r)
+{
+    const kl_consensus_header *head = &r->head->consensus;
+    if (!r->has_watched && head->time_ms > r->watch_from_ms) {
+        r->has_watched = true;
+        r->watched = (kl_guard_view){head->epoch, head->view};
+    }
+    kl_guard_view next = {r->watched.epoch, r->watched.view + 1};
+    if (!r->has_watched || !is_past(head->epoch, head->view, next))
+        return;
+    r->watching = false;
+    replica_signing(r);
 }
 
 void replica_settle(struct kl_replica *r)
 {
     if (!r->started || r->stepping)
         return;
-    if (r->observing) {
-        kl_simplex_status status = kl_simplex_status_of(r->engine, replica_now(r));
-        kl_guard_view above = r->observe_above;
-        if (status.final.epoch > above.epoch ||
-            (status.final.epoch == above.epoch && status.final.view > above.view)) {
-            r->observing = false;
-            replica_log_mend(r);
-            replica_signing(r, true);
-        }
-    }
+    if (r->observing)
+        observe(r);
+    if (r->watching)
+        watch(r);
     replica_pending(r);
     replica_status(r);
 }
@@ -263,7 +287,9 @@ static kl_status open_all(struct kl_replica *r, struct kl_progress *progress,
         r->observing = true;
         r->observe_above = kl_guard_newest(r->guard);
     }
-    r->signing = r->guard && !r->observing;
+    r->watching = r->guard && r->config.restored;
+    r->watch_from_ms = kl_add_sat_u64(kl_wall_ns(r->config.clock), r->config.drift_ns) / NS_PER_MS;
+    replica_signing(r);
     return open_engine(r);
 }
 
@@ -401,8 +427,8 @@ void kl_replica_start(struct kl_replica *r)
     if (r->guard)
         kl_guard_each(r->guard, restore_vote, &restoring);
     if (restoring.is_older) {
-        r->barred = true;
-        r->signing = false;
+        r->watching = true;
+        replica_signing(r);
         replica_alarm(r, "the sign guard is older than the network: observing");
     }
     r->started = true;

@@ -55,6 +55,8 @@ typedef struct kl_replica_config {
     struct kl_fs *log_fs;                   /* the consensus log lies in its folder `consensus` */
     struct kl_fs *key_fs;                   /* the sign guard's folder; NULL: no key, observe */
     kl_secret32 vote_secret, randao_secret; /* copied, wiped at close; with key_fs */
+    bool restored; /* key or data came back from a copy, whoever brought it back says: what was
+                      signed since is unknown, so it watches until the network is past all of it */
     kl_address coinbase;
     u64 gas_limit; /* the builder aims at; 0: the parent's */
     u64 drift_ns;  /* how far ahead of our clock a block's time may be */
@@ -74,7 +76,14 @@ typedef struct kl_replica_report {
     kl_rule guard; /* GUARD_MISSING and the like: it observes; KL_RULE_NONE: it signs */
 } kl_replica_report;
 
-/* Opens chain, consensus log and guard; says nothing yet.  A guard that is missing, damaged or
+/* Watching.  A copy of a guard lacks votes, and nothing in it says so; where the consensus log
+ * shows a vote that it lacks, that is found at the start.  Who watches signs nothing until a block
+ * that was proposed after the start (time_ms above our clock by more than drift_ns) is final, and
+ * behind it one of two views later: whoever had signed in the view that the old life was in, or the
+ * one before, has left it by then.  That takes clocks of honest nodes within drift_ns of one
+ * another.
+ *
+ * Opens chain, consensus log and guard; says nothing yet.  A guard that is missing, damaged or
  * another's makes an observer, never a new guard; kl_guard_create is for whoever makes the key.
  * Fails like kl_chain_open and kl_bft_log_open.  Every lane is idle. */
 KL_MUST_USE kl_status kl_replica_open(struct kl_replica **out, const kl_replica_config *config,

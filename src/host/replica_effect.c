@@ -114,7 +114,7 @@ static void key_is_used(struct kl_replica *r, const kl_bft_effect *effect)
 {
     (void)effect;
     r->barred = true;
-    replica_signing(r, false);
+    replica_signing(r);
     replica_alarm(r, "somebody else signs with our key: signing is off");
 }
 

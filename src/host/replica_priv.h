@@ -189,8 +189,12 @@ struct kl_replica {
     struct kl_epoch *epoch; /* the engine's */
     u32 self;
     bool started, stepping, signing;
-    bool barred;    /* never signs in this life: the key is used elsewhere, the guard is older */
-    bool observing; /* until a block is final above observe_above */
+    bool barred;    /* never signs in this life: the key is used elsewhere */
+    bool observing; /* the log was damaged: until a block is final above observe_above */
+    bool watching;  /* the guard is a copy: see replica.h */
+    u64 watch_from_ms;
+    bool has_watched; /* a block that was proposed since is final, in view watched */
+    kl_guard_view watched;
     kl_guard_view observe_above;
     kl_status broken;
     struct replica_answer *answers;
@@ -254,7 +258,8 @@ void replica_tell(struct kl_replica *r, const kl_bft_event *event);
 void replica_alarm(struct kl_replica *r, const char *what);
 /* A disk failed, or what may not be: no more signatures and final blocks. */
 void replica_fail(struct kl_replica *r, kl_status status, const char *what);
-void replica_signing(struct kl_replica *r, bool on);
+/* On where there is a guard and no reason against it. */
+void replica_signing(struct kl_replica *r);
 u64 replica_now(const struct kl_replica *r);
 u64 replica_random(struct kl_replica *r, u64 below);
 /* What follows once an event has been dealt with: the engine hears of transactions, peers of our

@@ -258,6 +258,7 @@ void rig_open(struct rig *rig, u32 index)
         .key_fs = rig->no_key[index] ? NULL : kl_sim_disk_fs(node->key_disk),
         .vote_secret = node->vote_secret,
         .randao_secret = node->randao_secret,
+        .restored = rig->restored[index],
         .coinbase = {{[19] = (u8)(index + 1)}},
         .drift_ns = 500 * RIG_MS,
         .window = 32,

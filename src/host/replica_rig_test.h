@@ -42,6 +42,7 @@ struct rig {
     u64 epoch_blocks;
     u32 period_ms, empty_ms;
     bool no_key[RIG_NODES_MAX]; /* observers */
+    bool restored[RIG_NODES_MAX];
     struct rig_node nodes[RIG_NODES_MAX];
     u64 now_ns, order, rng;
     struct rig_item *items; /* by time */

@@ -193,6 +193,19 @@ KL_TEST(replica_without_its_guard_observes)
     rig_done(&rig);
 }
 
+/* Node 1 signs nothing until blocks that were proposed since have become final. */
+static void check_watches(void)
+{
+    u64 opened_ns = rig.now_ns;
+    rig.nodes[1].signs = 0;
+    while (!rig.nodes[1].signs && rig.now_ns < opened_ns + 60 * RIG_S)
+        rig_until(&rig, rig.now_ns + 10 * RIG_MS);
+    CHECK(rig.nodes[1].signs && rig.now_ns > opened_ns + 500 * RIG_MS);
+    CHECK(rig_reaches(&rig, rig.height + 10, 60 * RIG_S));
+    for (u32 i = 0; i < 4; i++)
+        CHECK_U64(rig.nodes[i].found, 0);
+}
+
 /* The guard comes back from a copy: the consensus log knows of votes that it does not. */
 KL_TEST(replica_with_an_old_guard_observes)
 {
@@ -207,9 +220,32 @@ KL_TEST(replica_with_an_old_guard_observes)
     rig.nodes[1].key_disk = copy;
     rig_open(&rig, 1);
     CHECK(strstr(rig.nodes[1].alarm, "older"));
-    rig.nodes[1].signs = 0;
-    CHECK(rig_reaches(&rig, rig.height + 10, 60 * RIG_S));
-    CHECK_U64(rig.nodes[1].signs, 0);
+    CHECK(!kl_replica_consensus(rig.nodes[1].replica).signing);
+    check_watches();
+    rig_done(&rig);
+}
+
+/* Everything comes back from a copy: only whoever brought it back can know. */
+KL_TEST(replica_that_was_restored_watches_first)
+{
+    struct kl_sim_disk *data, *key;
+    rig_init(&rig, 4, 200, *seed);
+    rig_start(&rig);
+    CHECK(rig_reaches(&rig, 5, 20 * RIG_S));
+    CHECK_OK(kl_sim_disk_cut(rig.nodes[1].key_disk, UINT64_MAX, KL_CUT_KEEP, 0, &key));
+    CHECK_OK(kl_sim_disk_cut(rig.nodes[1].disk, UINT64_MAX, KL_CUT_DROP, 0, &data));
+    CHECK(rig_reaches(&rig, 20, 20 * RIG_S));
+    rig_crash(&rig, 1);
+    kl_sim_disk_free(rig.nodes[1].key_disk);
+    kl_sim_disk_free(rig.nodes[1].disk);
+    kl_kv_close(rig.nodes[1].kv);
+    rig.nodes[1].key_disk = key;
+    rig.nodes[1].disk = data;
+    CHECK_OK(kl_memkv_open(&rig.nodes[1].kv, KL_TABLE_COUNT));
+    rig.restored[1] = true;
+    rig_open(&rig, 1);
+    CHECK(!rig.nodes[1].alarm[0] && !kl_replica_consensus(rig.nodes[1].replica).signing);
+    check_watches();
     rig_done(&rig);
 }
 
