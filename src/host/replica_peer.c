@@ -97,13 +97,25 @@ static bool is_proposal(struct kl_replica *r, const kl_vote *vote)
            kl_vote_check(vote, set, &r->domain) == KL_RULE_NONE;
 }
 
+/* Whether the body is what the vote names: a view's leader gets room for a block of that view. */
+static bool is_of_proposal(const struct kl_replica *r, const kl_proposal *p, const kl_body *parts)
+{
+    const kl_consensus_header *header = &parts->consensus_header;
+    if (!kl_hash_eq(&parts->hash, &p->block_hash) || parts->header.number != p->height ||
+        header->epoch != p->epoch)
+        return false;
+    if (kl_hash_eq(&p->block_hash, &p->parent_hash))
+        return p->height == r->epoch->last_height && header->view < p->view;
+    return header->view == p->view && kl_hash_eq(&parts->header.parent_hash, &p->parent_hash);
+}
+
 static void hear_proposal(struct kl_replica *r, u32 peer, const kl_message *m)
 {
     const kl_proposal *p = &m->vote.subject.proposal;
     const struct replica_candidate *c = replica_candidate_of(r, &p->block_hash);
     kl_body parts;
     if (!(c && c->body) && kl_body_decode(&parts, m->body) == KL_RULE_NONE &&
-        kl_hash_eq(&parts.hash, &p->block_hash) && is_proposal(r, &m->vote) &&
+        is_of_proposal(r, p, &parts) && is_proposal(r, &m->vote) &&
         replica_candidate_room(r, m->body.len, p->view))
         (void)keep(r, p, peer, m->body, &parts);
     replica_tell(r, &(kl_bft_event){.kind = KL_BFT_VOTE, .peer = peer, .vote = &m->vote});
