@@ -205,6 +205,8 @@ static void show_one(void *ctx, struct kl_tip *tip)
     struct kl_replica *r = ctx;
     struct kl_replica_watch *watch = r->config.watch;
     r->status_height = tip->header.number;
+    if (tip->policy_failed)
+        replica_alarm(r, "the validator contract failed or said nothing of use: the set stays");
     if (watch && watch->final)
         watch->final(watch, tip);
 }
