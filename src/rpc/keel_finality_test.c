@@ -1,5 +1,9 @@
 /* keel_getFinalityProof: what it answers is judged by who wants to believe it. */
+#include <stdio.h>
+
 #include "base/test.h"
+#include "codec/hex.h"
+#include "crypto/keccak.h"
 #include "light/bundle.h"
 #include "rpc/chain_rig_priv.h"
 
@@ -84,6 +88,42 @@ KL_TEST(finality_proofs_that_are_not_there)
     chain_rig_done(&rig);
     chain_rig_init(&rig);
     chain_rig_check(&rig, "keel_getFinalityProof", "[]",
+                    "\"error\":{\"code\":-32004,\"message\":\"nobody votes on this chain\"}");
+    chain_rig_done(&rig);
+}
+
+/* The bytes are what the block's extraData is the hash of; the fields are what they say. */
+KL_TEST(consensus_headers_are_served)
+{
+    struct chain_rig rig;
+    chain_rig_init_voting(&rig, 4);
+    for (int i = 0; i < 5; i++)
+        chain_rig_mine(&rig);
+    for (u64 number = 0; number <= 5; number++) {
+        kl_span got = chain_rig_result(&rig, "keel_getConsensusHeader", "[\"0x%llx\"]",
+                                       (unsigned long long)number);
+        kl_span rlp = chain_rig_member(&rig, got, "rlp"), bytes;
+        struct kl_reader *reader;
+        kl_header header;
+        kl_hash hash;
+        kl_consensus_header consensus;
+        bool full = false;
+        CHECK_RULE(kl_hex_data(&bytes, rlp, &rig.arena, &full), KL_RULE_NONE);
+        CHECK_OK(kl_reader_open(rig.chain, &reader));
+        CHECK_OK(kl_reader_header(reader, number, &rig.arena, &header, &hash));
+        kl_reader_close(reader);
+        kl_hash digest = kl_keccak256(bytes);
+        CHECK_SPAN(kl_hash_span(&digest), kl_span_of(header.extra_data, header.extra_len));
+        CHECK_RULE(kl_consensus_header_decode(&consensus, bytes), KL_RULE_NONE);
+        char want[32];
+        snprintf(want, sizeof want, "0x%llx", (unsigned long long)consensus.view);
+        CHECK_SPAN(chain_rig_member(&rig, got, "view"), kl_span_str(want));
+        CHECK((chain_rig_member(&rig, got, "configHash").len > 0) == (number == 0));
+    }
+    chain_rig_error(&rig, "keel_getConsensusHeader", "[\"0x99\"]");
+    chain_rig_done(&rig);
+    chain_rig_init(&rig);
+    chain_rig_check(&rig, "keel_getConsensusHeader", "[\"0x0\"]",
                     "\"error\":{\"code\":-32004,\"message\":\"nobody votes on this chain\"}");
     chain_rig_done(&rig);
 }
