@@ -352,6 +352,7 @@ void kl_replica_close(struct kl_replica *r)
     free(r->answers);
     kl_wipe(&r->config.vote_secret, sizeof r->config.vote_secret);
     kl_wipe(&r->config.randao_secret, sizeof r->config.randao_secret);
+    kl_wipe(&r->config.operator_secret, sizeof r->config.operator_secret);
     free(r);
 }
 

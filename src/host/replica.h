@@ -57,6 +57,10 @@ typedef struct kl_replica_config {
     kl_secret32 vote_secret, randao_secret; /* copied, wiped at close; with key_fs */
     bool restored; /* key or data came back from a copy, whoever brought it back says: what was
                       signed since is unknown, so it watches until the network is past all of it */
+    /* Evidence goes on chain by a transaction of this account, where there is a policy contract;
+     * copied, wiped at close. */
+    bool has_operator;
+    kl_secret32 operator_secret;
     kl_address coinbase;
     u64 gas_limit; /* the builder aims at; 0: the parent's */
     u64 drift_ns;  /* how far ahead of our clock a block's time may be */

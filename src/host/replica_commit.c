@@ -321,4 +321,5 @@ void replica_head_moved(struct kl_replica *r, struct kl_tip *head, const replica
     replica_show(r);
     sync_ledger(r);
     replica_fetch_head(r);
+    replica_reports_due(r);
 }

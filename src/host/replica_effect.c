@@ -103,6 +103,7 @@ static void found(struct kl_replica *r, const kl_bft_effect *effect)
                  &(kl_message){.kind = KL_MESSAGE_EVIDENCE, .evidence = effect->evidence});
     if (watch && watch->found)
         watch->found(watch, &effect->evidence);
+    replica_report_add(r, &effect->evidence);
 }
 
 static void penalize(struct kl_replica *r, const kl_bft_effect *effect)

@@ -45,7 +45,7 @@ void replica_pool_facts(struct kl_replica *r, const replica_fact *facts, usize c
         kl_pool_update(r->pool, &facts[i].sender, &facts[i].facts);
 }
 
-static kl_status facts_of(struct kl_replica *r, const kl_address *sender, kl_pool_facts *out)
+kl_status replica_facts_of(struct kl_replica *r, const kl_address *sender, kl_pool_facts *out)
 {
     kl_hash hash = kl_keccak256(kl_address_span(sender));
     kl_account account;
@@ -66,7 +66,7 @@ kl_status kl_replica_submit(struct kl_replica *r, const kl_tx *tx, bool only_new
     kl_pool_added added;
     *broken = KL_RULE_NONE;
     KL_TRY(r->broken);
-    KL_TRY(facts_of(r, &tx->sender, &how.facts));
+    KL_TRY(replica_facts_of(r, &tx->sender, &how.facts));
     KL_TRY(kl_pool_add(r->pool, tx, &how, &added, broken));
     if (*broken != KL_RULE_NONE)
         return KL_OK;
@@ -148,7 +148,7 @@ static void take_finish(struct replica_work *work)
         /* The pool moves on while these were looked up: the newer facts are read here, where they
          * are in memory most likely. */
         if (w->version != r->head->version &&
-            facts_of(r, &w->txs[i].tx.sender, &how.facts) != KL_OK)
+            replica_facts_of(r, &w->txs[i].tx.sender, &how.facts) != KL_OK)
             continue;
         if (kl_pool_add(r->pool, &w->txs[i].tx, &how, &added, &broken) == KL_OK &&
             broken == KL_RULE_NONE)

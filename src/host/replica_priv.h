@@ -12,6 +12,7 @@
  *   replica_serve.c      what they ask for
  *   replica_fetch.c      catching up by height
  *   replica_epoch.c      from one set of validators to the next
+ *   replica_evidence.c   two votes that exclude each other go on chain
  *
  * Two sides.  The replica's thread owns everything but what stands under "the execution lane's"
  * below, which the jobs of that lane alone touch while any is out.  What a job needs it is given,
@@ -29,6 +30,7 @@ enum {
     REPLICA_SERVES_MAX = 4,    /* answers to one peer that are being read */
     REPLICA_TX_FRAMES_MAX = 4, /* of one peer that are being looked at */
     REPLICA_CERTIFICATES = 32, /* of the log for one request */
+    REPLICA_REPORTS_MAX = 16,  /* pieces of evidence that wait to be on chain */
     REPLICA_PROPOSED_MAX = 2,  /* bodies kept for one view on its leader's word */
 };
 #define REPLICA_BODIES_BYTES ((usize)256 << 20) /* of bodies that were not executed */
@@ -166,6 +168,13 @@ struct replica_commits {
     usize fact_count;
 };
 
+/* Evidence that is to be on chain. */
+struct replica_report {
+    kl_evidence evidence;
+    u64 due_height; /* when this node sees to it, if no other has */
+    u32 tries;
+};
+
 struct replica_peer {
     bool connected;
     u32 serves, tx_frames; /* being worked on */
@@ -238,6 +247,11 @@ struct kl_replica {
     struct kl_tip *fetch_tip; /* whose epoch's set the machine views */
     bool taking;              /* blocks are being executed */
     u64 fetch_due_ns;
+
+    /* Evidence that is to be on chain. */
+    struct replica_report reports[REPLICA_REPORTS_MAX];
+    usize report_count;
+    bool reporting;
 
     struct replica_work *works; /* all that are out */
     usize work_count;
@@ -342,7 +356,14 @@ void replica_sign(struct kl_replica *r, const kl_vote_subject *subject);
 void replica_guard_raise(struct kl_replica *r, kl_guard_view floor);
 void replica_barrier_done(struct kl_replica *r);
 
+/* replica_evidence.c */
+void replica_report_add(struct kl_replica *r, const kl_evidence *evidence);
+/* Our head has moved: what is due is looked at. */
+void replica_reports_due(struct kl_replica *r);
+
 /* replica_pool.c */
+KL_MUST_USE kl_status replica_facts_of(struct kl_replica *r, const kl_address *sender,
+                                       kl_pool_facts *out);
 KL_MUST_USE kl_status replica_pool_follow(struct kl_replica *r);
 u64 replica_gas_limit(const struct kl_replica *r, const kl_header *parent);
 void replica_pool_facts(struct kl_replica *r, const replica_fact *facts, usize count);

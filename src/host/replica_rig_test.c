@@ -3,7 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "chain/authority.h"
 #include "codec/hex.h"
+#include "crypto/bls_sign.h"
 #include "crypto/crypto.h"
 #include "sim/disk.h"
 #include "store/memkv.h"
@@ -160,16 +162,57 @@ static void put_hex(struct kl_buf *out, kl_span bytes)
     kl_hex_digits(digits, bytes);
 }
 
+static kl_address operator_of(const struct rig *rig, u32 i)
+{
+    return rig->policy ? account_address(i) : (kl_address){.b = {[19] = (u8)(i + 1)}};
+}
+
+/* proof has room for that of the randao key. */
+static kl_policy_entry entry_of(const struct rig *rig, u32 i, u8 proof[KL_RANDAO_PROOF_LEN])
+{
+    kl_policy_entry e = {.validator = {.operator= operator_of(rig, i), .weight = 1}};
+    CHECK(rig->scheme->public_key(e.validator.key, &rig->nodes[i].vote_secret));
+    CHECK(kl_randao_key(e.validator.randao_key, rig->scheme, &rig->nodes[i].randao_secret));
+    if (rig->policy)
+        CHECK(kl_bls_prove(proof, &rig->nodes[i].randao_secret));
+    e.randao_proof = kl_span_of(proof, rig->policy ? KL_RANDAO_PROOF_LEN : 0);
+    return e;
+}
+
 static void put_validator(struct kl_buf *out, const struct rig *rig, u32 i)
 {
-    u8 key[KL_VOTE_KEY_MAX], randao[KL_RANDAO_KEY_LEN];
-    CHECK(rig->scheme->public_key(key, &rig->nodes[i].vote_secret));
-    CHECK(kl_randao_key(randao, rig->scheme, &rig->nodes[i].randao_secret));
-    kl_buf_print(out, "{\"operator\":\"0x%040x\",\"weight\":1,\"key\":\"0x", i + 1);
-    put_hex(out, kl_span_of(key, rig->scheme->key_len));
+    char operator[43];
+    u8 proof[KL_RANDAO_PROOF_LEN];
+    kl_policy_entry e = entry_of(rig, i, proof);
+    kl_address_text(operator, & e.validator.operator);
+    kl_buf_print(out, "{\"operator\":\"%s\",\"weight\":1,\"key\":\"0x", operator);
+    put_hex(out, kl_span_of(e.validator.key, rig->scheme->key_len));
     kl_buf_str(out, "\",\"randaoKey\":\"0x");
-    put_hex(out, KL_SPAN_OF(randao));
+    put_hex(out, KL_SPAN_OF(e.validator.randao_key));
+    if (rig->policy) {
+        kl_buf_str(out, "\",\"randaoProof\":\"0x");
+        put_hex(out, e.randao_proof);
+    }
     kl_buf_str(out, "\"}");
+}
+
+static void put_contract(struct kl_buf *out, const struct rig *rig)
+{
+    kl_policy_entry entries[RIG_NODES_MAX];
+    u8 proofs[RIG_NODES_MAX][KL_RANDAO_PROOF_LEN];
+    const kl_authority_genesis genesis = {
+        .scheme = rig->scheme, .mode = KL_AUTHORITY_EJECT, .entries = entries, .count = rig->count};
+    struct kl_arena arena;
+    kl_alloc account;
+    kl_rule broken;
+    for (u32 i = 0; i < rig->count; i++)
+        entries[i] = entry_of(rig, i, proofs[i]);
+    kl_arena_init(&arena, 1 << 26);
+    CHECK_OK(kl_authority_account(&account, &genesis, &arena, &broken));
+    CHECK_RULE(broken, KL_RULE_NONE);
+    kl_buf_str(out, ",");
+    kl_authority_put_alloc(out, &account);
+    kl_arena_done(&arena);
 }
 
 static void make_genesis(struct rig *rig)
@@ -181,8 +224,9 @@ static void make_genesis(struct rig *rig)
         "\"eip158Block\":0,\"byzantiumBlock\":0,\"constantinopleBlock\":0,\"petersburgBlock\":0,"
         "\"istanbulBlock\":0,\"berlinBlock\":0,\"londonBlock\":0,\"terminalTotalDifficulty\":0,"
         "\"shanghaiTime\":0,\"cancunTime\":0,\"keel\":{\"engine\":\"simplex\",\"bft\":{"
-        "\"scheme\":\"keyed-hash\",\"epochBlocks\":%llu,\"blockPeriodMs\":%u,"
-        "\"emptyPeriodMs\":%u,\"deltaMs\":100,\"validators\":[",
+        "\"scheme\":\"%s\",\"policy\":\"0x%040x\",\"epochBlocks\":%llu,"
+        "\"blockPeriodMs\":%u,\"emptyPeriodMs\":%u,\"deltaMs\":100,\"validators\":[",
+        rig->policy ? "secp256k1" : "keyed-hash", rig->policy ? 0x4b01 : 0,
         (unsigned long long)rig->epoch_blocks, rig->period_ms, rig->empty_ms);
     bool first = true;
     for (u32 i = 0; i < rig->count; i++) {
@@ -200,6 +244,8 @@ static void make_genesis(struct rig *rig)
         kl_address_text(text, &address);
         kl_buf_print(out, "%s\"%s\":{\"balance\":\"0xde0b6b3a7640000\"}", i ? "," : "", text);
     }
+    if (rig->policy)
+        put_contract(out, rig);
     kl_buf_str(out, "}}");
     CHECK(!out->failed);
 }
@@ -259,6 +305,8 @@ void rig_open(struct rig *rig, u32 index)
         .vote_secret = node->vote_secret,
         .randao_secret = node->randao_secret,
         .restored = rig->restored[index],
+        .has_operator = rig->policy,
+        .operator_secret = account_key(index),
         .coinbase = {{[19] = (u8)(index + 1)}},
         .drift_ns = 500 * RIG_MS,
         .window = 32,
@@ -293,6 +341,8 @@ void rig_open(struct rig *rig, u32 index)
 
 void rig_start(struct rig *rig)
 {
+    if (rig->policy)
+        rig->scheme = kl_vote_scheme_of(KL_SCHEME_SECP256K1, false);
     make_genesis(rig);
     for (u32 i = 0; i < rig->count; i++) {
         struct rig_node *node = &rig->nodes[i];

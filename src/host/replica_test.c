@@ -300,13 +300,9 @@ KL_TEST(replica_a_failing_disk_stops_signing_and_not_the_others)
     }
 }
 
-/* Node 3's key is in other hands, which sign a second proposal in its name. */
-KL_TEST(replica_two_votes_of_one_validator_are_evidence_for_all)
+/* Node 3's key is in other hands, which sign two finalize votes in its name. */
+static void equivocate(void)
 {
-    rig_init(&rig, 4, 200, *seed);
-    rig_start(&rig);
-    CHECK(rig_reaches(&rig, 5, 20 * RIG_S));
-    rig.cut[3] = true;
     struct kl_tip *head = kl_chain_published(kl_replica_chain(rig.nodes[0].replica));
     kl_vote_domain domain = kl_chain_vote_domain(kl_replica_chain(rig.nodes[0].replica));
     kl_simplex_status status = kl_replica_consensus(rig.nodes[0].replica);
@@ -325,9 +321,46 @@ KL_TEST(replica_two_votes_of_one_validator_are_evidence_for_all)
         rig_deliver(&rig, 2, 3, &message);
     }
     kl_tip_unref(head);
+}
+
+KL_TEST(replica_two_votes_of_one_validator_are_evidence_for_all)
+{
+    rig_init(&rig, 4, 200, *seed);
+    rig_start(&rig);
+    CHECK(rig_reaches(&rig, 5, 20 * RIG_S));
+    rig.cut[3] = true;
+    equivocate();
     rig_until(&rig, rig.now_ns + RIG_S);
     for (u32 i = 0; i < 3; i++)
         CHECK_U64(rig.nodes[i].found, 1);
+    rig_done(&rig);
+}
+
+static u32 validators_at(u32 node)
+{
+    struct kl_tip *head = kl_chain_published(kl_replica_chain(rig.nodes[node].replica));
+    u32 count = head->epoch->set.count;
+    kl_tip_unref(head);
+    return count;
+}
+
+/* Evidence goes on chain, once, and whom it names is no validator any more in a later epoch. */
+KL_TEST(replica_evidence_goes_on_chain_and_has_its_consequence)
+{
+    rig_init(&rig, 4, 16, *seed);
+    rig.policy = true;
+    rig_start(&rig);
+    CHECK(rig_reaches(&rig, 5, 20 * RIG_S));
+    CHECK_U64(validators_at(0), 4);
+    rig.cut[3] = true;
+    equivocate();
+    rig_until(&rig, rig.now_ns + 30 * RIG_S);
+    CHECK(rig.height > 33);
+    CHECK_U64(rig.transactions, 1);
+    for (u32 i = 0; i < 3; i++) {
+        CHECK_U64(validators_at(i), 3);
+        CHECK_U64(kl_pool_count(kl_replica_pool(rig.nodes[i].replica)).pending, 0);
+    }
     rig_done(&rig);
 }
 

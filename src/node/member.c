@@ -140,6 +140,7 @@ kl_status kl_member_open(struct kl_member **out, const kl_replica_config *config
         status = kl_replica_open(&m->replica, &m->config, progress, report);
         kl_secret32_wipe(&m->config.vote_secret);
         kl_secret32_wipe(&m->config.randao_secret);
+        kl_secret32_wipe(&m->config.operator_secret);
     }
     if (status != KL_OK) {
         kl_member_close(m);
