@@ -3,10 +3,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "chain/authority.h"
 #include "lab/attack_priv.h"
 #include "lab/oracle_priv.h"
 #include "lab/work_priv.h"
 #include "lab/world_priv.h"
+#include "store/memkv.h"
 
 #include "codec/hex.h"
 #include "crypto/secp256k1.h"
@@ -23,27 +25,22 @@ static void put_hex(struct kl_buf *out, const char *name, const void *bytes, usi
 static void put_validator(struct kl_lab *lab, u32 i)
 {
     struct kl_buf *out = &lab->genesis;
-    const kl_vote_scheme *scheme = lab->scheme;
-    const kl_secret32 *secret = &lab->secrets[i];
-    u8 key[KL_VOTE_KEY_MAX], randao[KL_RANDAO_KEY_LEN], proof[KL_VOTE_PROOF_MAX];
-    u8 operator[20] = {0xee, [19] = (u8)i};
-    KL_ASSERT(scheme->public_key(key, secret) && kl_randao_key(randao, scheme, secret));
-    kl_buf_print(out, "%s{\"weight\":%llu,", i ? "," : "",
-                 (unsigned long long)lab->plan.weights[i]);
-    put_hex(out, "operator", operator, sizeof operator);
+    struct kl_lab_keys keys;
+    kl_lab_keys_of(lab, i, &keys);
+    const kl_validator *v = &keys.entry.validator;
+    kl_buf_print(out, "%s{\"weight\":%llu,", i ? "," : "", (unsigned long long)v->weight);
+    put_hex(out, "operator", &v->operator, sizeof v->operator);
     kl_buf_print(out, ",");
-    put_hex(out, "key", key, scheme->key_len);
+    put_hex(out, "key", v->key, lab->scheme->key_len);
     kl_buf_print(out, ",");
-    put_hex(out, "randaoKey", randao, sizeof randao);
-    if (scheme->proof_len) {
-        KL_ASSERT(scheme->prove(proof, secret));
+    put_hex(out, "randaoKey", v->randao_key, sizeof v->randao_key);
+    if (keys.entry.key_proof.len) {
         kl_buf_print(out, ",");
-        put_hex(out, "proof", proof, scheme->proof_len);
+        put_hex(out, "proof", keys.entry.key_proof.p, keys.entry.key_proof.len);
     }
-    if (scheme->id != KL_SCHEME_KEYED_HASH) {
-        KL_ASSERT(kl_vote_scheme_of(KL_SCHEME_BLS12_381, false)->prove(proof, secret));
+    if (keys.entry.randao_proof.len) {
         kl_buf_print(out, ",");
-        put_hex(out, "randaoProof", proof, KL_RANDAO_PROOF_LEN);
+        put_hex(out, "randaoProof", keys.entry.randao_proof.p, keys.entry.randao_proof.len);
     }
     kl_buf_print(out, "}");
 }
@@ -55,6 +52,11 @@ static void write_genesis(struct kl_lab *lab)
     static const char *const blocks[] = {"homestead", "eip150",         "eip155",     "eip158",
                                          "byzantium", "constantinople", "petersburg", "istanbul",
                                          "berlin",    "london"};
+    static const char *const schemes[] = {
+        [KL_SCHEME_SECP256K1] = "secp256k1",
+        [KL_SCHEME_BLS12_381] = "bls12-381",
+        [KL_SCHEME_KEYED_HASH] = "keyed-hash",
+    };
     kl_buf_print(out, "{\"config\":{\"chainId\":%u,", KL_LAB_CHAIN_ID);
     for (usize i = 0; i < KL_COUNT_OF(blocks); i++)
         kl_buf_print(out, "\"%sBlock\":0,", blocks[i]);
@@ -62,15 +64,22 @@ static void write_genesis(struct kl_lab *lab)
                  "\"terminalTotalDifficulty\":0,\"shanghaiTime\":0,\"cancunTime\":0,"
                  "\"keel\":{\"engine\":\"simplex\",\"bft\":{\"scheme\":\"%s\","
                  "\"epochBlocks\":%llu,\"blockPeriodMs\":%llu,\"emptyPeriodMs\":%llu,"
-                 "\"deltaMs\":%llu,\"validators\":[",
-                 lab->scheme->name, (unsigned long long)p->epoch_blocks,
+                 "\"deltaMs\":%llu,",
+                 schemes[p->scheme], (unsigned long long)p->epoch_blocks,
                  (unsigned long long)p->period_ms, (unsigned long long)p->empty_ms,
                  (unsigned long long)p->delta_ms);
+    if (kl_lab_has(lab, KL_LAB_SET_CHANGE)) {
+        put_hex(out, "policy", &kl_authority_address, sizeof kl_authority_address);
+        kl_buf_print(out, ",");
+    }
+    kl_buf_print(out, "\"validators\":[");
     for (u32 i = 0; i < p->validators; i++)
         put_validator(lab, i);
     kl_buf_print(out, "]}}},\"timestamp\":\"0x1\",\"gasLimit\":\"0x1c9c380\","
                       "\"difficulty\":\"0x0\",\"alloc\":{");
     kl_lab_work_alloc(lab, out);
+    if (kl_lab_has(lab, KL_LAB_SET_CHANGE))
+        kl_lab_govern_alloc(lab, out);
     kl_buf_print(out, "}}");
     KL_ASSERT(!out->failed);
 }
@@ -107,7 +116,7 @@ static void read_genesis(struct kl_lab *lab)
 static void make_machines(struct kl_lab *lab)
 {
     const kl_lab_plan *p = &lab->plan;
-    for (u32 i = 0; i < p->validators; i++)
+    for (u32 i = 0; i < p->keys; i++)
         (void)kl_lab_machine_new(lab, i, p->attacks[i]);
     for (u32 i = 0; i < p->validators; i++)
         if (p->attacks[i] == KL_LAB_IS_TWIN && lab->count < KL_LAB_MACHINES_MAX)
@@ -122,7 +131,7 @@ static void begin(struct kl_lab *lab, const kl_lab_options *options, kl_lab_resu
     kl_lab_plan_make(&lab->plan, options);
     lab->scheme = kl_vote_scheme_of(lab->plan.scheme, true);
     KL_ASSERT(lab->scheme);
-    for (u32 i = 0; i < lab->plan.validators; i++) {
+    for (u32 i = 0; i < lab->plan.keys; i++) {
         kl_rand_fill(&lab->dice, &lab->secrets[i], sizeof lab->secrets[i]);
         lab->secrets[i].b[0] = 0x11; /* below the order of every group */
     }

@@ -41,6 +41,14 @@ typedef enum kl_lab_fault {
 /* "loss"; NULL beyond the last. */
 const char *kl_lab_fault_name(kl_lab_fault fault);
 
+/* Deliberate bugs of a host, which the oracle must catch: the test of the tests. */
+enum {
+    KL_LAB_BUG_GUARD_UNSYNCED = 1 << 0,  /* signs before the guard is durable */
+    KL_LAB_BUG_GUARD_RESET = 1 << 1,     /* begins a guard anew at each start */
+    KL_LAB_BUG_LOG_UNSYNCED = 1 << 2,    /* votes before bodies and certificates are durable */
+    KL_LAB_BUG_LEDGER_UNSYNCED = 1 << 3, /* shows blocks before they are durable */
+};
+
 typedef struct kl_lab_options {
     u64 seed;
     u32 nodes;  /* validators at the start, 1 to 24; 0: the seed decides */
@@ -48,8 +56,8 @@ typedef struct kl_lab_options {
     u32 faults; /* bit 1 << kl_lab_fault: allowed; of these the seed takes each with one half */
     bool all;   /* take every allowed fault */
     u8 scheme;  /* of votes; 0: the seed decides, mostly the one for tests */
-    u32 mutants; /* deliberate bugs; test builds only */
-    bool tell;   /* every step on standard output */
+    u32 bugs;   /* deliberate ones, for tests */
+    bool tell;  /* every step on standard output */
 } kl_lab_options;
 
 typedef struct kl_lab_result {

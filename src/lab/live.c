@@ -29,10 +29,11 @@ static u64 longest_ns(const struct kl_lab *lab)
 /* Views of one round of leaders. */
 static u64 rotation(const struct kl_lab *lab)
 {
-    u64 total = 0;
-    for (u32 i = 0; i < lab->plan.validators; i++)
-        total += lab->plan.weights[i];
-    return total;
+    u64 epochs = 0;
+    while (kl_lab_oracle_set(lab, epochs + 1))
+        epochs++;
+    const kl_valset *set = kl_lab_oracle_set(lab, epochs);
+    return set->weight / set->unit;
 }
 
 static bool is_core(const struct kl_lab_machine *machine)

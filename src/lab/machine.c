@@ -200,6 +200,21 @@ static void note_report(struct kl_lab_machine *machine, const kl_replica_report 
                      kl_rule_name(report->guard));
 }
 
+static void plant_bugs(struct kl_lab_machine *machine)
+{
+    u32 bugs = machine->lab->options.bugs;
+    if ((bugs & KL_LAB_BUG_GUARD_RESET) && machine->key && machine->life > 1) {
+        KL_UNUSED kl_status gone = kl_fs_unlink(kl_sim_disk_fs(machine->key), "sign.guard");
+        make_guard(machine);
+    }
+    if ((bugs & KL_LAB_BUG_GUARD_UNSYNCED) && machine->key)
+        kl_sim_disk_lie(machine->key, "");
+    if (bugs & KL_LAB_BUG_LOG_UNSYNCED)
+        kl_sim_disk_lie(machine->data, "consensus");
+    if (bugs & KL_LAB_BUG_LEDGER_UNSYNCED)
+        kl_sim_disk_lie(machine->data, "ledger");
+}
+
 /* Opens; what somebody harmed is wiped, as an operator would. */
 static bool open_somehow(struct kl_lab_machine *machine)
 {
@@ -276,6 +291,7 @@ void kl_lab_start(struct kl_lab_machine *machine)
     machine->tick_ns = UINT64_MAX;
     machine->view = machine->epoch = 0;
     bool promised = !machine->forgot;
+    plant_bugs(machine);
     if (!open_somehow(machine))
         return;
     machine->durable_data = kl_sim_disk_operations(machine->data);

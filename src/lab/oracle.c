@@ -110,7 +110,7 @@ void kl_lab_oracle_begin(struct kl_lab *lab, struct kl_epoch *first)
     o->final = kl_lab_memory(256 * sizeof *o->final);
     o->cap = 256;
     *add_final(o) = (struct final){.hash = lab->genesis_hash};
-    for (u32 i = 0; i < lab->plan.validators; i++)
+    for (u32 i = 0; i < lab->plan.keys; i++)
         KL_ASSERT(lab->scheme->public_key(o->keys[i], &lab->secrets[i]));
 }
 
@@ -173,7 +173,7 @@ static u32 validator_at(const struct kl_lab *lab, u64 epoch, u32 place)
     const kl_valset *set = kl_lab_oracle_set(lab, epoch);
     if (!set || place >= set->count)
         return KL_BFT_NOBODY;
-    for (u32 i = 0; i < lab->plan.validators; i++)
+    for (u32 i = 0; i < lab->plan.keys; i++)
         if (memcmp(set->validators[place].key, lab->oracle->keys[i], lab->scheme->key_len) == 0)
             return i;
     return KL_BFT_NOBODY;
@@ -197,7 +197,7 @@ static void disagree(struct kl_lab *lab, u32 assertion, const char *what, u64 a,
     u64 weight = 0, total = 0;
     for (const struct view *v = lab->oracle->view_list; v; v = v->next)
         liars |= v->conflicts;
-    for (u32 i = 0; i < lab->plan.validators; i++) {
+    for (u32 i = 0; i < lab->plan.keys; i++) {
         total += lab->plan.weights[i];
         if (liars >> i & 1)
             weight += lab->plan.weights[i];
@@ -499,7 +499,8 @@ void kl_lab_oracle_opened(struct kl_lab_machine *machine, bool promised)
     if (height <= o->height && !kl_hash_eq(&o->final[height].hash, &tip->hash))
         disagree(lab, 1, "a height opens with a block that is not the final one", height,
                  machine->index);
-    bool waits = machine->validator == KL_BFT_NOBODY || lab->plan.validators < 4;
+    bool waits = machine->validator == KL_BFT_NOBODY ||
+                 (lab->plan.validators < 4 && !kl_lab_has(lab, KL_LAB_SET_CHANGE));
     if (promised && height < machine->acknowledged) {
         kl_lab_saw(lab, KL_LAB_SAW_BEHIND);
         if (waits && kl_lab_is_honest(machine))
@@ -531,7 +532,7 @@ void kl_lab_oracle_look(struct kl_lab *lab)
             check_load(lab->machines[i]);
     if (!lab->calm || lab->plan.too_many)
         return;
-    for (u32 i = 0; i < lab->plan.validators; i++)
+    for (u32 i = 0; i < lab->plan.keys; i++)
         if (lab->oracle->open_conflicts[i] > 40)
             kl_lab_break(lab, 10, "validator %u goes on equivocating and nobody finds evidence", i);
 }

@@ -85,6 +85,14 @@ void kl_lab_plan_make(kl_lab_plan *out, const kl_lab_options *options)
         plan.weights[i] = weighted ? 1 + kl_rand_below(dice, 4) : 1;
     draw_faulty(&plan, dice);
     draw_times(&plan, dice);
+    plan.keys = plan.validators;
+    if (plan.faults >> KL_LAB_SET_CHANGE & 1) {
+        u32 spare = 1 + (u32)kl_rand_below(dice, 3);
+        plan.keys = KL_MIN(plan.validators + spare, KL_LAB_VALIDATORS_MAX);
+        plan.epoch_blocks = 4 + kl_rand_below(dice, 8);
+        for (u32 i = plan.validators; i < plan.keys; i++)
+            plan.weights[i] = 1;
+    }
     if (plan.faults >> KL_LAB_LOSS & 1)
         plan.loss_percent = (u32)kl_rand_below(dice, 31);
     if (plan.faults >> KL_LAB_DUPLICATE & 1)

@@ -8,7 +8,8 @@
 enum {
     USERS = 8,
     PROBES = KL_LAB_MACHINES_MAX, /* one account a machine, behind the users' */
-    ACCOUNTS = USERS + PROBES,
+    OPERATORS = USERS + PROBES,   /* one a validator, behind those */
+    ACCOUNTS = OPERATORS + KL_LAB_VALIDATORS_MAX,
     OUTSTANDING = 4, /* of one account */
     AGAIN_S = 3,     /* seconds after which a user sends again */
 };
@@ -23,6 +24,7 @@ struct account {
     kl_secret32 secret;
     kl_address address;
     u64 nonce, final;              /* of the next one made, of the next one final */
+    bool went_well;                /* the last final one */
     struct sent sent[OUTSTANDING]; /* by nonce % OUTSTANDING */
 };
 
@@ -122,24 +124,29 @@ static void draw(struct kl_lab *lab, kl_tx *tx, u8 *data)
     }
 }
 
-static struct sent *make(struct kl_lab *lab, struct account *a)
+static struct sent *sign(struct kl_lab *lab, struct account *a, kl_tx *fields)
 {
     struct sent *sent = &a->sent[a->nonce % OUTSTANDING];
-    u8 data[64];
-    kl_tx fields;
     kl_rule broken;
-    draw(lab, &fields, data);
-    fields.nonce = a->nonce++;
+    fields->nonce = a->nonce++;
     kl_arena_reset(&sent->arena, SIZE_MAX);
-    KL_ASSERT(kl_tx_sign(&fields, &a->secret, &sent->arena) == KL_OK);
-    kl_address sender = fields.sender;
+    KL_ASSERT(kl_tx_sign(fields, &a->secret, &sent->arena) == KL_OK);
+    kl_address sender = fields->sender;
     /* what is kept views the envelope, not our data */
-    KL_ASSERT(kl_tx_decode(&sent->tx, fields.raw, KL_FORK_NEWEST, &sent->arena, &broken) == KL_OK);
+    KL_ASSERT(kl_tx_decode(&sent->tx, fields->raw, KL_FORK_NEWEST, &sent->arena, &broken) == KL_OK);
     KL_ASSERT(broken == KL_RULE_NONE);
     sent->tx.sender = sender;
     sent->tx.has_sender = true;
     sent->at_views = lab->views;
     return sent;
+}
+
+static struct sent *make(struct kl_lab *lab, struct account *a)
+{
+    u8 data[64];
+    kl_tx fields;
+    draw(lab, &fields, data);
+    return sign(lab, a, &fields);
 }
 
 static void submit(struct kl_lab_machine *machine, struct sent *sent)
@@ -179,10 +186,39 @@ void kl_lab_work_users(struct kl_lab *lab)
         if (a->nonce - a->final < OUTSTANDING)
             submit(somebody(lab), make(lab, a));
     }
-    for (u32 i = 0; i < USERS; i++)
-        send_again(lab, &lab->work->account[i]);
+    for (u32 i = 0; i < ACCOUNTS; i++)
+        if (i < USERS || i >= OPERATORS)
+            send_again(lab, &lab->work->account[i]);
+    kl_lab_govern(lab);
     const kl_lab_event event = {.kind = KL_LAB_USERS};
     kl_lab_post(lab, &event, lab->now_ns + 50 * KL_MS + kl_lab_below(lab, 400 * KL_MS));
+}
+
+kl_address kl_lab_work_operator(const struct kl_lab *lab, u32 validator)
+{
+    return lab->work->account[OPERATORS + validator].address;
+}
+
+void kl_lab_work_call(struct kl_lab *lab, u32 validator, const kl_address *to, kl_span data)
+{
+    struct account *a = &lab->work->account[OPERATORS + validator];
+    kl_tx fields = {.type = KL_TX_DYNAMIC_FEE,
+                    .replay_safe = true,
+                    .chain_id = KL_LAB_CHAIN_ID,
+                    .gas_limit = 2000000,
+                    .max_fee = kl_u256_of(50000000000),
+                    .max_priority_fee = kl_u256_of(2000000000),
+                    .has_to = true,
+                    .to = *to,
+                    .data = data};
+    submit(somebody(lab), sign(lab, a, &fields));
+}
+
+bool kl_lab_work_called(const struct kl_lab *lab, u32 validator, bool *went_well)
+{
+    const struct account *a = &lab->work->account[OPERATORS + validator];
+    *went_well = a->went_well;
+    return a->final == a->nonce;
 }
 
 void kl_lab_work_probe(struct kl_lab *lab)
@@ -217,8 +253,10 @@ void kl_lab_work_final(struct kl_lab *lab, const kl_stored_block *block)
             kl_lab_break(lab, 9, "height %llu has a transaction with nonce %llu that %s",
                          (unsigned long long)block->block.header.number,
                          (unsigned long long)tx->nonce, known ? "leaves a gap" : "nobody has sent");
-        if (known)
+        if (known) {
             a->final = tx->nonce + 1;
+            a->went_well = block->receipts[i].success;
+        }
     }
 }
 
@@ -233,7 +271,7 @@ u32 kl_lab_work_outstanding(const struct kl_lab *lab)
 u64 kl_lab_work_probe_age(const struct kl_lab *lab)
 {
     u64 age = 0;
-    for (u32 i = USERS; i < ACCOUNTS; i++) {
+    for (u32 i = USERS; i < OPERATORS; i++) {
         const struct account *a = &lab->work->account[i];
         if (a->final < a->nonce)
             age = KL_MAX(age, lab->views - a->sent[a->final % OUTSTANDING].at_views);

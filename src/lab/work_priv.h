@@ -3,6 +3,7 @@
 #ifndef KL_LAB_WORK_PRIV_H
 #define KL_LAB_WORK_PRIV_H
 
+#include "cert/policy.h"
 #include "chain/reader.h"
 #include "lab/world_priv.h"
 
@@ -11,6 +12,12 @@ void kl_lab_work_done(struct kl_lab *lab);
 
 /* The genesis accounts: appended to a list of members of `alloc`. */
 void kl_lab_work_alloc(struct kl_lab *lab, struct kl_buf *out);
+
+/* Operators of validators, who vote about who validates: a call, of which each has at most one at a
+ * time; and whether the last one is final, and how it went. */
+kl_address kl_lab_work_operator(const struct kl_lab *lab, u32 validator);
+void kl_lab_work_call(struct kl_lab *lab, u32 validator, const kl_address *to, kl_span data);
+bool kl_lab_work_called(const struct kl_lab *lab, u32 validator, bool *went_well);
 
 /* KL_LAB_USERS: something is sent, and the next time posted. */
 void kl_lab_work_users(struct kl_lab *lab);
@@ -22,5 +29,17 @@ void kl_lab_work_final(struct kl_lab *lab, const kl_stored_block *block);
 u32 kl_lab_work_outstanding(const struct kl_lab *lab);
 /* The oldest transaction of a probe that is not final: views since it was sent; 0: none. */
 u64 kl_lab_work_probe_age(const struct kl_lab *lab);
+
+/* --- govern.c --- */
+/* With set changes: the contract's account, a member of `alloc` behind another one. */
+void kl_lab_govern_alloc(struct kl_lab *lab, struct kl_buf *out);
+/* What operators do next. */
+void kl_lab_govern(struct kl_lab *lab);
+/* Keys and proofs of a validator, as a genesis and the contract want them. */
+struct kl_lab_keys {
+    kl_policy_entry entry;
+    u8 key_proof[KL_VOTE_PROOF_MAX], randao_proof[KL_RANDAO_PROOF_LEN];
+};
+void kl_lab_keys_of(const struct kl_lab *lab, u32 validator, struct kl_lab_keys *out);
 
 #endif

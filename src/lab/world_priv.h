@@ -151,6 +151,7 @@ struct kl_lab_machine {
 /* How a seed's run is; see swarm.c. */
 typedef struct kl_lab_plan {
     u32 validators, faulty, observers;
+    u32 keys; /* validators, and those who may become some */
     u8 scheme;
     u32 faults; /* bits, those that the seed took */
     u64 views;  /* entered before the weather ends */
@@ -164,6 +165,15 @@ typedef struct kl_lab_plan {
     u32 transactions; /* that users send each time */
     bool too_many;    /* more than F are faulty, on purpose */
 } kl_lab_plan;
+
+/* What operators are about, see govern.c. */
+struct kl_lab_govern {
+    enum { KL_LAB_IDLE, KL_LAB_PROPOSED, KL_LAB_VOTED, KL_LAB_READY } phase;
+    u32 members; /* of the contract's list, a bit a validator */
+    u32 proposer, target;
+    bool adds;
+    u64 proposals; /* made */
+};
 
 struct kl_lab {
     kl_lab_options options;
@@ -188,6 +198,7 @@ struct kl_lab {
     struct kl_lab_oracle *oracle;
     struct kl_lab_work *work;
     struct kl_lab_attacker *attacker;
+    struct kl_lab_govern govern;
     bool over;           /* the run has reached its end */
     bool probed;         /* in calm weather: transactions were sent to the core */
     u64 calm_height;     /* that all of the core must reach */

@@ -10,6 +10,7 @@ struct sim_file {
     struct kl_sim_disk *disk;
     u32 node;
     bool writable, holds_lock;
+    char path[KL_PATH_MAX + 1];
 };
 
 static struct kl_sim_disk *disk_of(struct kl_fs *fs)
@@ -215,6 +216,8 @@ static kl_status sync_file(struct kl_file *file)
 {
     struct sim_file *f = file_of(file);
     HOLD(f->disk);
+    if (f->disk->lie && strncmp(f->path, f->disk->lie, strlen(f->disk->lie)) == 0)
+        return KL_OK;
     kl_status status = admit(f->disk);
     kl_disk_change change = status == KL_OK ? KL_DISK_SYNC : KL_DISK_LOST;
     record(f->disk, (struct kl_disk_op){.change = change, .node = f->node});
@@ -281,7 +284,8 @@ static kl_status make_node(struct kl_sim_disk *disk, u32 folder, const char *nam
     return KL_OK;
 }
 
-static struct kl_file *open_node(struct kl_sim_disk *disk, u32 node, bool writable, bool lock)
+static struct kl_file *open_node(struct kl_sim_disk *disk, u32 node, const char *path,
+                                 bool writable, bool lock)
 {
     struct sim_file *f = kl_disk_memory(sizeof *f);
     *f = (struct sim_file){
@@ -291,6 +295,7 @@ static struct kl_file *open_node(struct kl_sim_disk *disk, u32 node, bool writab
         .writable = writable,
         .holds_lock = lock,
     };
+    memcpy(f->path, path, strlen(path));
     disk->live.node[node].opens++;
     disk->live.node[node].locked |= lock;
     disk->opens++;
@@ -319,7 +324,7 @@ static kl_status open_file(struct kl_fs *fs, struct kl_file **out, const char *p
         if (disk->live.node[node].folder)
             return KL_IO;
     }
-    *out = open_node(disk, node, how != KL_OPEN_READ, false);
+    *out = open_node(disk, node, path, how != KL_OPEN_READ, false);
     return KL_OK;
 }
 
@@ -339,7 +344,7 @@ static kl_status lock_file(struct kl_fs *fs, struct kl_file **out, const char *p
         return KL_IO;
     if (disk->live.node[node].locked)
         return KL_BUSY;
-    *out = open_node(disk, node, true, true);
+    *out = open_node(disk, node, path, true, true);
     return KL_OK;
 }
 
@@ -536,6 +541,12 @@ void kl_sim_disk_limit(struct kl_sim_disk *disk, u64 bytes)
 {
     HOLD(disk);
     disk->limit = bytes;
+}
+
+void kl_sim_disk_lie(struct kl_sim_disk *disk, const char *prefix)
+{
+    HOLD(disk);
+    disk->lie = prefix;
 }
 
 kl_status kl_sim_disk_flip(struct kl_sim_disk *disk, const char *path, u64 offset, unsigned bit)

@@ -58,6 +58,10 @@ void kl_sim_disk_fail_reads(struct kl_sim_disk *disk, u64 n, kl_status status);
 /* The disk holds at most bytes; KL_FULL beyond. */
 void kl_sim_disk_limit(struct kl_sim_disk *disk, u64 bytes);
 
+/* From here on syncs of files whose path begins with prefix, a static text, say that they went well
+ * and make nothing durable: a disk that lies, or a program that does not sync.  NULL ends it. */
+void kl_sim_disk_lie(struct kl_sim_disk *disk, const char *prefix);
+
 /* Flips one bit of a file, as a decaying medium would; the byte there is durable.  KL_NOTFOUND. */
 KL_MUST_USE kl_status kl_sim_disk_flip(struct kl_sim_disk *disk, const char *path, u64 offset,
                                        unsigned bit);

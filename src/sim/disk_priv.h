@@ -72,6 +72,7 @@ struct kl_sim_disk {
     kl_status fail, read_fail;
     u64 fail_seed;
     u32 opens; /* files open */
+    const char *lie; /* see kl_sim_disk_lie */
 };
 
 /* Memory, zeroed; ends the process when there is none. */

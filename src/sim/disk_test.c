@@ -251,6 +251,27 @@ KL_TEST(disk_is_full_at_its_limit)
     kl_sim_disk_free(disk);
 }
 
+KL_TEST(disk_lies_about_some)
+{
+    struct kl_sim_disk *disk = new_disk();
+    struct kl_file *a = open_file(disk, "a", KL_OPEN_CREATE);
+    struct kl_file *b = open_file(disk, "b", KL_OPEN_CREATE);
+    CHECK_OK(kl_fs_sync_dir(kl_sim_disk_fs(disk), ""));
+    kl_sim_disk_lie(disk, "a");
+    CHECK_OK(kl_file_write(a, "x", 1, 0));
+    CHECK_OK(kl_file_write(b, "x", 1, 0));
+    CHECK_OK(kl_file_sync(a));
+    CHECK_OK(kl_file_sync(b));
+    check_cut(disk, KL_CUT_DROP, "a", "");
+    check_cut(disk, KL_CUT_DROP, "b", "x");
+    kl_sim_disk_lie(disk, NULL);
+    CHECK_OK(kl_file_sync(a));
+    check_cut(disk, KL_CUT_DROP, "a", "x");
+    kl_file_close(a);
+    kl_file_close(b);
+    kl_sim_disk_free(disk);
+}
+
 KL_TEST(disk_flips_bits)
 {
     struct kl_sim_disk *disk = new_disk();

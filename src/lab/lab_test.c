@@ -1,0 +1,53 @@
+/* Seeds: a fixed number in every run.  Others: keel sim. */
+#include "lab/lab.h"
+
+#include <stdio.h>
+
+#include "base/test.h"
+
+static void run(const kl_lab_options *options, kl_lab_result *r)
+{
+    kl_lab_run(options, r);
+    if (r->failed)
+        kl_test_fail(__FILE__, __LINE__,
+                     "assertion %u: %s\n  again: keel sim --seed %llu --nodes %u", r->assertion,
+                     r->broken, (unsigned long long)options->seed, options->nodes);
+}
+
+KL_TEST(lab_seeds_keep_every_promise)
+{
+    static const struct {
+        u32 nodes, seeds;
+    } sizes[] = {{1, 20}, {3, 15}, {4, 80}, {5, 20}, {6, 15}, {7, 30}, {10, 14}, {21, 6}};
+    u64 node_views = 0, sometimes = 0;
+    u32 seeds = 0, least;
+    for (usize i = 0; i < KL_COUNT_OF(sizes); i++)
+        for (u32 s = 0; s < sizes[i].seeds; s++) {
+            kl_lab_result r;
+            const kl_lab_options options = {
+                .seed = 1 + s, .nodes = sizes[i].nodes, .views = 60, .faults = UINT32_MAX};
+            run(&options, &r);
+            node_views += r.node_views;
+            sometimes |= r.sometimes;
+            seeds++;
+        }
+    printf("lab: %u seeds, %llu honest node-views\n", seeds, (unsigned long long)node_views);
+    const char *text;
+    for (u32 i = 0; (text = kl_lab_sometimes_text(i, &least)); i++)
+        if (!(sometimes >> i & 1))
+            printf("  it did not happen that %s\n", text);
+}
+
+KL_TEST(lab_seed_is_the_same_run_each_time)
+{
+    for (u64 seed_of_run = 1; seed_of_run <= 3; seed_of_run++) {
+        const kl_lab_options options = {
+            .seed = seed_of_run, .nodes = 4, .views = 40, .faults = UINT32_MAX, .all = true};
+        kl_lab_result one, two;
+        run(&options, &one);
+        run(&options, &two);
+        CHECK_U64(one.trace, two.trace);
+        CHECK_U64(one.messages, two.messages);
+        CHECK_U64(one.virtual_ns, two.virtual_ns);
+    }
+}
