@@ -197,7 +197,7 @@ void kl_lab_run(const kl_lab_options *options, kl_lab_result *out)
     out->virtual_ns = lab->now_ns;
     if (!out->failed)
         kl_lab_verify(lab);
-    if (out->failed)
+    if (out->failed && !options->silent)
         kl_lab_stories(lab);
     end(lab);
     free(lab);

@@ -56,8 +56,10 @@ typedef struct kl_lab_options {
     u32 faults; /* bit 1 << kl_lab_fault: allowed; of these the seed takes each with one half */
     bool all;   /* take every allowed fault */
     u8 scheme;  /* of votes; 0: the seed decides, mostly the one for tests */
+    u32 attack; /* what all faulty validators do, see world_priv.h; 0: the seed decides */
     u32 bugs;   /* deliberate ones, for tests */
     bool tell;  /* every step on standard output */
+    bool silent; /* nothing on standard error, however it ends */
 } kl_lab_options;
 
 typedef struct kl_lab_result {

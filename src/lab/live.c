@@ -105,7 +105,7 @@ void kl_lab_verify(struct kl_lab *lab)
     struct kl_sim_disk *scratch_disk;
     struct kl_kv *scratch;
     kl_verify_result result;
-    if (!is_core(machine) || !kl_lab_percent(lab, 25))
+    if (!is_core(machine) || machine->harmed || !kl_lab_percent(lab, 25))
         return;
     if (machine->replica)
         kl_lab_crash(machine, KL_LAB_KILLED);

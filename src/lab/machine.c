@@ -298,8 +298,8 @@ void kl_lab_start(struct kl_lab_machine *machine)
     machine->durable_key = machine->key ? kl_sim_disk_operations(machine->key) : 0;
     kl_lab_tell(machine, "starts, life #", machine->life, 0, 0);
     if (machine->life > 1)
-        kl_lab_oracle_opened(machine, promised && !machine->forgot);
-    machine->forgot = machine->harmed = false;
+        kl_lab_oracle_opened(machine, promised && !machine->forgot && !machine->harmed);
+    machine->forgot = false;
     kl_replica_start(machine->replica);
     after(machine, true);
     kl_lab_relink(machine->lab);
@@ -382,6 +382,7 @@ void kl_lab_wipe(struct kl_lab_machine *machine)
 {
     replace_data(machine, new_disk());
     machine->acknowledged = 0;
+    machine->harmed = false;
     kl_lab_tell(machine, "has lost its data folder", 0, 0, 0);
     kl_lab_saw(machine->lab, KL_LAB_SAW_WIPED);
 }
@@ -391,6 +392,7 @@ void kl_lab_save(struct kl_lab_machine *machine)
     struct kl_lab *lab = machine->lab;
     kl_sim_disk_free(machine->backup[0]);
     kl_sim_disk_free(machine->backup[1]);
+    machine->backup_harmed = machine->harmed;
     machine->backup[0] = cut_disk(lab, machine->data, UINT64_MAX, KL_CUT_KEEP);
     machine->backup[1] = machine->key ? cut_disk(lab, machine->key, UINT64_MAX, KL_CUT_KEEP) : NULL;
 }
@@ -398,6 +400,7 @@ void kl_lab_save(struct kl_lab_machine *machine)
 void kl_lab_restore(struct kl_lab_machine *machine)
 {
     replace_data(machine, machine->backup[0]);
+    machine->harmed = machine->backup_harmed;
     kl_sim_disk_free(machine->key);
     machine->key = machine->backup[1];
     machine->backup[0] = machine->backup[1] = NULL;

@@ -30,7 +30,7 @@ static u8 draw_scheme(u64 *dice, u32 validators)
 
 /* Faulty validators, of at most F weight together; what is left of F goes to those whose disks may
  * be harmed. */
-static void draw_faulty(kl_lab_plan *plan, u64 *dice)
+static void draw_faulty(kl_lab_plan *plan, u32 attack, u64 *dice)
 {
     u64 total = 0;
     for (u32 i = 0; i < plan->validators; i++)
@@ -45,7 +45,7 @@ static void draw_faulty(kl_lab_plan *plan, u64 *dice)
         left -= plan->weights[i];
         if (lies && kl_rand_below(dice, 4)) {
             u64 kind = only < kinds ? only : kl_rand_below(dice, kinds);
-            plan->attacks[i] = (kl_lab_attack)(1 + kind);
+            plan->attacks[i] = (kl_lab_attack)(attack ? attack : 1 + kind);
             plan->faulty++;
         } else {
             plan->victim[i] = true;
@@ -83,7 +83,7 @@ void kl_lab_plan_make(kl_lab_plan *out, const kl_lab_options *options)
     bool weighted = kl_rand_below(dice, 3) == 0;
     for (u32 i = 0; i < plan.validators; i++)
         plan.weights[i] = weighted ? 1 + kl_rand_below(dice, 4) : 1;
-    draw_faulty(&plan, dice);
+    draw_faulty(&plan, options->attack, dice);
     draw_times(&plan, dice);
     plan.keys = plan.validators;
     if (plan.faults >> KL_LAB_SET_CHANGE & 1) {
