@@ -113,7 +113,8 @@ void kl_lab_verify(struct kl_lab *lab)
     KL_ASSERT(kl_memkv_open(&scratch, KL_TABLE_COUNT) == KL_OK);
     const kl_verify_config config = {.fs = kl_sim_disk_fs(machine->data),
                                      .scratch = scratch,
-                                     .scratch_fs = kl_sim_disk_fs(scratch_disk)};
+                                     .scratch_fs = kl_sim_disk_fs(scratch_disk),
+                                     .tests = true};
     kl_status status = kl_chain_verify(&config, NULL, &result);
     if (status != KL_OK || !result.good)
         kl_lab_break(lab, 9, "the ledger of machine %u does not verify: %s; block %llu, %s %s",
