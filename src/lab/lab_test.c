@@ -18,14 +18,14 @@ KL_TEST(lab_seeds_keep_every_promise)
 {
     static const struct {
         u32 nodes, seeds;
-    } sizes[] = {{1, 20}, {3, 15}, {4, 80}, {5, 20}, {6, 15}, {7, 30}, {10, 14}, {21, 6}};
+    } sizes[] = {{1, 3}, {3, 3}, {4, 6}};
     u64 node_views = 0, sometimes = 0;
     u32 seeds = 0, least;
     for (usize i = 0; i < KL_COUNT_OF(sizes); i++)
         for (u32 s = 0; s < sizes[i].seeds; s++) {
             kl_lab_result r;
             const kl_lab_options options = {
-                .seed = 1 + s, .nodes = sizes[i].nodes, .views = 60, .faults = UINT32_MAX};
+                .seed = 1 + s, .nodes = sizes[i].nodes, .views = 30, .faults = UINT32_MAX};
             run(&options, &r);
             node_views += r.node_views;
             sometimes |= r.sometimes;
@@ -40,9 +40,9 @@ KL_TEST(lab_seeds_keep_every_promise)
 
 KL_TEST(lab_seed_is_the_same_run_each_time)
 {
-    for (u64 seed_of_run = 1; seed_of_run <= 3; seed_of_run++) {
+    for (u64 seed_of_run = 1; seed_of_run <= 1; seed_of_run++) {
         const kl_lab_options options = {
-            .seed = seed_of_run, .nodes = 4, .views = 40, .faults = UINT32_MAX, .all = true};
+            .seed = seed_of_run, .nodes = 4, .views = 20, .faults = UINT32_MAX, .all = true};
         kl_lab_result one, two;
         run(&options, &one);
         run(&options, &two);

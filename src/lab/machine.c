@@ -397,16 +397,30 @@ void kl_lab_save(struct kl_lab_machine *machine)
     machine->backup[1] = machine->key ? cut_disk(lab, machine->key, UINT64_MAX, KL_CUT_KEEP) : NULL;
 }
 
+/* Data alone, the key's folder alone, or both: a guard that is older than its node's own logs is
+ * found out by the node; with both, nobody can tell, and the key is as good as stolen. */
 void kl_lab_restore(struct kl_lab_machine *machine)
 {
-    replace_data(machine, machine->backup[0]);
-    machine->harmed = machine->backup_harmed;
-    kl_sim_disk_free(machine->key);
-    machine->key = machine->backup[1];
+    struct kl_lab *lab = machine->lab;
+    u64 what = machine->key ? kl_lab_below(lab, 3) : 0;
+    if (what != 1) {
+        replace_data(machine, machine->backup[0]);
+        machine->harmed = machine->backup_harmed;
+        machine->acknowledged = 0;
+    } else {
+        kl_sim_disk_free(machine->backup[0]);
+    }
+    if (what != 0) {
+        kl_sim_disk_free(machine->key);
+        machine->key = machine->backup[1];
+    } else {
+        kl_sim_disk_free(machine->backup[1]);
+    }
     machine->backup[0] = machine->backup[1] = NULL;
-    machine->acknowledged = 0;
-    kl_lab_tell(machine, "comes back from an old copy", 0, 0, 0);
-    kl_lab_saw(machine->lab, KL_LAB_SAW_OLD_COPY);
+    if (what == 2)
+        lab->restored |= 1u << machine->validator;
+    kl_lab_tell(machine, "comes back from an old copy, of kind #", what, 0, 0);
+    kl_lab_saw(lab, KL_LAB_SAW_OLD_COPY);
 }
 
 void kl_lab_machine_free(struct kl_lab_machine *machine)

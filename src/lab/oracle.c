@@ -181,7 +181,7 @@ static u32 validator_at(const struct kl_lab *lab, u64 epoch, u32 place)
 
 static bool is_faulty(const struct kl_lab *lab, u32 validator)
 {
-    return lab->plan.attacks[validator] != KL_LAB_IS_NONE;
+    return lab->plan.attacks[validator] != KL_LAB_IS_NONE || (lab->restored >> validator & 1);
 }
 
 /* 12, and 1 to 5 where more than F are faulty on purpose: a fork is no failure then, if it can be
@@ -232,8 +232,21 @@ static void note_vote(struct kl_lab *lab, const kl_vote_subject *subject, u32 va
     v->conflicts |= 1u << validator;
 }
 
+/* Who votes in an epoch is known to whoever has the last block of the one before, a moment before
+ * anybody shows it. */
+static void look_ahead(struct kl_lab_machine *machine, u64 epoch)
+{
+    struct kl_lab_oracle *o = machine->lab->oracle;
+    if (epoch != o->epoch_count)
+        return;
+    struct kl_tip *head = kl_chain_head(kl_replica_chain(machine->replica));
+    learn_epoch(o, head->epoch);
+    kl_tip_unref(head);
+}
+
 void kl_lab_oracle_signs(struct kl_lab_machine *machine, const kl_vote *vote)
 {
+    look_ahead(machine, vote->subject.proposal.epoch);
     u32 validator = validator_at(machine->lab, vote->subject.proposal.epoch, vote->signer);
     if (validator != machine->validator) {
         kl_lab_break(machine->lab, 7, "machine %u signs as validator %u", machine->index,
@@ -482,7 +495,7 @@ void kl_lab_oracle_final(struct kl_lab_machine *machine, struct kl_tip *tip)
     check_parent(lab, &now, &o->final[height - 1], height);
     lab->result->height = height;
     lab->newest_final_ns = lab->now_ns;
-    if (tip->epoch->number == o->epoch_count)
+    if (tip->epoch->number != tip->consensus.epoch)
         kl_lab_saw(lab, KL_LAB_SAW_EPOCH);
     learn_epoch(o, tip->epoch);
     read_block(machine, height);

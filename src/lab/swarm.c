@@ -56,6 +56,7 @@ static void draw_faulty(kl_lab_plan *plan, u32 attack, u64 *dice)
 static void draw_times(kl_lab_plan *plan, u64 *dice)
 {
     static const u64 deltas[] = {100, 200, 500, 1000};
+    static const u32 rates[] = {5, 10, 20, 30, 50, 300};
     plan->delta_ms = deltas[kl_rand_below(dice, KL_COUNT_OF(deltas))];
     plan->period_ms = kl_rand_below(dice, 4) ? 200 : 20 + kl_rand_below(dice, 1000);
     plan->empty_ms = kl_rand_below(dice, 4) ? 0 : 2000 + kl_rand_below(dice, 8000);
@@ -64,7 +65,7 @@ static void draw_times(kl_lab_plan *plan, u64 *dice)
         plan->tail_ns = (100 + kl_rand_below(dice, 2900)) * KL_MS;
     plan->epoch_blocks = kl_rand_below(dice, 3) ? 4 + kl_rand_below(dice, 40) : 1000000;
     plan->window = kl_rand_below(dice, 3) ? 64 : 16;
-    plan->transactions = (u32)kl_rand_below(dice, 5);
+    plan->transactions = rates[kl_rand_below(dice, KL_COUNT_OF(rates))];
 }
 
 void kl_lab_plan_make(kl_lab_plan *out, const kl_lab_options *options)

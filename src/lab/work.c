@@ -181,7 +181,8 @@ static void send_again(struct kl_lab *lab, struct account *a)
 
 void kl_lab_work_users(struct kl_lab *lab)
 {
-    for (u32 i = 0; i < lab->plan.transactions && !lab->calm; i++) {
+    u64 count = (lab->plan.transactions + kl_lab_below(lab, 100)) / 100;
+    for (u64 i = 0; i < count && !lab->calm; i++) {
         struct account *a = &lab->work->account[kl_lab_below(lab, USERS)];
         if (a->nonce - a->final < OUTSTANDING)
             submit(somebody(lab), make(lab, a));

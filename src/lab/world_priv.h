@@ -162,7 +162,7 @@ typedef struct kl_lab_plan {
     bool victim[KL_LAB_VALIDATORS_MAX]; /* honest, and within F: its disk may be harmed */
     u64 epoch_blocks, period_ms, empty_ms, delta_ms;
     u32 window;
-    u32 transactions; /* that users send each time */
+    u32 transactions; /* a hundred times what users send each time */
     bool too_many;    /* more than F are faulty, on purpose */
 } kl_lab_plan;
 
@@ -199,6 +199,7 @@ struct kl_lab {
     struct kl_lab_work *work;
     struct kl_lab_attacker *attacker;
     struct kl_lab_govern govern;
+    u32 restored;        /* validators whose data and key came back from an old copy, a bit each */
     bool over;           /* the run has reached its end */
     bool probed;         /* in calm weather: transactions were sent to the core */
     u64 calm_height;     /* that all of the core must reach */
@@ -254,7 +255,7 @@ typedef enum kl_lab_death {
     KL_LAB_POWER_CUT, /* of what was not synced all, some or nothing survives */
 } kl_lab_death;
 void kl_lab_crash(struct kl_lab_machine *machine, kl_lab_death death);
-/* Of a machine that is down: the data folder is lost; both come back from an old copy. */
+/* Of a machine that is down: the data folder is lost; something comes back from an old copy. */
 void kl_lab_wipe(struct kl_lab_machine *machine);
 void kl_lab_save(struct kl_lab_machine *machine);
 void kl_lab_restore(struct kl_lab_machine *machine);
