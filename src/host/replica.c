@@ -307,6 +307,7 @@ kl_status kl_replica_open(struct kl_replica **out, const kl_replica_config *conf
                 config->seed);
     kl_map_init(&r->tips, 0, sizeof(kl_hash), config->seed);
     kl_arena_init(&r->peer_arena, RUN_MEMORY);
+    replica_gossip_init(r);
     kl_arena_init(&r->run_arena, RUN_MEMORY);
     kl_buf_init(&r->frame, KL_MESSAGE_MAX);
     kl_status status = open_all(r, progress, report);
@@ -327,6 +328,7 @@ void kl_replica_close(struct kl_replica *r)
         take_out(work);
         work->drop(work);
     }
+    replica_gossip_done(r);
     replica_commits_done(r);
     replica_barrier_done(r);
     replica_candidates_done(r);
@@ -445,8 +447,9 @@ void kl_replica_start(struct kl_replica *r)
 
 u64 kl_replica_due_ns(const struct kl_replica *r)
 {
-    return KL_MIN(KL_MIN(r->engine_due_ns, r->fetch_due_ns),
-                  KL_MIN(r->early_due_ns, r->status_due_ns));
+    u64 due_ns = KL_MIN(r->engine_due_ns, r->fetch_due_ns);
+    due_ns = KL_MIN(due_ns, KL_MIN(r->early_due_ns, r->status_due_ns));
+    return KL_MIN(due_ns, r->gossip_due_ns);
 }
 
 void kl_replica_tick(struct kl_replica *r)
@@ -462,6 +465,8 @@ void kl_replica_tick(struct kl_replica *r)
     }
     if (r->early_due_ns <= now_ns)
         replica_early(r);
+    if (r->gossip_due_ns <= now_ns)
+        replica_gossip_due(r);
     replica_settle(r);
 }
 

@@ -183,7 +183,10 @@ static bool copy_blocks(struct take_work *w, const kl_message *m)
 
 static void take(struct kl_replica *r, const kl_fetch_event *event, usize count)
 {
-    struct take_work *w = r->broken == KL_OK ? calloc(1, sizeof *w) : NULL;
+    kl_chain_lag lag;
+    kl_chain_lag_of(r->chain, &lag);
+    bool room = r->broken == KL_OK && lag.delta_bytes <= REPLICA_LAG_BYTES;
+    struct take_work *w = room ? calloc(1, sizeof *w) : NULL;
     KL_ASSERT(count && count <= KL_FETCH_BATCH);
     if (w) {
         w->count = count;
@@ -194,7 +197,8 @@ static void take(struct kl_replica *r, const kl_fetch_event *event, usize count)
         }
         take_drop(&w->work);
     }
-    /* No memory: another time.  A broken disk takes nothing any more. */
+    /* No memory, or a state database that lags: another time.  A broken disk takes nothing any
+     * more. */
     if (r->broken == KL_OK)
         replica_fetch(r, &(kl_fetch_event){.kind = KL_FETCH_FAILED});
 }

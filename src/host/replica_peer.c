@@ -52,7 +52,7 @@ void kl_replica_connected(struct kl_replica *r, u32 peer)
     KL_ASSERT(peer < KL_REPLICA_PEERS_MAX);
     r->peers[peer].connected = true;
     replica_send(r, peer, &(kl_message){.kind = KL_MESSAGE_STATUS, .from = r->status_height});
-    replica_pool_send(r, peer);
+    replica_gossip_all(r, peer);
 }
 
 void kl_replica_disconnected(struct kl_replica *r, u32 peer)
@@ -193,7 +193,7 @@ static void hear_status(struct kl_replica *r, u32 peer, const kl_message *m)
 
 static void hear_transactions(struct kl_replica *r, u32 peer, const kl_message *m)
 {
-    replica_pool_take(r, peer, m);
+    replica_gossip_hear(r, peer, m);
 }
 
 void kl_replica_receive(struct kl_replica *r, u32 peer, kl_span frame)

@@ -7,7 +7,8 @@
  *   replica_work.c       jobs that execute and build
  *   replica_commit.c     blocks become final: append, write, show, sync, flush
  *   replica_barrier.c    the consensus log and the sign guard
- *   replica_pool.c       transactions
+ *   replica_pool.c       the pool follows the head; is a transaction pending?
+ *   replica_gossip.c     transactions between peers
  *   replica_peer.c       what peers say
  *   replica_serve.c      what they ask for
  *   replica_fetch.c      catching up by height
@@ -177,7 +178,26 @@ struct replica_report {
 
 struct replica_peer {
     bool connected;
-    u32 serves, tx_frames; /* being worked on */
+    u32 serves; /* answers that are being read */
+    u32 heard;  /* its transactions that wait for a job */
+};
+
+/* A transaction that a peer has sent. */
+struct replica_heard {
+    u32 peer;
+    kl_rule broken;
+    kl_span envelope;
+};
+
+struct replica_gossip {
+    kl_span *own; /* to be sent; in own_arena */
+    usize own_count, own_cap;
+    struct kl_arena own_arena;
+    struct replica_heard *heard; /* in heard_arena */
+    usize heard_count, heard_cap;
+    struct kl_arena heard_arena;
+    bool busy;
+    usize out_count; /* that the job which is out was given */
 };
 
 struct kl_replica {
@@ -235,6 +255,9 @@ struct kl_replica {
     bool pending;      /* as the engine was told */
     bool pool_grown;   /* something was added */
     bool branch_moved; /* or what the notarized head holds has changed */
+
+    struct replica_gossip gossip;
+    u64 gossip_due_ns;
 
     /* Peers. */
     struct replica_peer peers[KL_REPLICA_PEERS_MAX];
@@ -367,13 +390,21 @@ KL_MUST_USE kl_status replica_facts_of(struct kl_replica *r, const kl_address *s
 KL_MUST_USE kl_status replica_pool_follow(struct kl_replica *r);
 u64 replica_gas_limit(const struct kl_replica *r, const kl_header *parent);
 void replica_pool_facts(struct kl_replica *r, const replica_fact *facts, usize count);
-void replica_pool_take(struct kl_replica *r, u32 peer, const kl_message *message);
-void replica_pool_send(struct kl_replica *r, u32 peer);
+KL_MUST_USE kl_status replica_facts_of(struct kl_replica *r, const kl_address *sender,
+                                       kl_pool_facts *out);
 void replica_pending(struct kl_replica *r);
 /* The branch from a block down to the head: its candidates' transactions; at most `most`. */
 usize replica_branch(const struct kl_replica *r, const kl_hash *from,
                      const struct replica_txs **out, usize most);
 enum { REPLICA_BRANCH_MAX = 64 };
+
+/* replica_gossip.c */
+void replica_gossip_init(struct kl_replica *r);
+void replica_gossip_done(struct kl_replica *r);
+void replica_gossip_own(struct kl_replica *r, kl_span envelope);
+void replica_gossip_due(struct kl_replica *r);
+void replica_gossip_all(struct kl_replica *r, u32 peer);
+void replica_gossip_hear(struct kl_replica *r, u32 peer, const kl_message *message);
 
 /* replica_peer.c */
 void replica_send(struct kl_replica *r, u32 peer, const kl_message *message);

@@ -376,6 +376,29 @@ KL_TEST(replica_a_block_ahead_of_our_clock_is_voted_for_later)
     rig_done(&rig);
 }
 
+/* A burst goes out in a few messages and is in the next blocks, whoever leads them. */
+KL_TEST(replica_many_transactions_travel_together)
+{
+    rig_init(&rig, 4, 200, *seed);
+    rig_start(&rig);
+    CHECK(rig_reaches(&rig, 3, 20 * RIG_S));
+    for (u32 i = 0; i < 600; i++)
+        CHECK_RULE(rig_submit(&rig, 0, i % RIG_ACCOUNTS), KL_RULE_NONE);
+    u64 height = rig.height;
+    CHECK(rig_reaches(&rig, height + 3, 20 * RIG_S));
+    CHECK(rig.frames[KL_MESSAGE_TRANSACTIONS] <= 12);
+    check_settled(600);
+    /* What is no transaction tells of its sender. */
+    const kl_span garbage = KL_SPAN_TEXT("\x02\xc3\x01\x02\x03");
+    rig_deliver(&rig, 1, 2,
+                &(kl_message){.kind = KL_MESSAGE_TRANSACTIONS,
+                              .transactions = &garbage,
+                              .transaction_count = 1});
+    rig_until(&rig, rig.now_ns + RIG_S);
+    CHECK_U64(rig.nodes[1].penalties, 1);
+    rig_done(&rig);
+}
+
 KL_TEST(replica_an_idle_chain_is_silent_until_a_transaction_comes)
 {
     rig_init(&rig, 4, 200, *seed);
