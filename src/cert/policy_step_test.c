@@ -141,11 +141,39 @@ KL_TEST(policy_step_replaces_a_full_set)
     kl_arena_done(&arena);
 }
 
+/* One goes, another weighs too much to go in the same step, and of two who come there is room for
+ * one. */
+KL_TEST(policy_step_leaves_no_set_too_large)
+{
+    const kl_vote_scheme *scheme = kl_vote_scheme_of(KL_SCHEME_KEYED_HASH, true);
+    kl_valset next;
+    kl_arena_init(&arena, 64 << 20);
+    for (u32 i = 0; i < KL_VALIDATORS_MAX; i++) {
+        pair.current[i] = (kl_validator){.weight = i == 7 ? 1000 : 1, .key = {(u8)i, 1}};
+        pair.current[i].operator.b[0] =(u8) i;
+        pair.wanted[i] = pair.current[i];
+        pair.wanted[i].weight = 1;
+        pair.wanted[i].operator.b[1] = pair.wanted[i].key[2] = i >= 6 && i<8;
+    }
+    CHECK_RULE(kl_valset_init(&pair.from, scheme, pair.current, KL_VALIDATORS_MAX), KL_RULE_NONE);
+    CHECK_RULE(kl_valset_init(&pair.to, scheme, pair.wanted, KL_VALIDATORS_MAX), KL_RULE_NONE);
+    CHECK_OK(kl_policy_step(&next, &pair.from, &pair.to, &arena));
+    CHECK_U64(next.count, KL_VALIDATORS_MAX);
+    CHECK(find(&next, &pair.wanted[6].operator) && !find(&next, &pair.wanted[7].operator));
+    CHECK_U64(walk(), 3); /* the heavy one goes alone */
+    kl_arena_done(&arena);
+}
+
+static u64 weight_of(char letter)
+{
+    return letter == 'M' ? KL_WEIGHT_MAX : letter == 'L' ? KL_WEIGHT_MAX - 1 : (u64)(letter - '0');
+}
+
 static void set_of(kl_valset *out, kl_validator *room, const char *text)
 {
     u32 n = 0;
     for (; *text; text += 3) { /* "Ak1 " is a validator A with key k and weight 1 */
-        room[n] = (kl_validator){.weight = text[2] == 'M' ? KL_WEIGHT_MAX : (u64)(text[2] - '0')};
+        room[n] = (kl_validator){.weight = weight_of(text[2])};
         room[n].operator.b[0] =(u8) text[0];
         room[n++].key[0] = (u8)text[1];
     }
@@ -163,6 +191,8 @@ KL_TEST(policy_step_by_hand)
         /* no room beside it: its place is taken */
         {"AaM", "BbM", "BbM"},
         {"Aa1", "Ba1", "Ba1"},
+        /* whoever goes makes room */
+        {"AaLBb1", "AaLCc1", "AaLCc1"},
         /* four of equal weight, F = 1: one a step; who goes before who comes */
         {"Aa1Bb1Cc1Dd1", "Ee1Bb1Cc1Dd1", "Bb1Cc1Dd1", "Ee1Bb1Cc1Dd1"},
         /* seven, F = 2: two a step */

@@ -136,7 +136,8 @@ KL_TEST(policy_waits_for_who_was_not_seen)
                 {8, 8, true},
                 {6, 8, false},
                 {9, 8, false} /* not yet */,
-                {0, UINT64_MAX, false}};
+                {0, UINT64_MAX, false},
+                {UINT64_MAX, 0, false}};
     for (usize i = 0; i < KL_COUNT_OF(rows); i++) {
         prepare(KL_SCHEME_KEYED_HASH, seed);
         CHECK_RULE(kl_valset_init(&three, rig.scheme, rig.validators, 3), KL_RULE_NONE);

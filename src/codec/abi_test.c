@@ -68,6 +68,10 @@ KL_TEST(abi_bytes_round_trip)
 /* Lengths, counts and offsets near the ends of their ranges reach nothing. */
 KL_TEST(abi_numbers_from_outside_are_bounded)
 {
+    u8 two[96] = {[31] = 32, [63] = 2}; /* room for one offset */
+    CHECK_IS(kl_abi_array(KL_SPAN_OF(two), 0, &(usize){0}, &(kl_span){0}), ABI_SHORT);
+    two[63] = 1;
+    CHECK_IS(kl_abi_array(KL_SPAN_OF(two), 0, &(usize){0}, &(kl_span){0}), NONE);
     static const u64 big[] = {
         64, 65, 96, UINT32_MAX, UINT64_MAX, UINT64_MAX - 31, UINT64_MAX - 63, (u64)1 << 63};
     for (usize i = 0; i < KL_COUNT_OF(big); i++) {
