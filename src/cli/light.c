@@ -184,16 +184,24 @@ static bool verify(struct trust *t, const char *path, bool several)
     return fault.rule == KL_RULE_NONE;
 }
 
+static bool write_text(const char *path, kl_span text)
+{
+    FILE *file = fopen(path, "wb");
+    bool good = file && fwrite(text.p, 1, text.len, file) == text.len && fputc('\n', file) == '\n';
+    return file && fclose(file) == 0 && good;
+}
+
+/* Under another name first, so that a full disk does not cost what was saved before. */
 static bool save(struct trust *t)
 {
+    char next[4096];
     struct kl_buf text;
     kl_buf_init(&text, (usize)1 << 24);
     struct kl_json_out out = kl_json_out_to(&text);
     kl_status status = kl_light_checkpoint_put(&out, &t->light, &t->arena);
-    FILE *file = status == KL_OK ? fopen(t->save, "wb") : NULL;
-    bool good = file && fwrite(text.p, 1, text.len, file) == text.len && fputc('\n', file) == '\n';
-    if (file && fclose(file) != 0)
-        good = false;
+    bool named = snprintf(next, sizeof next, "%s.next", t->save) < (int)sizeof next;
+    bool good = status == KL_OK && named && write_text(next, kl_buf_view(&text)) &&
+                rename(next, t->save) == 0;
     kl_buf_done(&text);
     return good || complain(t->save, "cannot be written");
 }

@@ -145,6 +145,9 @@ KL_TEST(light_verify_says_what_is_proven)
              hash);
     check_said(line, 0, "block 0 is final");
     check_said("light verify --checkpoint seen.json bundle.json", 0, "block 0 is final");
+    CHECK(access("seen.json.next", F_OK) != 0);
+    check_said("light verify --checkpoint seen.json --save nowhere/x bundle.json", KL_EXIT_FAILED,
+               "nowhere/x: cannot be written");
     check_said("light verify --json --checkpoint seen.json bundle.json", 0, "\"good\":true");
     check_said("light verify --checkpoint genesis.json bundle.json", KL_EXIT_FAILED,
                "genesis.json: chainId");
