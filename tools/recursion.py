@@ -2,9 +2,9 @@
 """Finds recursion: cycles in the graph of calls over src/, tests, fuzz targets and benches apart.
 
 gcc's -fcallgraph-info gives, at -O0 and file by file, every direct call and the place of every call
-through a pointer.  A pointer call is taken to reach every function that is anywhere assigned to a
-member of that name (`.step = f`, `x->step = f`), and where no such member has a name, every
-function in a table of the same file.  A function that mentions another without calling it is taken to
+through a pointer.  A call of x->step is taken to reach every function that is anywhere assigned to a
+member step (`.step = f`, `y->step = f`) of a structure that something called x has, and where there is
+none, every function in a table of the same file.  A function that mentions another without calling it is taken to
 call it, which covers callbacks: who hands f down has f run beneath it.
 
 Every cycle must be in ALLOWED with what bounds its depth; an entry that has no cycle fails too."""
@@ -29,19 +29,14 @@ ALLOWED = {
     r"src/rpc/server.c:add_thread src/rpc/server.c:thread_main src/rpc/server.c:wait_for_lane":
         "1: what add_thread mentions runs on the new thread's own stack",
     r"(kl_kv_\w+ )?src/lab/statedb.c:\w+": "2: the store that crashes stands on one that does not",
+    r"(replica_\w+ )+(src/host/replica\w*.c:\w+ ?)+":
+        "1: a job's end is called by kl_lanes_settle, not by who gives the job; an event that is told while "
+        "another is taken waits for its turn; what fails fails once",
+    r"(src/p2p/conn.c:\w+ ?)+": "1: the user of a connection is not the connection, which uses its yamux",
     r"kl_bench_conn_ask( src/cli/bench_(drive|http|reads).c:\w+)+":
         "2: a request that cannot be sent is answered at once, with a failure, upon which nobody asks again",
     r"(src/cli/fuzz_code.c:\w+ ?)+": "3 a level, and make refuses to nest deeper than NEST_MAX + 1",
 }
-# Whose members these are where several structures have one of that name: (folder, receiver, structure).
-RECEIVERS = [
-    ("", "f->ops", "kl_file_ops"), ("", "fs->ops", "kl_fs_ops"), ("", "suite", "kl_suite"),
-    ("", "reader", "kl_state_reader"), ("", "tracer", "kl_tracer"), ("", "topic", "kl_rpc_topic"),
-    ("", "clock", "kl_clock"), ("src/host/", "l", "kl_host_listener"), ("src/chain/", "watch", "kl_verify_watch"),
-    ("", "progress", "kl_progress"), ("", "hashes", "kl_block_hashes"),
-    ("", "workers", "kl_workers"), ("src/store/", "ops", "kl_kv_ops"), ("src/evm/", "ops", "kl_evm_host_ops"),
-    ("src/rpc/", "ops", "kl_rpc_backend_ops"),
-]
 # What .def files and tables elsewhere fill: a pattern of functions.
 POINTERS = {
     "method->run": r"kl_rpc_(?!start)\w+",
@@ -54,6 +49,9 @@ NODE = re.compile(r'node: \{ title: "([^"]+)" label: "[^"]*?\\n([^":]+):(\d+):\d
 EDGE = re.compile(r'edge: \{ sourcename: "([^"]+)" targetname: "([^"]+)"(?: label: "([^"]+)")? \}')
 ASSIGNED = re.compile(r"(\w*)(?:\.|->)(\w+)\s*=\s*&?(\w+)\s*[,;})]")
 INITIALIZER = re.compile(r"\b(\w+) \**\w+(?:\[[^\]]*\])* = \{|\((?:struct )?(\w+)\)\{")
+STRUCTURE = re.compile(r"\bstruct (\w+) \{\n(.*?)^\}", re.S | re.M)
+POINTER_MEMBER = re.compile(r"\(\*(?:const )?(\w+)\)\(")
+DECLARED = re.compile(r"\b(\w+) \**(?:const )?(\w+)(?=\s*(?:[;,)=]|\[))")
 CALL = re.compile(r"((?:\w+(?:\[[^\]]*\])?(?:->|\.))*)(\w+)(?:\[[^\]]*\])*\)?\(")
 INLINE = re.compile(r"^(?:static inline|KL_INLINE) [\w \*]*?\**(\w+)\(", re.M)
 MENTION = re.compile(r"(?<=[(,=?:{&]) *&?([A-Za-z_]\w*)(?= *[,;)}:])")
@@ -112,8 +110,33 @@ def body_of(file, line):
     return "\n".join(lines[line - 1:end])
 
 
-def assigned(graph, file, members):
-    """Adds to members[structure, member] what a file assigns."""
+class Types:
+    """What names are declared to be, and which structures have which pointers to functions."""
+
+    def __init__(self, files):
+        self.members = collections.defaultdict(set)
+        self.of = {file: collections.defaultdict(set) for file in files}
+        self.anywhere = collections.defaultdict(set)
+        for file in files:
+            text = "\n".join(text_of(file))
+            for name, body in STRUCTURE.findall(text):
+                self.members[name].update(POINTER_MEMBER.findall(body))
+            for kind, name in DECLARED.findall(text):
+                self.of[file][name].add(kind)
+                self.anywhere[name].add(kind)
+
+    def owners(self, file, receiver, member):
+        """The structures with that member that the receiver can be; the file's own word goes first."""
+        name = re.search(r"(\w+)(?:\[\w*\])?(?:->|\.)$", receiver)
+        for known in (self.of[file], self.anywhere) if name else ():
+            found = {kind for kind in known[name[1]] if member in self.members.get(kind, ())}
+            if found:
+                return found
+        return set()
+
+
+def assigned(graph, types, file, members):
+    """Adds to members[structure, member] what a file assigns; the structure is None where it is not plain."""
     text = "\n".join(text_of(file))
     spans = []
     for hit in INITIALIZER.finditer(text):
@@ -123,11 +146,12 @@ def assigned(graph, file, members):
             end += 1
         spans.append((hit.start(), end, hit[1] or hit[2]))
     for hit in ASSIGNED.finditer(text):
-        if hit[1]:  # x->m = f: whatever x was last declared to be
-            owners = re.findall(rf"(\w+) \**{hit[1]}\b", text[:hit.start()])
+        if hit[1]:  # x->m = f
+            owners = sorted(types.owners(file, hit[1] + "->", hit[2]))
         else:
-            owners = [owner for start, end, owner in spans if start < hit.start() < end]
-        members[owners[-1] if owners else None, hit[2]] |= graph.resolve(hit[3], file)
+            owners = [owner for start, end, owner in spans if start < hit.start() < end][-1:]
+        for owner in owners or [None]:
+            members[owner, hit[2]] |= graph.resolve(hit[3], file)
 
 
 def last_two(expression):
@@ -145,30 +169,31 @@ def in_tables(graph, file):
     return {f for word in words for f in graph.resolve(word, file)}
 
 
-def targets_of(graph, members, file, receiver, name):
+def targets_of(graph, members, types, file, receiver, name):
     """What a call of receiver->name in a file can reach."""
     pattern = POINTERS.get(last_two(receiver + name))
     if pattern:
         return {f for f in graph.body if re.fullmatch(pattern, f)}
-    owner = next((owner for folder, end, owner in RECEIVERS
-                  if file.startswith(folder) and re.search(rf"\b{end}(->|\.)$", receiver)), None)
-    return {f for (structure, member), found in members.items()
-            if member == name and (owner is None or structure in (owner, None)) for f in found}
+    owners = types.owners(file, receiver, name)
+    named = {structure: found for (structure, member), found in members.items() if member == name}
+    return {f for structure, found in named.items()
+            if not owners or structure in owners or structure is None for f in found}
 
 
 def add_pointers(graph, files):
     """Edges for pointer calls and for mentions."""
     members = collections.defaultdict(set)
     inline = {name for file in files for name in INLINE.findall("\n".join(text_of(file)))}
+    types = Types(files)
     for file in files:
-        assigned(graph, file, members)
+        assigned(graph, types, file, members)
     for caller, file, line, column in graph.pointers:
         here = " ".join(text_of(file)[line - 1:line + 1])[column - 1:].split(";")[0]
         calls = [(receiver, name) for receiver, name in CALL.findall(here)
                  if receiver or not (name in graph.named or name in inline or name.isupper())]
         if calls:
             receiver, name = calls[0]
-            reach = targets_of(graph, members, file, receiver, name)
+            reach = targets_of(graph, members, types, file, receiver, name)
             graph.edges[caller] |= reach or (in_tables(graph, file) if receiver else set())
     for name, (file, line) in graph.body.items():
         body = body_of(file, line)
