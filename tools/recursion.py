@@ -29,7 +29,7 @@ ALLOWED = {
     r"src/rpc/server.c:add_thread src/rpc/server.c:thread_main src/rpc/server.c:wait_for_lane":
         "1: what add_thread mentions runs on the new thread's own stack",
     r"(kl_kv_\w+ )?src/lab/statedb.c:\w+": "2: the store that crashes stands on one that does not",
-    r"(replica_\w+ )+(src/host/replica\w*.c:\w+ ?)+":
+    r"((kl_)?replica_\w+ )+(src/host/replica\w*.c:\w+ ?)+":
         "1: a job's end is called by kl_lanes_settle, not by who gives the job; an event that is told while "
         "another is taken waits for its turn; what fails fails once",
     r"(src/p2p/conn.c:\w+ ?)+": "1: the user of a connection is not the connection, which uses its yamux",
