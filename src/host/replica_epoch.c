@@ -28,8 +28,10 @@ void replica_epoch_due(struct kl_replica *r)
     u64 next = r->durable->epoch->number;
     if (r->broken != KL_OK || next <= r->epoch->number)
         return;
-    if (r->epoch_marked < next) {
-        if (r->epoch_asked < next) {
+    /* Once, since the ledger passed the end of the engine's epoch: a ledger that is being fetched
+     * may be in another one by then. */
+    if (r->epoch_marked <= r->epoch->number) {
+        if (r->epoch_asked <= r->epoch->number) {
             r->epoch_asked = next;
             replica_log_mark(r, next);
         }

@@ -60,7 +60,8 @@ static void give(struct kl_jobs *jobs, kl_lane lane, struct kl_job *job)
     struct rig_node *node = (struct rig_node *)((char *)jobs - offsetof(struct rig_node, jobs));
     struct rig *rig = node->rig;
     u64 *free_ns = &node->lane_free_ns[lane];
-    *free_ns = KL_MAX(*free_ns, rig->now_ns) + RIG_MS / 2 + kl_rand_below(&rig->rng, 2 * RIG_MS);
+    *free_ns = KL_MAX(*free_ns, rig->now_ns) + RIG_MS / 2 + node->lane_slow_ns[lane] +
+               kl_rand_below(&rig->rng, 2 * RIG_MS);
     post(rig,
          (struct rig_item){.at_ns = *free_ns, .node = node->index, .life = node->life, .job = job});
 }

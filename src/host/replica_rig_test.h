@@ -29,7 +29,7 @@ struct rig_node {
     struct kl_jobs jobs;
     struct kl_replica_net net;
     struct kl_replica_watch watch;
-    u64 lane_free_ns[KL_LANES];
+    u64 lane_free_ns[KL_LANES], lane_slow_ns[KL_LANES];
     u64 height; /* shown */
     usize signs, found, penalties;
     char alarm[100];

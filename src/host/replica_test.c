@@ -142,6 +142,23 @@ KL_TEST(replica_who_was_away_catches_up_over_epochs)
     rig_done(&rig);
 }
 
+/* Its consensus log is slower than epochs are long: the engine is moved on all the same. */
+KL_TEST(replica_with_a_slow_log_does_not_stay_in_an_old_epoch)
+{
+    rig_init(&rig, 4, 2, *seed);
+    rig_start(&rig);
+    CHECK(rig_reaches(&rig, 3, 20 * RIG_S));
+    rig.nodes[2].lane_slow_ns[KL_LANE_LOG] = RIG_S;
+    rig_until(&rig, rig.now_ns + 10 * RIG_S);
+    for (u32 i = 0; i < 20; i++) {
+        rig_until(&rig, rig.now_ns + RIG_S);
+        u64 epoch = kl_replica_consensus(rig.nodes[0].replica).epoch;
+        CHECK(kl_replica_consensus(rig.nodes[2].replica).epoch + 15 > epoch);
+        CHECK(epoch > 30);
+    }
+    rig_done(&rig);
+}
+
 /* And the same for one that lost its ledger and kept its key. */
 KL_TEST(replica_with_an_empty_folder_fetches_the_chain)
 {
