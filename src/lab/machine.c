@@ -11,6 +11,7 @@ enum {
     GUARD_ROOM = 512,
     HISTORY_MAX = 4096, /* operations of a disk before they are settled */
 };
+#define PAUSE_LOOK_NS (50 * KL_MS)
 
 /* --- the interfaces that a replica is given --- */
 
@@ -512,7 +513,9 @@ void kl_lab_happen(struct kl_lab *lab, const kl_lab_event *event)
         return;
     }
     if (machine->paused_ns > lab->now_ns) {
-        kl_lab_post(lab, event, machine->paused_ns);
+        /* Looked at again now and then, in order: it may be woken before its time. */
+        u64 next_ns = (lab->now_ns / PAUSE_LOOK_NS + 1) * PAUSE_LOOK_NS;
+        kl_lab_post(lab, event, KL_MIN(next_ns, machine->paused_ns));
         return;
     }
     kl_lab_trace(lab, lab->now_ns ^ (u64)event->kind << 60 ^ (u64)event->machine << 52);
