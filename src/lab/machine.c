@@ -467,6 +467,19 @@ static void arrive(struct kl_lab_machine *machine, const kl_lab_event *event)
     kl_replica_receive(machine->replica, event->peer, kl_span_of(frame->bytes, frame->len));
 }
 
+/* Nobody may want to be called again and again while no time passes. */
+static void check_spin(struct kl_lab_machine *machine)
+{
+    if (machine->newest_tick_ns != machine->lab->now_ns)
+        machine->ticks = 0;
+    machine->newest_tick_ns = machine->lab->now_ns;
+    if (++machine->ticks > 1000)
+        kl_lab_break(machine->lab, 11, "machine %u spins in view %llu of epoch %llu, why %u",
+                     machine->index, (unsigned long long)machine->view,
+                     (unsigned long long)machine->epoch,
+                     (unsigned)kl_replica_consensus(machine->replica).why);
+}
+
 static void step(struct kl_lab_machine *machine, const kl_lab_event *event)
 {
     bool may_have_moved = true;
@@ -478,6 +491,7 @@ static void step(struct kl_lab_machine *machine, const kl_lab_event *event)
     case KL_LAB_TICK:
         if (event->at_ns >= machine->tick_ns)
             machine->tick_ns = UINT64_MAX;
+        check_spin(machine);
         if (kl_replica_due_ns(machine->replica) <= machine->lab->now_ns)
             kl_replica_tick(machine->replica);
         break;

@@ -122,13 +122,14 @@ struct kl_lab_machine {
     struct kl_lab_statedb *state;
     struct kl_replica *replica; /* NULL: it is down */
     u32 life;
-    bool dead;      /* its replica is being wound up: whatever it does is not seen */
-    bool broken;    /* a disk fails, until somebody mends it */
-    bool abandoned; /* not of the core: it stays down */
-    bool harmed;    /* somebody damaged its disk: what it then finds is no surprise */
-    bool forgot;    /* its data is gone, or old */
-    u64 paused_ns;  /* until when it stands still */
-    u64 tick_ns;    /* at which a tick is in the heap; UINT64_MAX: none */
+    bool dead;                 /* its replica is being wound up: whatever it does is not seen */
+    bool broken;               /* a disk fails, until somebody mends it */
+    bool abandoned;            /* not of the core: it stays down */
+    bool harmed;               /* somebody damaged its disk: what it then finds is no surprise */
+    bool forgot;               /* its data is gone, or old */
+    u64 paused_ns;             /* until when it stands still */
+    u64 tick_ns;               /* at which a tick is in the heap; UINT64_MAX: none */
+    u64 newest_tick_ns, ticks; /* ticks at that moment */
     i64 skew_ns;
     u64 epoch, view;               /* as last seen */
     u64 acknowledged;              /* height that it has shown as final */
