@@ -208,6 +208,26 @@ KL_TEST(simplex_r12_a_sparse_empty_block_is_not_late)
     sim_done(&sim);
 }
 
+/* Whoever lost its log and not its guard is in a view in which it has signed finalize: it cannot
+ * give that view up, and must not ask to be woken for it. */
+KL_TEST(simplex_r8_no_timer_for_what_may_not_be_signed)
+{
+    begin(4, 16);
+    kl_simplex_config config = sim.nodes[0].engine->config;
+    sim.nodes[0].engine = kl_simplex_init(sim.nodes[0].room, &config);
+    kl_vote_subject final = proposal(1, 0, &sim.final[0], 1);
+    kl_vote vote;
+    final.kind = KL_VOTE_FINALIZE;
+    sim_sign(&sim, &sim.nodes[0], &final, &vote);
+    tell((kl_bft_event){.kind = KL_BFT_RESTORE_VOTE, .vote = &vote});
+    tell((kl_bft_event){.kind = KL_BFT_START});
+    sim.now_ns = 60000 * SIM_MS;
+    tell((kl_bft_event){.kind = KL_BFT_TIMER});
+    CHECK(!asked_to_sign(KL_VOTE_NULLIFY));
+    CHECK(!find(KL_BFT_SET_TIMER) || find(KL_BFT_SET_TIMER)->at_ns > sim.now_ns);
+    sim_done(&sim);
+}
+
 KL_TEST(simplex_who_observes_signs_nothing_and_follows)
 {
     begin(4, 16);

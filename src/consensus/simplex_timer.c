@@ -132,8 +132,9 @@ void kl_simplex_set_timer(struct kl_simplex *s)
         if (is_stuck(s) && s->retry_at_ns == NEVER)
             s->retry_at_ns = kl_add_sat_u64(s->now_ns, s->config.retry_ns);
         at = s->retry_at_ns;
-        if (slot->own[KL_VOTE_NULLIFY - 1].state == OWN_NONE && s->signing &&
-            s->self != KL_BFT_NOBODY) {
+        bool may_give_up = slot->own[KL_VOTE_NULLIFY - 1].state == OWN_NONE &&
+                           slot->own[KL_VOTE_FINALIZE - 1].state == OWN_NONE;
+        if (may_give_up && s->signing && s->self != KL_BFT_NOBODY) {
             at = KL_MIN(at, kl_simplex_advance_deadline(s));
             if (!slot->has_proposal)
                 at = KL_MIN(at, kl_simplex_leader_deadline(s));
