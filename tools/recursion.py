@@ -4,8 +4,9 @@
 gcc's -fcallgraph-info gives, at -O0 and file by file, every direct call and the place of every call
 through a pointer.  A call of x->step is taken to reach every function that is anywhere assigned to a
 member step (`.step = f`, `y->step = f`) of a structure that something called x has, and where there is
-none, every function in a table of the same file.  A function that mentions another without calling it is taken to
-call it, which covers callbacks: who hands f down has f run beneath it.
+none, every function in a table of the same file.  A function that mentions another, without calling
+it or putting it into such a member, is taken to call it, which covers callbacks: who hands f down has
+f run beneath it.
 
 Every cycle must be in ALLOWED with what bounds its depth; an entry that has no cycle fails too."""
 import collections
@@ -26,17 +27,17 @@ ALLOWED = {
     r"kl_changes_unref": "2: a set is merged from sets that are not merged themselves",
     r"kl_arg_block src/rpc/param.c:block_object": "2: the number in the object must not be an object",
     r"src/rpc/call_env.c:get_hash": "2: the hashes that it asks are those of a view",
-    r"src/rpc/server.c:add_thread src/rpc/server.c:thread_main src/rpc/server.c:wait_for_lane":
-        "1: what add_thread mentions runs on the new thread's own stack",
     r"(kl_kv_\w+ )?src/lab/statedb.c:\w+": "2: the store that crashes stands on one that does not",
-    r"((kl_)?replica_\w+ )+(src/host/replica\w*.c:\w+ ?)+":
-        "1: a job's end is called by kl_lanes_settle, not by who gives the job; an event that is told while "
-        "another is taken waits for its turn; what fails fails once",
+    r"replica_fetch src/host/replica_fetch.c:take": "2: blocks are taken from an answer, which a failure is not",
+    r"(replica_\w+ )+(src/host/replica\w*.c:\w+ ?)+":
+        "2: an event that is told while another is taken waits for its turn, and what fails fails once",
     r"(src/p2p/conn.c:\w+ ?)+": "1: the user of a connection is not the connection, which uses its yamux",
     r"kl_bench_conn_ask( src/cli/bench_(drive|http|reads).c:\w+)+":
         "2: a request that cannot be sent is answered at once, with a failure, upon which nobody asks again",
     r"(src/cli/fuzz_code.c:\w+ ?)+": "3 a level, and make refuses to nest deeper than NEST_MAX + 1",
 }
+# Functions whose arguments run later: beneath whom, and nobody where they run on a stack of their own.
+DEFERRED = {"replica_give": "src/host/replica.c:work_done", "kl_thread_start": None}
 # What .def files and tables elsewhere fill: a pattern of functions.
 POINTERS = {
     "method->run": r"kl_rpc_(?!start)\w+",
@@ -49,6 +50,7 @@ NODE = re.compile(r'node: \{ title: "([^"]+)" label: "[^"]*?\\n([^":]+):(\d+):\d
 EDGE = re.compile(r'edge: \{ sourcename: "([^"]+)" targetname: "([^"]+)"(?: label: "([^"]+)")? \}')
 ASSIGNED = re.compile(r"(\w*)(?:\.|->)(\w+)\s*=\s*&?(\w+)\s*[,;})]")
 INITIALIZER = re.compile(r"\b(\w+) \**\w+(?:\[[^\]]*\])* = \{|\((?:struct )?(\w+)\)\{")
+DEFER = re.compile(rf"\b({'|'.join(DEFERRED)})(\([^;]*\));")
 STRUCTURE = re.compile(r"\bstruct (\w+) \{\n(.*?)^\}", re.S | re.M)
 POINTER_MEMBER = re.compile(r"\(\*(?:const )?(\w+)\)\(")
 DECLARED = re.compile(r"\b(\w+) \**(?:const )?(\w+)(?=\s*(?:[;,)=]|\[))")
@@ -197,7 +199,10 @@ def add_pointers(graph, files):
             graph.edges[caller] |= reach or (in_tables(graph, file) if receiver else set())
     for name, (file, line) in graph.body.items():
         body = body_of(file, line)
-        for word in set(MENTION.findall(body)) & graph.named.keys():
+        for hit in DEFER.finditer(body):
+            for word in set(MENTION.findall(hit[2])) & graph.named.keys() if DEFERRED[hit[1]] else ():
+                graph.edges[DEFERRED[hit[1]]] |= graph.resolve(word, file)
+        for word in set(MENTION.findall(ASSIGNED.sub("", DEFER.sub("", body)))) & graph.named.keys():
             if not re.search(rf"[\w*] \**{word}\b( =|[;,)\[])", body):  # a variable of that name
                 graph.edges[name] |= graph.resolve(word, file)
 
