@@ -16,7 +16,8 @@
 #include "sys/fs.h"
 #include "sys/scratch.h"
 
-#define MAP_BYTES   (UINT64_C(1) << 40) /* of address space */
+/* Of address space; a sanitizer needs most of it for itself. */
+#define MAP_BYTES   (UINT64_C(1) << (KL_SANITIZED ? 34 : 40))
 #define TELL_NS     UINT64_C(200000000) /* between two lines of progress on a terminal */
 #define TELL_FAR_NS UINT64_C(10000000000)
 #define NS_PER_S    1e9

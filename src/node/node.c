@@ -39,17 +39,25 @@ static struct kl_node *node_of(struct kl_host_listener *listener)
 static void on_tip(struct kl_host_listener *listener, struct kl_tip *tip)
 {
     struct kl_node *node = node_of(listener);
+    kl_lock(&node->rpc_mutex);
     if (node->rpc)
         kl_rpc_notify_tip(node->rpc, tip);
+    kl_unlock(&node->rpc_mutex);
     if (node->log)
         kl_node_log_step(node->log, tip);
 }
 
+static void tell_pending(struct kl_node *node, const kl_tx *tx)
+{
+    kl_lock(&node->rpc_mutex);
+    if (node->rpc)
+        kl_rpc_notify_pending(node->rpc, tx);
+    kl_unlock(&node->rpc_mutex);
+}
+
 static void on_pending(struct kl_host_listener *listener, const kl_pool_tx *tx)
 {
-    struct kl_node *node = node_of(listener);
-    if (node->rpc)
-        kl_rpc_notify_pending(node->rpc, &tx->tx);
+    tell_pending(node_of(listener), &tx->tx);
 }
 
 static void on_executed(struct kl_host_listener *listener, const kl_tx *tx,
@@ -81,9 +89,7 @@ static void on_member_tip(struct kl_member_listener *listener, struct kl_tip *ti
 
 static void on_member_pending(struct kl_member_listener *listener, const kl_tx *tx)
 {
-    struct kl_node *node = node_of_member(listener);
-    if (node->rpc)
-        kl_rpc_notify_pending(node->rpc, tx);
+    tell_pending(node_of_member(listener), tx);
 }
 
 static void on_member_alarm(struct kl_member_listener *listener, const char *what)
@@ -131,6 +137,7 @@ kl_status kl_node_open(struct kl_node **out, const kl_node_config *config, kl_no
     if (!node)
         return kl_node_blame(fault, KL_NOMEM, "out of memory");
     node->config = *config;
+    kl_mutex_init(&node->rpc_mutex);
     node->backend = (struct kl_rpc_backend){
         .ops = &kl_node_backend_ops,
         .client_version = config->client_version,
@@ -187,6 +194,16 @@ kl_status kl_node_try_port(const struct kl_node *node, kl_node_fault *fault)
     return KL_OK;
 }
 
+/* News goes to this server from here on, or to none; what it was before. */
+static struct kl_rpc *exchange_server(struct kl_node *node, struct kl_rpc *rpc)
+{
+    kl_lock(&node->rpc_mutex);
+    struct kl_rpc *old = node->rpc;
+    node->rpc = rpc;
+    kl_unlock(&node->rpc_mutex);
+    return old;
+}
+
 static kl_status start_server(struct kl_node *node, kl_node_fault *fault)
 {
     const kl_node_config *c = &node->config;
@@ -203,7 +220,10 @@ static kl_status start_server(struct kl_node *node, kl_node_fault *fault)
         .workers = node->workers,
         .seed = new_seed(),
     };
-    return blame_port(c, kl_rpc_start(&node->rpc, &config), fault);
+    struct kl_rpc *rpc;
+    KL_TRY(blame_port(c, kl_rpc_start(&rpc, &config), fault));
+    exchange_server(node, rpc); /* its threads are at work: they may have news */
+    return KL_OK;
 }
 
 static void *execution_main(void *host)
@@ -348,8 +368,7 @@ void kl_node_close(struct kl_node *node)
 {
     if (!node)
         return;
-    kl_rpc_stop(node->rpc, STOP_GRACE_NS);
-    node->rpc = NULL;
+    kl_rpc_stop(exchange_server(node, NULL), STOP_GRACE_NS);
     end_threads(node);
     if (node->log)
         kl_node_log_write(node->log);
@@ -360,5 +379,6 @@ void kl_node_close(struct kl_node *node)
     if (atomic_load(&signalled) == node)
         atomic_store(&signalled, NULL);
     KL_ASSERT(sem_destroy(&node->bell.sem) == 0);
+    kl_mutex_done(&node->rpc_mutex);
     free(node);
 }

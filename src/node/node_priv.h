@@ -5,6 +5,7 @@
 #include <semaphore.h>
 #include <stdatomic.h>
 
+#include "base/sync.h"
 #include "evm/code.h"
 #include "node/folder.h"
 #include "node/member.h"
@@ -35,7 +36,8 @@ struct kl_node {
     struct kl_fs *key_fs;     /* of a validator's folder, or NULL */
     struct kl_host *host;     /* makes blocks alone, or */
     struct kl_member *member; /* votes on them; the other is NULL */
-    struct kl_rpc *rpc;
+    kl_mutex rpc_mutex;       /* of rpc, for threads that the server does not wait for */
+    struct kl_rpc *rpc;       /* NULL before it runs and as it ends */
     kl_thread threads[KL_NODE_THREADS];
     usize thread_count;
     struct kl_node_bell bell;

@@ -231,6 +231,20 @@ KL_TEST(node_runs_until_stopped)
     rig_done(&rig);
 }
 
+/* Blocks go on while the server begins and ends: they are news for a server or for nobody. */
+KL_TEST(node_begins_and_ends_among_blocks)
+{
+    struct rig rig;
+    rig_init(&rig, true);
+    rig.config.block_time_ns = 1000000;
+    for (usize i = 0; i < 5; i++) {
+        rig_open(&rig);
+        send_value(&rig, 1);
+        rig_close(&rig);
+    }
+    rig_done(&rig);
+}
+
 KL_TEST(node_refuses_a_folder_in_use)
 {
     struct rig rig, other;
