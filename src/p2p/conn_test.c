@@ -128,7 +128,9 @@ static bool pass(struct end *from, struct end *to, u64 *seed)
 static void settle(u64 *seed)
 {
     int turns = 0;
-    while (pass(&a, &b, seed) | pass(&b, &a, seed)) {
+    for (bool there = true, back = true; there || back;) {
+        there = pass(&a, &b, seed);
+        back = pass(&b, &a, seed);
         CHECK(turns++ < 10000);
         if (a.broken != KL_RULE_NONE || b.broken != KL_RULE_NONE)
             break;
