@@ -89,8 +89,8 @@ help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.* ## \(.*\)/\1\t\2/p' Makefile | expand -t 14
 
 # The build folders, by what the compiler adds.
-# What a sanitizer finds ends the program; for that of threads this is an option.
-export TSAN_OPTIONS ?= halt_on_error=1
+# What a sanitizer finds ends the program; for that of threads this is an option.  Tests fork.
+export TSAN_OPTIONS ?= halt_on_error=1:die_after_fork=0
 # The official tests are unpacked once, beside the build without sanitizers.
 FIXTURES := KEEL_FIXTURES=$${KEEL_FIXTURES:-$(abspath $(B))/fixtures}
 # Six tests of 2^32 rounds of BLAKE2 each: ten minutes with sanitizers, hours with that of threads.
