@@ -331,17 +331,18 @@ void kl_simplex_step(struct kl_simplex *s, const kl_bft_event *event, u64 now_ns
 void kl_simplex_certificate_make(const struct kl_simplex *s, kl_certificate *out, u8 *room,
                                  const kl_vote *const *votes, u32 count)
 {
-#ifdef KL_SIMPLEX_MUTANTS /* a small quorum makes one that cert would not make */
-    *out = (kl_certificate){.subject = votes[0]->subject};
-    usize len = s->set->scheme->signature_len;
-    for (u32 i = 0; i < count; i++) {
-        out->signers[votes[i]->signer / 8] |= (u8)(1u << votes[i]->signer % 8);
-        memcpy(room + i * len, votes[i]->signature, len);
+    /* Those make what cert would not make. */
+    if (MUTANT(SMALL_QUORUM) || MUTANT(SIGNER_TWICE) || MUTANT(FOREIGN_EPOCH)) {
+        *out = (kl_certificate){.subject = votes[0]->subject};
+        usize len = s->set->scheme->signature_len;
+        for (u32 i = 0; i < count; i++) {
+            out->signers[votes[i]->signer / 8] |= (u8)(1u << votes[i]->signer % 8);
+            memcpy(room + i * len, votes[i]->signature, len);
+        }
+        out->signatures = kl_span_of(room, count * len);
+        return;
     }
-    out->signatures = kl_span_of(room, count * len);
-#else
     kl_certificate_make(out, room, votes, count, s->set);
-#endif
 }
 
 kl_rule kl_simplex_certificate_check(const struct kl_simplex *s, const kl_certificate *certificate)

@@ -153,6 +153,10 @@ static void do_serve_log(struct sim *sim, sim_node *node, const kl_bft_effect *e
 static void do_send_vote(struct sim *sim, sim_node *node, const kl_bft_effect *effect)
 {
     oracle_vote_leaves(sim, node, effect->vote);
+    const kl_vote_subject *subject = &effect->vote->subject;
+    const kl_simplex_slot *slot = slot_at(node->engine, subject->proposal.view);
+    if (slot && slot->own[subject->kind - 1].revived)
+        sim->sometimes[SOMETIMES_REVIVED]++;
     bool proposes = effect->kind == KL_BFT_SEND_PROPOSAL;
     sim_item *item = sim_item_new(sim, proposes ? M_PROPOSAL : M_EVENT, node);
     item->event.kind = KL_BFT_VOTE;
@@ -192,7 +196,7 @@ static void do_work(struct sim *sim, sim_node *node, const kl_bft_effect *effect
 
 static void do_found(struct sim *sim, sim_node *node, const kl_bft_effect *effect)
 {
-    oracle_evidence(sim, &effect->evidence);
+    oracle_evidence(sim, node, &effect->evidence);
     sim_item *item = sim_item_new(sim, M_EVENT, node);
     item->event.kind = KL_BFT_EVIDENCE;
     item->evidence = effect->evidence;
@@ -268,7 +272,7 @@ static void carry_out(struct sim *sim, sim_node *node, const kl_bft_effect *effe
         break;
     case KL_BFT_FORKED:
         if (sim_is_honest(node))
-            sim_break(sim, "node %u sees a fork", me);
+            oracle_forks(sim, "a node sees a fork in view", effect->proposal.view);
         break;
     }
 }
@@ -343,6 +347,8 @@ static void arrive_executed(struct sim *sim, sim_node *node, sim_item *item)
     const sim_block *block = sim_block_of(sim, &p->block_hash);
     u8 *has = &node->has[block - sim->blocks];
     item->event.verdict = KL_BFT_UNAVAILABLE;
+    if (sim->no_executions >> item->node & 1)
+        return;
     if (!(*has & HAS_BODY))
         return;
     bool fits = block->valid && block->height == p->height &&
@@ -386,6 +392,8 @@ static void arrive_event(struct sim *sim, sim_node *node, sim_item *item)
         arrive_built(sim, node, item);
     if (item->event.kind == KL_BFT_EXECUTED)
         arrive_executed(sim, node, item);
+    if (item->event.kind == KL_BFT_VOTE)
+        oracle_hears(sim, node, &item->vote);
     if (item->event.kind == KL_BFT_PENDING)
         node->pending = item->event.on;
     if (item->event.kind == KL_BFT_NEXT_EPOCH) {
@@ -393,6 +401,7 @@ static void arrive_event(struct sim *sim, sim_node *node, sim_item *item)
         item->event.epoch_config = &epoch;
         if (epoch.epoch != node->engine->epoch + 1)
             return;
+        oracle_epoch(sim, node);
     }
     sim_step(sim, node, &item->event);
 }
@@ -440,7 +449,7 @@ static void arrive_sync(struct sim *sim, sim_node *node, const sim_item *item)
         node->ledger[block->height] =
             (kl_proposal){.epoch = p->epoch, .height = block->height, .block_hash = block->hash};
         if (block->height <= sim->height && !kl_hash_eq(&sim->final[block->height], &block->hash))
-            sim_break(sim, "1: node %u synced another block", sim_index(sim, node));
+            oracle_forks(sim, "a node synced another block at height", block->height);
         sim->final[block->height] = block->hash;
     }
     sim->height = KL_MAX(sim->height, p->height);
@@ -471,6 +480,8 @@ void sim_arrive(struct sim *sim, sim_item *item)
         serve_body(sim, node, item);
         break;
     case M_GIVE_BODY:
+        if (sim->no_executions >> item->node & 1)
+            break;
         arrive_body(sim, node, &item->proposal.block_hash);
         break;
     case M_WANT_SYNC:

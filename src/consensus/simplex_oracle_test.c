@@ -3,7 +3,7 @@
  */
 #include "consensus/simplex_sim_test.h"
 
-static sim_view *view_of(struct sim *sim, u64 epoch, u64 view)
+sim_view *oracle_view(struct sim *sim, u64 epoch, u64 view)
 {
     for (u32 i = sim->view_count; i > 0; i--)
         if (sim->views[i - 1].epoch == epoch && sim->views[i - 1].view == view)
@@ -19,7 +19,7 @@ static sim_view *view_of(struct sim *sim, u64 epoch, u64 view)
 void oracle_signed(struct sim *sim, const sim_node *node, const kl_vote_subject *subject)
 {
     const kl_proposal *p = &subject->proposal;
-    sim_view *v = view_of(sim, p->epoch, p->view);
+    sim_view *v = oracle_view(sim, p->epoch, p->view);
     if (!v || !sim_is_honest(node))
         return;
     u8 *kinds = &v->signed_kinds[node->validator];
@@ -30,32 +30,64 @@ void oracle_signed(struct sim *sim, const sim_node *node, const kl_vote_subject 
                   (unsigned long long)p->view);
     *kinds |= bit;
     *before = *p;
+    if (subject->kind == KL_VOTE_NOTARIZE)
+        for (u32 i = 0; i < sim->o.validators; i++)
+            if ((v->signed_kinds[i] & bit) &&
+                !kl_hash_eq(&v->signed_for[i][subject->kind - 1].block_hash, &p->block_hash))
+                sim->sometimes[SOMETIMES_SPLIT]++;
     u8 both = (1u << (KL_VOTE_NULLIFY - 1)) | (1u << (KL_VOTE_FINALIZE - 1));
     if ((*kinds & both) == both)
         sim_break(sim, "7: %u signed nullify and finalize in view %llu", node->validator,
                   (unsigned long long)p->view);
 }
 
-/* 6: at least Q valid distinct weight; epochs are not mixed. */
-static bool has_weight(struct sim *sim, const kl_certificate *c)
+void oracle_forks(struct sim *sim, const char *what, u64 where)
+{
+    if (!sim->o.forks)
+        sim_break(sim, "1: agreement: %s %llu", what, (unsigned long long)where);
+    if (sim->o.forks && !sim->forked) {
+        sim->forked_ns = sim->now_ns;
+        sim->forked = true;
+    }
+}
+
+static bool signatures_hold(struct sim *sim, const kl_certificate *c)
 {
     const kl_valset *set = sim_set(sim, c->subject.proposal.epoch);
     u8 preimage[KL_VOTE_PREIMAGE_LEN];
     kl_vote_preimage(preimage, &sim->domain, sim->scheme->id, &c->subject);
+    const u8 *keys[SIM_NODES_MAX];
+    usize count = 0, len = sim->scheme->signature_len;
+    for (u32 i = 0; i < set->count; i++)
+        if (c->signers[i / 8] >> (i % 8) & 1)
+            keys[count++] = set->validators[i].key;
+    if (c->signatures.len != KL_CERTIFICATE_ROOM(sim->scheme, count))
+        return false;
+    if (sim->scheme->aggregates)
+        return sim->scheme->verify_aggregate(keys, count, KL_SPAN_OF(preimage), c->signatures.p);
+    for (usize i = 0; i < count; i++)
+        if (!sim->scheme->verify(keys[i], KL_SPAN_OF(preimage), c->signatures.p + i * len))
+            return false;
+    return true;
+}
+
+/* 6: at least Q valid distinct weight; epochs are not mixed.  What held once is not verified again.
+ */
+static bool has_weight(struct sim *sim, sim_view *v, const kl_certificate *c)
+{
+    const kl_valset *set = sim_set(sim, c->subject.proposal.epoch);
     u64 weight = 0, total = 0;
-    usize at = 0;
     for (u32 i = 0; i < set->count; i++) {
         total += set->validators[i].weight;
-        if (!(c->signers[i / 8] >> (i % 8) & 1))
-            continue;
-        if (at + SIM_SIGNATURE > c->signatures.len ||
-            !sim->scheme->verify(set->validators[i].key, KL_SPAN_OF(preimage),
-                                 c->signatures.p + at))
-            return false;
-        at += SIM_SIGNATURE;
-        weight += set->validators[i].weight;
+        if (c->signers[i / 8] >> (i % 8) & 1)
+            weight += set->validators[i].weight;
     }
-    return weight * 3 > total * 2;
+    u8 *checked = v->checked[c->subject.kind - 1];
+    bool is_new = memcmp(checked, c->signers, sizeof c->signers) != 0;
+    if (weight * 3 <= total * 2 || (is_new && !signatures_hold(sim, c)))
+        return false;
+    memcpy(checked, c->signers, sizeof c->signers);
+    return true;
 }
 
 void oracle_certificate(struct sim *sim, const sim_node *node, const kl_certificate *c)
@@ -64,15 +96,17 @@ void oracle_certificate(struct sim *sim, const sim_node *node, const kl_certific
     u32 k = c->subject.kind - 1;
     if (!sim_is_honest(node))
         return;
-    sim_view *v = view_of(sim, p->epoch, p->view);
+    sim_view *v = oracle_view(sim, p->epoch, p->view);
     if (!v)
         return;
-    if (!has_weight(sim, c))
+    for (u32 i = 0; i < sim_set(sim, p->epoch)->count; i++)
+        if (c->signers[i / 8] >> (i % 8) & 1)
+            oracle_shows(sim, v, sim_validator(sim, i, p->epoch), &c->subject);
+    if (!has_weight(sim, v, c))
         sim_break(sim, "6: certificate of view %llu without a quorum", (unsigned long long)p->view);
     const u32 n = KL_VOTE_NOTARIZE - 1, f = KL_VOTE_FINALIZE - 1, z = KL_VOTE_NULLIFY - 1;
     if (v->has[k] && k != z && memcmp(&v->proposal[k], p, sizeof *p) != 0)
-        sim_break(sim, "3: two certificates of kind %u in view %llu", k + 1,
-                  (unsigned long long)p->view);
+        oracle_forks(sim, "two certificates of a kind in view", p->view);
     if (!v->has[k] && k == z)
         sim->sometimes[SOMETIMES_NULLIFIED]++;
     v->has[k] = true;
@@ -80,12 +114,11 @@ void oracle_certificate(struct sim *sim, const sim_node *node, const kl_certific
     if (v->has[n] && v->has[z])
         sim->sometimes[SOMETIMES_BOTH]++;
     if (v->has[f] && v->has[z])
-        sim_break(sim, "2: view %llu is nullified and final", (unsigned long long)p->view);
+        oracle_forks(sim, "nullified and final is view", p->view);
     if (v->has[f] && !v->has[n])
-        sim_break(sim, "5: view %llu is final and not notarized", (unsigned long long)p->view);
+        oracle_forks(sim, "final and not notarized is view", p->view);
     if (v->has[f] && memcmp(&v->proposal[f], &v->proposal[n], sizeof *p) != 0)
-        sim_break(sim, "3: view %llu is final with another block than its notarized one",
-                  (unsigned long long)p->view);
+        oracle_forks(sim, "final with another block than its notarized one is view", p->view);
 }
 
 static bool in_synced_log(const sim_node *node, const kl_vote_subject *subject)
@@ -119,11 +152,28 @@ void oracle_vote_leaves(struct sim *sim, const sim_node *node, const kl_vote *vo
 static void check_gap(struct sim *sim, const kl_proposal *p)
 {
     for (u64 view = p->parent_view + 1; view < p->view; view++) {
-        const sim_view *v = view_of(sim, p->epoch, view);
+        const sim_view *v = oracle_view(sim, p->epoch, view);
         if (v && !v->has[KL_VOTE_NULLIFY - 1])
-            sim_break(sim, "4: view %llu skips %llu, which was not nullified",
-                      (unsigned long long)p->view, (unsigned long long)view);
+            oracle_forks(sim, "skipped and not nullified is view", view);
     }
+}
+
+/* 8: whoever crashes, a final block is there: of a quorum all but the faulty have its body on
+ * disk. */
+static void check_durable(struct sim *sim, const kl_proposal *p)
+{
+    u32 id = (u32)(sim_block_of(sim, &p->block_hash) - sim->blocks);
+    u64 total = 0, durable = 0;
+    for (u32 i = 0; i < sim->o.validators; i++) {
+        if (sim_place(sim, &sim->nodes[i], p->epoch) == KL_BFT_NOBODY)
+            continue;
+        total += sim->weights[i];
+        if (!sim_is_honest(&sim->nodes[i]) || (sim->nodes[i].has[id] & HAS_DURABLE))
+            durable += sim->weights[i];
+    }
+    if (durable * 3 <= total * 2)
+        sim_break(sim, "8: height %llu is final and not durable with a quorum",
+                  (unsigned long long)p->height);
 }
 
 void oracle_commit(struct sim *sim, const sim_node *node, const kl_proposal *p)
@@ -135,12 +185,13 @@ void oracle_commit(struct sim *sim, const sim_node *node, const kl_proposal *p)
         sim_break(sim, "4: %u committed height %llu behind %llu", node->validator,
                   (unsigned long long)p->height, (unsigned long long)node->height);
     if (p->height <= sim->height && !kl_hash_eq(&sim->final[p->height], &p->block_hash))
-        sim_break(sim, "1: two final blocks at height %llu", (unsigned long long)p->height);
+        oracle_forks(sim, "two final blocks at height", p->height);
     if (!block->valid || block->height != p->height)
         sim_break(sim, "9: height %llu is final and invalid", (unsigned long long)p->height);
     if (!kl_hash_eq(&block->parent, &sim->final[p->height - 1]))
-        sim_break(sim, "4: height %llu is not on its parent", (unsigned long long)p->height);
+        oracle_forks(sim, "not on its parent is height", p->height);
     check_gap(sim, p);
+    check_durable(sim, p);
     if (p->height > sim->height) {
         sim->height = p->height;
         sim->final[p->height] = p->block_hash;
@@ -148,21 +199,10 @@ void oracle_commit(struct sim *sim, const sim_node *node, const kl_proposal *p)
     }
 }
 
-/* 10: evidence names the faulty only. */
-void oracle_evidence(struct sim *sim, const kl_evidence *evidence)
-{
-    const kl_vote *a = &evidence->first, *b = &evidence->second;
-    u64 epoch = a->subject.proposal.epoch;
-    u32 validator = sim_validator(sim, a->signer, epoch);
-    sim->sometimes[SOMETIMES_EVIDENCE]++;
-    if (a->signer != b->signer || sim_is_honest(&sim->nodes[validator]))
-        sim_break(sim, "10: evidence against %u, who is honest", validator);
-}
-
 /* Liveness: behind GST honest nodes make blocks, and all have them. */
 void oracle_end(struct sim *sim)
 {
-    if (sim->broken[0] || sim->o.end_ns <= sim->o.gst_ns)
+    if (sim->broken[0] || sim->o.brief || sim->o.end_ns <= sim->o.gst_ns)
         return;
     u64 span_ns = sim->o.end_ns - sim->o.gst_ns;
     u64 step_ns = (sim_faulty_max(sim->o.validators) + 1) * 10000 * SIM_MS;

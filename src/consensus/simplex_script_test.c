@@ -117,6 +117,24 @@ KL_TEST(simplex_script_dead_leader_is_skipped)
     sim_done(&sim);
 }
 
+/* The leader's power fails at each moment, also between its guard's record and the vote. */
+KL_TEST(simplex_script_leader_crashes_at_each_moment)
+{
+    for (u64 at_us = 0; at_us < 800000; at_us += 3700) {
+        sim_options o = calm_options(4);
+        o.seed = at_us;
+        sim_begin(&sim, &o);
+        sim_until(&sim, at_us * 1000);
+        sim_node *node =
+            &sim.nodes[kl_valset_leader(sim_set(&sim, 0), 0, sim.nodes[0].engine->view)];
+        sim_crash(&sim, node);
+        sim_start(&sim, node);
+        sim_until(&sim, at_us * 1000 + 4000 * SIM_MS);
+        hold(8);
+        sim_done(&sim);
+    }
+}
+
 /* An idle chain stays silent, and answers the first transaction at once. [Besu #2095] */
 KL_TEST(simplex_script_idle_chain_does_not_spin)
 {

@@ -7,7 +7,7 @@
 
 void sim_break(struct sim *sim, const char *format, ...)
 {
-    if (sim->broken[0])
+    if (sim->broken[0] || (sim->o.only && (format[0] != sim->o.only || format[1] != ':')))
         return;
     va_list args;
     va_start(args, format);
@@ -30,19 +30,30 @@ u32 sim_index(const struct sim *sim, const sim_node *node)
     return (u32)(node - sim->nodes);
 }
 
+static bool is_smaller(const struct sim *sim, u64 epoch)
+{
+    return sim->o.leaves_at && epoch >= sim->o.leaves_at;
+}
+
 /* An epoch's set is the first one turned by one place for each epoch. */
 const kl_valset *sim_set(const struct sim *sim, u64 epoch)
 {
+    if (is_smaller(sim, epoch))
+        return &sim->smaller;
     return &sim->sets[epoch % sim->o.validators];
 }
 
 u32 sim_place(const struct sim *sim, const sim_node *node, u64 epoch)
 {
+    if (is_smaller(sim, epoch))
+        return node->validator + 1 == sim->o.validators ? KL_BFT_NOBODY : node->validator;
     return (u32)((node->validator + epoch) % sim->o.validators);
 }
 
 u32 sim_validator(const struct sim *sim, u32 place, u64 epoch)
 {
+    if (is_smaller(sim, epoch))
+        return place;
     u64 n = sim->o.validators;
     return (u32)((place + n - epoch % n) % n);
 }
@@ -221,6 +232,9 @@ void sim_start(struct sim *sim, sim_node *node)
     node->life++;
     node->height = height;
     node->timer_ns = NEVER;
+    memset(node->heard, 0, SIM_HEARD * sizeof *node->heard);
+    memset(node->conflicts, 0, sizeof node->conflicts);
+    memset(node->named, 0, sizeof node->named);
     u64 epoch = config.epoch.epoch;
     if ((sim->o.host_mutants & SIM_GUARD_RESET) && config.epoch.floor.view == 0)
         node->guard_count = 0;
@@ -304,27 +318,47 @@ static void weather(struct sim *sim)
     sim_post(sim, item, next);
 }
 
+/* Who is faulty, and what all weigh.  With weights any validators are, up to F of the weight. */
+static void choose_faulty(struct sim *sim)
+{
+    u32 n = sim->o.validators, range = 1u << sim_below(sim, 5);
+    u64 total = 0, bad = 0;
+    bool weighs = sim->o.weights && n > 1;
+    for (u32 i = 0; i < n; i++) {
+        sim->weights[i] = weighs ? 1 + sim_below(sim, range) : 1;
+        sim->faulty[i] = !weighs && i < sim->o.faulty;
+        total += sim->weights[i];
+    }
+    u32 wanted = weighs && sim->o.faulty ? 1 + (u32)sim_below(sim, n) : 0;
+    for (u32 k = 0, at = (u32)sim_below(sim, n); k < n && wanted; k++, at = (at + 1) % n)
+        if (bad + sim->weights[at] <= (total - 1) / 3) {
+            sim->faulty[at] = true;
+            bad += sim->weights[at];
+            wanted--;
+        }
+}
+
 static void make_sets(struct sim *sim)
 {
     u32 n = sim->o.validators;
-    u64 weights[SIM_NODES_MAX];
     for (u32 i = 0; i < n; i++) {
         kl_rand_fill(&sim->rng, &sim->secrets[i], sizeof sim->secrets[i]);
-        weights[i] = 1;
+        sim->secrets[i].b[0] &= 0x3f; /* below the order of every scheme's group */
     }
-    if (sim->o.weights && n > 1) /* the faulty keep to F of the weight: theirs stays 1 */
-        for (u32 i = sim->o.faulty; i < n; i++)
-            weights[i] = 1 + sim_below(sim, 3);
+    choose_faulty(sim);
     for (u32 turn = 0; turn < n; turn++) {
         for (u32 i = 0; i < n; i++) {
             kl_validator *v = &sim->validators[turn][(i + turn) % n];
-            v->weight = weights[i];
+            v->weight = sim->weights[i];
             kl_store_be32(v->operator.b, i + 1);
             KL_ASSERT(sim->scheme->public_key(v->key, &sim->secrets[i]));
         }
         KL_ASSERT(kl_valset_init(&sim->sets[turn], sim->scheme, sim->validators[turn], n) ==
                   KL_RULE_NONE);
     }
+    if (n > 1)
+        KL_ASSERT(kl_valset_init(&sim->smaller, sim->scheme, sim->validators[0], n - 1) ==
+                  KL_RULE_NONE);
 }
 
 static sim_kind kind_of(struct sim *sim)
@@ -339,7 +373,7 @@ static void begin(struct sim *sim, const sim_options *options)
     memset(sim, 0, sizeof *sim);
     sim->o = *options;
     sim->rng = options->seed;
-    sim->scheme = kl_vote_scheme_of(KL_SCHEME_KEYED_HASH, true);
+    sim->scheme = kl_vote_scheme_of(options->scheme ? options->scheme : KL_SCHEME_KEYED_HASH, true);
     sim->domain.chain_id = 1;
     make_sets(sim);
     sim->nodes = calloc(SIM_NODES_MAX, sizeof *sim->nodes);
@@ -353,7 +387,7 @@ static void begin(struct sim *sim, const sim_options *options)
     for (u32 i = 0; i < options->validators; i++) {
         sim_node *node = &sim->nodes[i];
         node->validator = i;
-        node->kind = i < options->faulty ? kind_of(sim) : SIM_HONEST;
+        node->kind = sim->faulty[i] ? kind_of(sim) : SIM_HONEST;
         if (node->kind == SIM_TWIN && sim->count < SIM_NODES_MAX)
             sim->nodes[sim->count++] = *node;
     }
@@ -363,7 +397,8 @@ static void begin(struct sim *sim, const sim_options *options)
         node->ledger[0] = (kl_proposal){.block_hash = genesis->hash};
         node->log = calloc(SIM_LOG_MAX, sizeof *node->log);
         node->guard = calloc(SIM_GUARD_MAX, sizeof *node->guard);
-        KL_ASSERT(node->log && node->guard);
+        node->heard = calloc(SIM_HEARD, sizeof *node->heard);
+        KL_ASSERT(node->log && node->guard && node->heard);
         sim_start(sim, node);
     }
 }
@@ -378,6 +413,7 @@ void sim_begin(struct sim *sim, const sim_options *options)
 void sim_until(struct sim *sim, u64 end_ns)
 {
     while (sim->heap_count && !sim->broken[0] && sim->heap[0]->at_ns <= end_ns &&
+           (!sim->forked || sim->heap[0]->at_ns <= sim->forked_ns + 3000 * SIM_MS) &&
            sim->height + 8 < SIM_HEIGHTS_MAX && sim->block_count < SIM_BLOCKS_MAX - 64) {
         sim_item *item = pop(sim);
         sim->now_ns = item->at_ns;
@@ -393,7 +429,10 @@ void sim_run(struct sim *sim, const sim_options *options)
 {
     sim_begin(sim, options);
     sim_until(sim, options->end_ns);
-    oracle_end(sim);
+    if (options->forks)
+        oracle_accounts(sim);
+    else
+        oracle_end(sim);
 }
 
 void sim_done(struct sim *sim)
@@ -404,6 +443,7 @@ void sim_done(struct sim *sim)
         free(sim->nodes[i].room);
         free(sim->nodes[i].log);
         free(sim->nodes[i].guard);
+        free(sim->nodes[i].heard);
     }
     free(sim->heap);
     free(sim->nodes);

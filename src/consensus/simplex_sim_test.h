@@ -13,7 +13,8 @@
 
 enum {
     SIM_NODES_MAX = 24,
-    SIM_SIGNATURE = 32,
+    SIM_SIGNATURE = KL_VOTE_SIGNATURE_MAX,
+    SIM_HEARD = 64, /* views */
     SIM_BLOCKS_MAX = 16384,
     SIM_LOG_MAX = 8192,
     SIM_GUARD_MAX = 8192,
@@ -54,6 +55,13 @@ typedef struct sim_block {
     bool valid;
 } sim_block;
 
+/* What a node heard a validator vote for in a view. */
+typedef struct sim_heard {
+    u64 epoch, view;
+    bool has[KINDS];
+    u32 block[KINDS];
+} sim_heard;
+
 enum { HAS_BODY = 1, HAS_DURABLE = 2, HAS_EXECUTED = 4 };
 
 typedef struct sim_node {
@@ -74,6 +82,9 @@ typedef struct sim_node {
     bool pending;
     kl_proposal old[64]; /* what an old-parent leader may build on */
     u32 old_count;
+    sim_heard (*heard)[SIM_NODES_MAX]; /* by view % SIM_HEARD and validator */
+    u32 conflicts[SIM_NODES_MAX];      /* heard of a validator in this epoch */
+    bool named[SIM_NODES_MAX];         /* in evidence found in this epoch */
 } sim_node;
 
 typedef enum sim_message {
@@ -109,7 +120,8 @@ typedef struct sim_item {
 typedef struct sim_options {
     u64 seed;
     u32 validators;
-    u32 faulty; /* Byzantine ones; of kind, or SIM_KINDS: each its own */
+    u32 faulty; /* Byzantine ones; of kind, or SIM_KINDS: each its own.  With weights: 0, or any
+                   number of them that weighs up to F */
     sim_kind kind;
     u32 mutants, host_mutants;
     u64 gst_ns, end_ns;
@@ -118,7 +130,11 @@ typedef struct sim_options {
     bool partitions, crashes, slow_disk, weights, idle, calm;
     u64 epoch_blocks;
     u32 window;
-    bool quiet;
+    u8 scheme;     /* 0: the keyed hash */
+    bool brief;    /* too short to ask for liveness */
+    char only;     /* the first digit of the one assertion that counts; 0: all */
+    u64 leaves_at; /* from this epoch on, if > 0, the last validator is not in the set */
+    bool forks;    /* more than F are faulty: agreement may break, and then they must be shown */
 } sim_options;
 
 /* What the oracle knows of a view of an epoch. */
@@ -128,6 +144,10 @@ typedef struct sim_view {
     kl_proposal proposal[KINDS];
     u8 signed_kinds[SIM_NODES_MAX]; /* by validator: bit per kind */
     kl_proposal signed_for[SIM_NODES_MAX][KINDS];
+    /* What honest nodes hold of it, also in certificates. */
+    bool shown[SIM_NODES_MAX][KINDS];
+    u32 shown_block[SIM_NODES_MAX][KINDS];
+    u8 checked[KINDS][KL_VALIDATORS_MAX / 8]; /* signers of a certificate that held */
 } sim_view;
 
 /* Interesting events, which a campaign must reach. */
@@ -143,6 +163,8 @@ typedef enum sim_sometimes {
     SOMETIMES_SYNC,
     SOMETIMES_SERVE_LOG,
     SOMETIMES_PENALTY,
+    SOMETIMES_SPLIT,   /* honest validators voted for two blocks of a view */
+    SOMETIMES_REVIVED, /* a vote of an earlier life was sent again */
     SOMETIMES_COUNT,
 } sim_sometimes;
 
@@ -151,6 +173,8 @@ struct sim {
     u64 rng, now_ns, order, trace;
     kl_vote_domain domain;
     const kl_vote_scheme *scheme;
+    bool faulty[SIM_NODES_MAX]; /* validators */
+    u64 weights[SIM_NODES_MAX];
     kl_secret32 secrets[SIM_NODES_MAX];
     kl_validator validators[SIM_NODES_MAX][SIM_NODES_MAX]; /* by rotation */
     kl_valset sets[SIM_NODES_MAX];
@@ -164,6 +188,8 @@ struct sim {
     usize effects_cap;
     bool cut[SIM_NODES_MAX][SIM_NODES_MAX];
     bool calm, no_builds;
+    u32 no_executions; /* bit per node: its verdicts are KL_BFT_UNAVAILABLE, bodies get lost */
+    kl_valset smaller; /* without the last validator */
     bool (*passes)(const struct sim *sim, const sim_item *item, u32 from, u32 to); /* or NULL */
     /* the oracle */
     sim_view *views;
@@ -172,7 +198,10 @@ struct sim {
     u64 height, height_at_gst;
     u64 honest_views;
     u64 sometimes[SOMETIMES_COUNT];
-    char broken[160]; /* the first assertion that did not hold; "" */
+    bool forked;
+    u64 forked_ns;
+    bool lied[SIM_NODES_MAX]; /* validators of whom honest nodes hold conflicting votes */
+    char broken[160];         /* the first assertion that did not hold; "" */
 };
 
 /* Who leads views 1, 2, ...: instead of the set's own order; NULL: that. */
@@ -218,12 +247,21 @@ void sim_arrive(struct sim *sim, sim_item *item);
 kl_bft_epoch sim_epoch_of(struct sim *sim, const sim_node *node, u64 height,
                           const kl_proposal *head);
 
-/* simplex_oracle_test.c */
+/* simplex_oracle_test.c, simplex_heard_test.c */
+sim_view *oracle_view(struct sim *sim, u64 epoch, u64 view);
+/* A vote is in the hands of honest nodes. */
+void oracle_shows(struct sim *sim, sim_view *v, u32 validator, const kl_vote_subject *subject);
+/* 12, at the end of a run with forks. */
+void oracle_accounts(struct sim *sim);
 void oracle_signed(struct sim *sim, const sim_node *node, const kl_vote_subject *subject);
 void oracle_certificate(struct sim *sim, const sim_node *node, const kl_certificate *certificate);
 void oracle_vote_leaves(struct sim *sim, const sim_node *node, const kl_vote *vote);
 void oracle_commit(struct sim *sim, const sim_node *node, const kl_proposal *proposal);
-void oracle_evidence(struct sim *sim, const kl_evidence *evidence);
+void oracle_evidence(struct sim *sim, sim_node *node, const kl_evidence *evidence);
+void oracle_hears(struct sim *sim, sim_node *node, const kl_vote *vote);
+void oracle_epoch(struct sim *sim, sim_node *node);
+/* Agreement is broken: an assertion, unless more than F are faulty. */
+void oracle_forks(struct sim *sim, const char *what, u64 where);
 void oracle_end(struct sim *sim);
 
 /* simplex_attack_test.c: true when the effect was dealt with */
