@@ -103,7 +103,7 @@ kl_status kl_tcp_accept(int *out, int listener)
     return KL_OK;
 }
 
-kl_status kl_tcp_connect(int *out, const char *host, u16 port)
+kl_status kl_tcp_dial(int *out, const char *host, u16 port)
 {
     address at;
     socklen_t len = address_of(&at, host, port);
@@ -113,18 +113,35 @@ kl_status kl_tcp_connect(int *out, const char *host, u16 port)
     if (fd < 0)
         return status_of(errno);
     int failed = connect(fd, &at.any, len) == 0 ? 0 : errno;
-    if (failed == EINPROGRESS) {
-        struct pollfd done = {.fd = fd, .events = POLLOUT};
-        socklen_t size = sizeof failed;
-        while (poll(&done, 1, -1) < 0 && errno == EINTR)
-            continue;
-        KL_ASSERT(getsockopt(fd, SOL_SOCKET, SO_ERROR, &failed, &size) == 0);
-    }
-    if (failed) {
+    if (failed && failed != EINPROGRESS) {
         close(fd);
         return status_of(failed);
     }
     set(fd, IPPROTO_TCP, TCP_NODELAY);
+    *out = fd;
+    return KL_OK;
+}
+
+kl_status kl_tcp_dialled(int fd)
+{
+    int failed = 0;
+    socklen_t size = sizeof failed;
+    KL_ASSERT(getsockopt(fd, SOL_SOCKET, SO_ERROR, &failed, &size) == 0);
+    return failed ? status_of(failed) : KL_OK;
+}
+
+kl_status kl_tcp_connect(int *out, const char *host, u16 port)
+{
+    int fd;
+    KL_TRY(kl_tcp_dial(&fd, host, port));
+    struct pollfd done = {.fd = fd, .events = POLLOUT};
+    while (poll(&done, 1, -1) < 0 && errno == EINTR)
+        continue;
+    kl_status status = kl_tcp_dialled(fd);
+    if (status != KL_OK) {
+        close(fd);
+        return status;
+    }
     *out = fd;
     return KL_OK;
 }

@@ -18,6 +18,11 @@ u16 kl_tcp_port(int fd);
  * KL_LIMIT: no descriptors or memory left, it stays waiting; KL_IO. */
 KL_MUST_USE kl_status kl_tcp_accept(int *out, int listener);
 
+/* Begins to connect to a numeric address; when the socket can be written to, kl_tcp_dialled says
+ * how that went.  KL_NOTFOUND (no address), KL_LIMIT, KL_IO. */
+KL_MUST_USE kl_status kl_tcp_dial(int *out, const char *host, u16 port);
+KL_MUST_USE kl_status kl_tcp_dialled(int fd);
+
 /* Connects to a numeric address and waits for it; for tests and tools. */
 KL_MUST_USE kl_status kl_tcp_connect(int *out, const char *host, u16 port);
 

@@ -1,0 +1,441 @@
+#include "node/net.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "base/sync.h"
+#include "sys/loop.h"
+#include "sys/tcp.h"
+#include "sys/thread.h"
+
+#define QUEUE_MAX      ((usize)64 << 20) /* bytes from other threads that wait */
+#define PEER_QUEUE_MAX ((usize)32 << 20) /* bytes for one peer and class */
+#define HANDSHAKE_NS   UINT64_C(10000000000)
+
+enum {
+    HANDSHAKES_MAX = 32,
+    READ_BYTES = 1 << 16,
+    READS_MAX = 4,   /* of one socket in a turn */
+    PULL = 32 << 10, /* bytes framed at once: what comes later can overtake the rest */
+};
+
+struct socket {
+    struct kl_watch watch; /* first */
+    struct kl_net *net;
+    u32 link;
+    bool dialling, dirty;
+    unsigned interest;
+    struct kl_buf out;
+    usize out_at;
+};
+
+/* A frame on its way to the net's thread. */
+struct sending {
+    struct sending *next;
+    u32 peer;
+    kl_swarm_class class;
+    usize len;
+    u8 bytes[];
+};
+
+struct kl_net {
+    kl_net_config config;
+    kl_secret32 identity;
+    kl_net_peer peers[KL_SWARM_PEERS_MAX];
+    struct kl_net_user *user;
+    struct kl_swarm_user swarm_user;
+    struct kl_swarm *swarm;
+    struct kl_loop *loop;
+    struct kl_watch listener;
+    struct kl_timer timer;
+    struct socket *sockets[KL_SWARM_LINKS_MAX];
+    bool failed[KL_SWARM_LINKS_MAX]; /* could not be dialled: told when nothing else runs */
+    bool any_failed;
+    kl_thread thread;
+    bool running;
+    atomic_bool stop;
+    atomic_uint up;
+
+    kl_mutex lock; /* the queue's */
+    struct sending *first, **last;
+    usize queued;
+};
+
+static struct kl_net *of(struct kl_swarm_user *user)
+{
+    return (struct kl_net *)((char *)user - offsetof(struct kl_net, swarm_user));
+}
+
+/* --- sockets --- */
+
+static void drop_socket(struct kl_net *net, u32 link)
+{
+    struct socket *s = net->sockets[link];
+    if (!s)
+        return;
+    net->sockets[link] = NULL;
+    kl_loop_remove(net->loop, &s->watch);
+    kl_tcp_close(s->watch.fd);
+    kl_buf_done(&s->out);
+    free(s);
+}
+
+static void want(struct socket *s, unsigned interest)
+{
+    if (s->interest != interest)
+        kl_loop_change(s->net->loop, &s->watch, interest);
+    s->interest = interest;
+}
+
+/* Sends what there is; false when the connection is gone. */
+static bool flush(struct socket *s)
+{
+    struct kl_net *net = s->net;
+    bool more = true;
+    while (more || s->out_at < s->out.len) {
+        if (s->out_at == s->out.len) {
+            s->out_at = 0;
+            kl_buf_clear(&s->out);
+            kl_swarm_pull(net->swarm, s->link, PULL, &s->out, &more);
+            if (!s->out.len)
+                break;
+        }
+        usize put;
+        kl_status status = kl_tcp_write(
+            s->watch.fd, kl_span_of(s->out.p + s->out_at, s->out.len - s->out_at), &put);
+        if (status == KL_AGAIN) {
+            want(s, KL_READY_READ | KL_READY_WRITE);
+            return true;
+        }
+        if (status != KL_OK)
+            return false;
+        s->out_at += put;
+    }
+    want(s, KL_READY_READ);
+    return true;
+}
+
+static void lose(struct kl_net *net, u32 link)
+{
+    drop_socket(net, link);
+    kl_swarm_closed(net->swarm, link, kl_loop_now(net->loop));
+}
+
+/* Reads; the link may be gone afterwards. */
+static void read_some(struct kl_net *net, u32 link)
+{
+    static _Thread_local u8 bytes[READ_BYTES];
+    for (int i = 0; i < READS_MAX && net->sockets[link]; i++) {
+        usize got;
+        kl_status status = kl_tcp_read(net->sockets[link]->watch.fd, bytes, sizeof bytes, &got);
+        if (status == KL_AGAIN)
+            return;
+        if (status != KL_OK || got == 0) {
+            lose(net, link);
+            return;
+        }
+        kl_swarm_feed(net->swarm, link, kl_span_of(bytes, got), kl_loop_now(net->loop));
+        if (got < sizeof bytes)
+            return;
+    }
+}
+
+/* What follows a turn of the swarm: failed dials are told, and what is to be sent is. */
+static void settle(struct kl_net *net)
+{
+    while (net->any_failed) {
+        net->any_failed = false;
+        for (u32 i = 0; i < KL_SWARM_LINKS_MAX; i++)
+            if (net->failed[i]) {
+                net->failed[i] = false;
+                kl_swarm_closed(net->swarm, i, kl_loop_now(net->loop));
+            }
+    }
+    for (u32 i = 0; i < KL_SWARM_LINKS_MAX; i++) {
+        struct socket *s = net->sockets[i];
+        if (!s || !s->dirty || s->dialling)
+            continue;
+        s->dirty = false;
+        if (!flush(s))
+            lose(net, i);
+    }
+    u64 due_ns = kl_swarm_due_ns(net->swarm);
+    if (due_ns == UINT64_MAX)
+        kl_loop_unset(net->loop, &net->timer);
+    else
+        kl_loop_set(net->loop, &net->timer, due_ns);
+}
+
+static bool on_ready(struct kl_watch *watch, unsigned what)
+{
+    struct socket *s = (struct socket *)watch;
+    struct kl_net *net = s->net;
+    u32 link = s->link;
+    if (s->dialling) {
+        if (kl_tcp_dialled(watch->fd) != KL_OK) {
+            lose(net, link);
+        } else {
+            s->dialling = false;
+            want(s, KL_READY_READ);
+            kl_swarm_opened(net->swarm, link, kl_loop_now(net->loop));
+        }
+        settle(net);
+        return true;
+    }
+    s->dirty |= (what & KL_READY_WRITE) != 0;
+    if (what & (KL_READY_READ | KL_READY_HANGUP))
+        read_some(net, link);
+    settle(net);
+    return true;
+}
+
+static bool add_socket(struct kl_net *net, u32 link, int fd, bool dialling)
+{
+    struct socket *s = calloc(1, sizeof *s);
+    if (!s)
+        return false;
+    s->watch = (struct kl_watch){.ready = on_ready, .fd = fd};
+    s->net = net;
+    s->link = link;
+    s->dialling = dialling;
+    s->interest = dialling ? KL_READY_WRITE : KL_READY_READ;
+    kl_buf_init(&s->out, SIZE_MAX);
+    if (kl_loop_add(net->loop, &s->watch, s->interest, false) != KL_OK) {
+        free(s);
+        return false;
+    }
+    net->sockets[link] = s;
+    return true;
+}
+
+/* --- what the swarm asks for --- */
+
+static void dial(struct kl_swarm_user *user, u32 peer, u32 link)
+{
+    struct kl_net *net = of(user);
+    int fd = -1;
+    if (kl_tcp_dial(&fd, net->peers[peer].host, net->peers[peer].port) == KL_OK &&
+        add_socket(net, link, fd, true))
+        return;
+    kl_tcp_close(fd);
+    net->failed[link] = net->any_failed = true;
+}
+
+static void close_link(struct kl_swarm_user *user, u32 link, KL_UNUSED kl_rule why)
+{
+    drop_socket(of(user), link);
+    of(user)->failed[link] = false;
+}
+
+static void writable(struct kl_swarm_user *user, u32 link)
+{
+    struct socket *s = of(user)->sockets[link];
+    if (s)
+        s->dirty = true;
+}
+
+static void on_up(struct kl_swarm_user *user, u32 peer)
+{
+    struct kl_net *net = of(user);
+    atomic_fetch_add(&net->up, 1);
+    net->user->up(net->user, peer);
+}
+
+static void on_down(struct kl_swarm_user *user, u32 peer)
+{
+    struct kl_net *net = of(user);
+    atomic_fetch_sub(&net->up, 1);
+    net->user->down(net->user, peer);
+}
+
+static void on_frame(struct kl_swarm_user *user, u32 peer, KL_UNUSED kl_swarm_class class,
+                     kl_span frame)
+{
+    of(user)->user->frame(of(user)->user, peer, frame);
+}
+
+/* --- its thread --- */
+
+static bool on_listener(struct kl_watch *watch, KL_UNUSED unsigned what)
+{
+    struct kl_net *net = watch->owner;
+    int fd;
+    while (kl_tcp_accept(&fd, watch->fd) == KL_OK) {
+        i32 link = kl_swarm_accepted(net->swarm, kl_loop_now(net->loop));
+        if (link == KL_SWARM_NONE) {
+            kl_tcp_close(fd);
+        } else if (!add_socket(net, (u32)link, fd, false)) {
+            kl_tcp_close(fd);
+            kl_swarm_closed(net->swarm, (u32)link, kl_loop_now(net->loop));
+        } else {
+            net->sockets[link]->dirty = true;
+        }
+    }
+    settle(net);
+    return true;
+}
+
+static void on_timer(struct kl_timer *timer)
+{
+    struct kl_net *net = timer->owner;
+    kl_swarm_tick(net->swarm, kl_loop_now(net->loop));
+    settle(net);
+}
+
+static struct sending *take_all(struct kl_net *net)
+{
+    kl_lock(&net->lock);
+    struct sending *list = net->first;
+    net->first = NULL;
+    net->last = &net->first;
+    net->queued = 0;
+    kl_unlock(&net->lock);
+    return list;
+}
+
+static void send_all(struct kl_net *net)
+{
+    for (struct sending *s = take_all(net), *next; s; s = next) {
+        next = s->next;
+        kl_span frame = kl_span_of(s->bytes, s->len);
+        for (u32 i = 0; i < net->config.peer_count; i++)
+            if (s->peer == KL_NET_ALL || s->peer == i)
+                (void)kl_swarm_send(net->swarm, i, s->class, frame);
+        free(s);
+    }
+}
+
+static void *net_main(void *ctx)
+{
+    struct kl_net *net = ctx;
+    kl_swarm_tick(net->swarm, kl_mono_ns(net->config.clock));
+    settle(net);
+    while (!atomic_load(&net->stop)) {
+        (void)!kl_loop_turn(net->loop, UINT64_MAX);
+        send_all(net);
+        settle(net);
+    }
+    return NULL;
+}
+
+void kl_net_send(struct kl_net *net, u32 peer, kl_swarm_class class, kl_span frame)
+{
+    struct sending *s = malloc(sizeof *s + frame.len);
+    if (!s)
+        return;
+    *s = (struct sending){.peer = peer, .class = class, .len = frame.len};
+    if (frame.len)
+        memcpy(s->bytes, frame.p, frame.len);
+    kl_lock(&net->lock);
+    bool room = net->queued + frame.len <= QUEUE_MAX;
+    if (room) {
+        *net->last = s;
+        net->last = &s->next;
+        net->queued += frame.len;
+    }
+    kl_unlock(&net->lock);
+    if (room)
+        kl_loop_wake(net->loop);
+    else
+        free(s);
+}
+
+u32 kl_net_up_count(struct kl_net *net)
+{
+    return atomic_load(&net->up);
+}
+
+/* --- life --- */
+
+static kl_status open_swarm(struct kl_net *net)
+{
+    kl_peer_id ids[KL_SWARM_PEERS_MAX];
+    for (u32 i = 0; i < net->config.peer_count; i++)
+        ids[i] = net->peers[i].id;
+    kl_swarm_config config = {
+        .identity = &net->identity,
+        .entropy = net->config.entropy,
+        .peers = ids,
+        .peer_count = net->config.peer_count,
+        .frame_max = net->config.frame_max,
+        .queue_max = PEER_QUEUE_MAX,
+        .handshakes_max = HANDSHAKES_MAX,
+        .handshake_ns = HANDSHAKE_NS,
+    };
+    memcpy(config.digest, net->config.digest, sizeof config.digest);
+    return kl_swarm_new(&net->swarm, &config, &net->swarm_user);
+}
+
+static kl_status open_all(struct kl_net *net)
+{
+    KL_TRY(kl_tcp_listen(&net->listener.fd, net->config.host, net->config.port));
+    KL_TRY(kl_loop_open(&net->loop, net->config.clock));
+    KL_TRY(kl_loop_add(net->loop, &net->listener, KL_READY_READ, false));
+    return open_swarm(net);
+}
+
+kl_status kl_net_open(struct kl_net **out, const kl_net_config *config, struct kl_net_user *user)
+{
+    KL_ASSERT(config->peer_count <= KL_SWARM_PEERS_MAX);
+    struct kl_net *net = calloc(1, sizeof *net);
+    if (!net)
+        return KL_NOMEM;
+    net->config = *config;
+    net->identity = *config->identity;
+    if (config->peer_count)
+        memcpy(net->peers, config->peers, config->peer_count * sizeof *config->peers);
+    net->user = user;
+    net->swarm_user = (struct kl_swarm_user){dial, close_link, writable, on_up, on_down, on_frame};
+    net->listener = (struct kl_watch){.ready = on_listener, .owner = net, .fd = -1};
+    net->timer = (struct kl_timer){.fire = on_timer, .owner = net};
+    net->last = &net->first;
+    kl_mutex_init(&net->lock);
+    kl_status status = open_all(net);
+    if (status != KL_OK) {
+        kl_net_close(net);
+        return status;
+    }
+    *out = net;
+    return KL_OK;
+}
+
+u16 kl_net_port(const struct kl_net *net)
+{
+    return kl_tcp_port(net->listener.fd);
+}
+
+kl_status kl_net_start(struct kl_net *net)
+{
+    KL_TRY(kl_thread_start(&net->thread, "keel net", net_main, net));
+    net->running = true;
+    return KL_OK;
+}
+
+void kl_net_stop(struct kl_net *net)
+{
+    atomic_store(&net->stop, true);
+    kl_loop_wake(net->loop);
+    if (net->running)
+        kl_thread_join(net->thread);
+    net->running = false;
+}
+
+void kl_net_close(struct kl_net *net)
+{
+    if (!net)
+        return;
+    KL_ASSERT(!net->running);
+    for (u32 i = 0; i < KL_SWARM_LINKS_MAX; i++)
+        drop_socket(net, i);
+    for (struct sending *s = take_all(net), *next; s; s = next) {
+        next = s->next;
+        free(s);
+    }
+    kl_swarm_free(net->swarm);
+    if (net->loop)
+        kl_loop_close(net->loop);
+    kl_tcp_close(net->listener.fd);
+    kl_mutex_done(&net->lock);
+    kl_secret32_wipe(&net->identity);
+    free(net);
+}

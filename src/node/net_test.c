@@ -1,0 +1,135 @@
+/* A few nets over loopback, with real threads. */
+#include "node/net.h"
+
+#include <stdatomic.h>
+#include <time.h>
+
+#include "base/sync.h"
+#include "base/test.h"
+#include "sys/env.h"
+
+enum { NETS = 4, FRAMES = 300 };
+
+struct end {
+    struct kl_net_user user;
+    struct kl_net *net;
+    kl_secret32 identity;
+    atomic_uint up;
+    u64 heard[NETS]; /* the net's thread */
+    atomic_ullong total;
+};
+
+static struct end ends[NETS];
+static kl_net_peer peers[NETS];
+
+static void on_up(struct kl_net_user *user, KL_UNUSED u32 peer)
+{
+    atomic_fetch_add(&((struct end *)user)->up, 1);
+}
+
+static void on_down(struct kl_net_user *user, KL_UNUSED u32 peer)
+{
+    atomic_fetch_sub(&((struct end *)user)->up, 1);
+}
+
+static void on_frame(struct kl_net_user *user, u32 peer, kl_span frame)
+{
+    struct end *end = (struct end *)user;
+    CHECK(frame.len >= 8);
+    CHECK_U64(kl_load_be64(frame.p), ++end->heard[peer]);
+    for (usize i = 8; i < frame.len; i++)
+        CHECK(frame.p[i] == (u8)i);
+    atomic_fetch_add(&end->total, 1);
+}
+
+static void open_net(u32 i, u16 port)
+{
+    struct end *end = &ends[i];
+    end->user = (struct kl_net_user){on_up, on_down, on_frame};
+    const kl_net_config config = {
+        .identity = &end->identity,
+        .host = "127.0.0.1",
+        .port = port,
+        .peers = peers,
+        .peer_count = NETS,
+        .digest = "12345678",
+        .frame_max = 1 << 20,
+        .clock = kl_sys_clock(),
+        .entropy = kl_sys_entropy(),
+    };
+    CHECK_OK(kl_net_open(&end->net, &config, &end->user));
+}
+
+static void wait_until(bool (*done)(void))
+{
+    for (int i = 0; !done(); i++) {
+        CHECK(i < 60000);
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+}
+
+static bool all_up(void)
+{
+    for (u32 i = 0; i < NETS; i++)
+        if (kl_net_up_count(ends[i].net) != NETS - 1)
+            return false;
+    return true;
+}
+
+static bool all_heard(void)
+{
+    for (u32 i = 0; i < NETS; i++)
+        if (atomic_load(&ends[i].total) != (NETS - 1) * FRAMES)
+            return false;
+    return true;
+}
+
+static bool three_are_alone(void)
+{
+    for (u32 i = 1; i < NETS; i++)
+        if (kl_net_up_count(ends[i].net) != NETS - 2)
+            return false;
+    return true;
+}
+
+KL_TEST(net_connects_carries_and_comes_back)
+{
+    static u8 frame[30000];
+    memset(ends, 0, sizeof ends);
+    for (u32 i = 0; i < NETS; i++) {
+        kl_rand_fill(seed, ends[i].identity.b, 32);
+        peers[i] = (kl_net_peer){.id = kl_peer_id_of(&ends[i].identity), .host = "127.0.0.1"};
+    }
+    /* Ports are known when all listen: those that were opened first learn them by being opened
+     * again on the same one. */
+    for (u32 i = 0; i < NETS; i++) {
+        open_net(i, 0);
+        peers[i].port = kl_net_port(ends[i].net);
+        kl_net_close(ends[i].net);
+    }
+    for (u32 i = 0; i < NETS; i++)
+        open_net(i, peers[i].port);
+    for (u32 i = 0; i < NETS; i++)
+        CHECK_OK(kl_net_start(ends[i].net));
+    wait_until(all_up);
+    for (u64 n = 1; n <= FRAMES; n++)
+        for (u32 i = 0; i < NETS; i++) {
+            kl_store_be64(frame, n);
+            for (usize k = 8; k < sizeof frame; k++)
+                frame[k] = (u8)k;
+            kl_net_send(ends[i].net, KL_NET_ALL, KL_SWARM_SYNC,
+                        kl_span_of(frame, 8 + kl_rand_below(seed, sizeof frame - 8)));
+        }
+    wait_until(all_heard);
+    kl_net_stop(ends[0].net);
+    kl_net_close(ends[0].net);
+    wait_until(three_are_alone);
+    atomic_store(&ends[0].up, 0);
+    open_net(0, peers[0].port);
+    CHECK_OK(kl_net_start(ends[0].net));
+    wait_until(all_up);
+    for (u32 i = 0; i < NETS; i++) {
+        kl_net_stop(ends[i].net);
+        kl_net_close(ends[i].net);
+    }
+}
