@@ -12,7 +12,7 @@
 
 struct init {
     const char *genesis, *dir, *scheme;
-    u64 validators, chain_id, epoch_blocks, period_ms;
+    u64 validators, chain_id, epoch_blocks, period_ms, base_port;
     bool reset;
 };
 
@@ -55,6 +55,9 @@ static int parse(struct init *init, int argc, char **argv)
         {KL_OPTION_NUMBER, "--epoch", .value = "BLOCKS",
          .help = "after which validators may change", .min = 1, .max = UINT32_MAX,
          .into = &init->epoch_blocks},
+        {KL_OPTION_NUMBER, "--base-port", .value = "PORT",
+         .help = "node i listens for the others at PORT + i", .min = 1, .max = 65000,
+         .into = &init->base_port},
         {KL_OPTION_NUMBER, "--period", .value = "MS", .help = "between blocks under load", .min = 1,
          .max = 3600000, .into = &init->period_ms},
     };
@@ -94,6 +97,7 @@ static int make_network(const struct init *init)
         .count = (u32)init->validators,
         .chain_id = init->chain_id,
         .timestamp = kl_wall_ns(kl_sys_clock()) / NS_PER_S,
+        .base_port = init->validators > 1 ? (u16)init->base_port : 0,
         .epoch_blocks = init->epoch_blocks,
         .block_period_ms = init->period_ms,
         .empty_period_ms = 10000,
@@ -156,8 +160,11 @@ static int run(const struct init *init, kl_span genesis)
 
 int kl_cmd_init(int argc, char **argv)
 {
-    struct init init = {
-        .chain_id = 31337, .scheme = "secp256k1", .epoch_blocks = 32, .period_ms = 200};
+    struct init init = {.chain_id = 31337,
+                        .scheme = "secp256k1",
+                        .epoch_blocks = 32,
+                        .period_ms = 200,
+                        .base_port = 30300};
     kl_span genesis;
     int code = parse(&init, argc, argv);
     if (code >= 0)

@@ -275,9 +275,10 @@ static kl_status health(struct kl_rpc_backend *backend)
     return node->member ? kl_member_health(node->member) : kl_host_health(node->host);
 }
 
-static usize peer_count(KL_UNUSED struct kl_rpc_backend *backend)
+static usize peer_count(struct kl_rpc_backend *backend)
 {
-    return 0;
+    struct kl_node *node = node_of(backend);
+    return node->member ? kl_member_peer_count(node->member) : 0;
 }
 
 const struct kl_rpc_backend_ops kl_node_backend_ops = {

@@ -3,7 +3,9 @@
 #include <stdlib.h>
 
 #include "base/sync.h"
+#include "codec/hex.h"
 #include "node/lanes.h"
+#include "sys/env.h"
 #include "sys/thread.h"
 
 #define NS_PER_S 1000000000u
@@ -14,6 +16,8 @@
 struct kl_member {
     kl_replica_config config;
     struct kl_replica_net net;
+    struct kl_net *wire; /* or NULL */
+    struct kl_net_user wire_user;
     struct kl_replica_watch watch;
     struct kl_member_listener *listener;
     struct kl_lanes *lanes;
@@ -61,15 +65,70 @@ static void on_alarm(struct kl_replica_watch *watch, const char *what)
     m->listener->alarm(m->listener, what);
 }
 
-/* Nobody else is connected. */
-static void send_frame(KL_UNUSED struct kl_replica_net *net, KL_UNUSED u32 peer,
-                       KL_UNUSED kl_message_kind kind, KL_UNUSED kl_span frame)
+/* --- what it says to others, and they to it --- */
+
+static struct kl_member *of_net(struct kl_replica_net *net)
 {
+    return (struct kl_member *)((char *)net - offsetof(struct kl_member, net));
 }
 
-static void penalize(KL_UNUSED struct kl_replica_net *net, KL_UNUSED u32 peer,
-                     KL_UNUSED kl_rule rule)
+static struct kl_member *of_wire(struct kl_net_user *user)
 {
+    return (struct kl_member *)((char *)user - offsetof(struct kl_member, wire_user));
+}
+
+static void send_frame(struct kl_replica_net *net, u32 peer, kl_message_kind kind, kl_span frame)
+{
+    static const kl_swarm_class classes[] = {
+        [KL_MESSAGE_VOTE] = KL_SWARM_BFT,
+        [KL_MESSAGE_PROPOSAL] = KL_SWARM_BFT,
+        [KL_MESSAGE_CERTIFICATE] = KL_SWARM_BFT,
+        [KL_MESSAGE_EVIDENCE] = KL_SWARM_BFT,
+        [KL_MESSAGE_ASK_CERTIFICATES] = KL_SWARM_BFT,
+        [KL_MESSAGE_ASK_BODY] = KL_SWARM_BFT,
+        [KL_MESSAGE_BODY] = KL_SWARM_SYNC,
+        [KL_MESSAGE_ASK_BLOCKS] = KL_SWARM_SYNC,
+        [KL_MESSAGE_BLOCKS] = KL_SWARM_SYNC,
+        [KL_MESSAGE_STATUS] = KL_SWARM_SYNC,
+        [KL_MESSAGE_TRANSACTIONS] = KL_SWARM_TX,
+    };
+    struct kl_member *m = of_net(net);
+    if (m->wire)
+        kl_net_send(m->wire, peer == KL_REPLICA_ALL ? KL_NET_ALL : peer, classes[kind], frame);
+}
+
+static void penalize(struct kl_replica_net *net, u32 peer, kl_rule rule)
+{
+    struct kl_member *m = of_net(net);
+    if (m->wire)
+        kl_net_drop(m->wire, peer, rule);
+}
+
+static void on_up(struct kl_net_user *user, u32 peer)
+{
+    struct kl_member *m = of_wire(user);
+    kl_lock(&m->lock);
+    kl_replica_connected(m->replica, peer);
+    kl_unlock(&m->lock);
+    wake(m);
+}
+
+static void on_down(struct kl_net_user *user, u32 peer)
+{
+    struct kl_member *m = of_wire(user);
+    kl_lock(&m->lock);
+    kl_replica_disconnected(m->replica, peer);
+    kl_unlock(&m->lock);
+    wake(m);
+}
+
+static void on_frame(struct kl_net_user *user, u32 peer, kl_span frame)
+{
+    struct kl_member *m = of_wire(user);
+    kl_lock(&m->lock);
+    kl_replica_receive(m->replica, peer, frame);
+    kl_unlock(&m->lock);
+    wake(m);
 }
 
 /* --- its thread --- */
@@ -115,32 +174,61 @@ static void *member_main(void *ctx)
 
 /* --- life --- */
 
+static kl_status open_replica(struct kl_member *m, const kl_replica_config *config,
+                              struct kl_progress *progress, kl_replica_report *report)
+{
+    KL_TRY(kl_lanes_new(&m->lanes, wake, m));
+    m->config = *config;
+    m->config.drift_ns = config->drift_ns ? config->drift_ns : DRIFT_NS;
+    m->config.window = config->window ? config->window : WINDOW;
+    m->config.jobs = kl_lanes_jobs(m->lanes);
+    m->config.net = &m->net;
+    m->config.watch = &m->watch;
+    kl_status status = kl_replica_open(&m->replica, &m->config, progress, report);
+    kl_secret32_wipe(&m->config.vote_secret);
+    kl_secret32_wipe(&m->config.randao_secret);
+    kl_secret32_wipe(&m->config.operator_secret);
+    return status;
+}
+
+/* The network's digest is the beginning of the genesis' hash. */
+static kl_status open_wire(struct kl_member *m, const kl_member_network *network)
+{
+    kl_net_config config = {
+        .identity = network->identity,
+        .host = network->roster->listen.host,
+        .port = network->roster->listen.port,
+        .peers = network->roster->peers,
+        .peer_count = network->roster->peer_count,
+        .frame_max = KL_MESSAGE_MAX,
+        .clock = m->config.clock,
+        .entropy = kl_sys_entropy(),
+    };
+    const kl_hash *genesis = kl_chain_genesis_hash(kl_replica_chain(m->replica));
+    kl_hex_digits(config.digest, kl_span_of(genesis->b, 4));
+    return kl_net_open(&m->wire, &config, &m->wire_user);
+}
+
 kl_status kl_member_open(struct kl_member **out, const kl_replica_config *config,
-                         struct kl_member_listener *listener, struct kl_progress *progress,
-                         kl_replica_report *report)
+                         const kl_member_network *network, struct kl_member_listener *listener,
+                         struct kl_progress *progress, kl_replica_report *report, bool *listens)
 {
     struct kl_member *m = calloc(1, sizeof *m);
+    *listens = true;
     if (!m)
         return KL_NOMEM;
     m->listener = listener;
     m->net = (struct kl_replica_net){.send = send_frame, .penalize = penalize};
     m->watch = (struct kl_replica_watch){.final = on_final, .alarm = on_alarm};
+    m->wire_user = (struct kl_net_user){on_up, on_down, on_frame};
     kl_mutex_init(&m->lock);
     kl_mutex_init(&m->bell);
     kl_cond_init(&m->progress);
     kl_cond_init(&m->ring);
-    kl_status status = kl_lanes_new(&m->lanes, wake, m);
-    if (status == KL_OK) {
-        m->config = *config;
-        m->config.drift_ns = config->drift_ns ? config->drift_ns : DRIFT_NS;
-        m->config.window = config->window ? config->window : WINDOW;
-        m->config.jobs = kl_lanes_jobs(m->lanes);
-        m->config.net = &m->net;
-        m->config.watch = &m->watch;
-        status = kl_replica_open(&m->replica, &m->config, progress, report);
-        kl_secret32_wipe(&m->config.vote_secret);
-        kl_secret32_wipe(&m->config.randao_secret);
-        kl_secret32_wipe(&m->config.operator_secret);
+    kl_status status = open_replica(m, config, progress, report);
+    if (status == KL_OK && network) {
+        status = open_wire(m, network);
+        *listens = status == KL_OK;
     }
     if (status != KL_OK) {
         kl_member_close(m);
@@ -150,6 +238,11 @@ kl_status kl_member_open(struct kl_member **out, const kl_replica_config *config
     return KL_OK;
 }
 
+u32 kl_member_peer_count(struct kl_member *m)
+{
+    return m->wire ? kl_net_up_count(m->wire) : 0;
+}
+
 kl_status kl_member_start(struct kl_member *m)
 {
     kl_lock(&m->lock);
@@ -157,11 +250,13 @@ kl_status kl_member_start(struct kl_member *m)
     kl_unlock(&m->lock);
     KL_TRY(kl_thread_start(&m->thread, "keel consensus", member_main, m));
     m->running = true;
-    return KL_OK;
+    return m->wire ? kl_net_start(m->wire) : KL_OK;
 }
 
 void kl_member_stop(struct kl_member *m)
 {
+    if (m->wire)
+        kl_net_stop(m->wire);
     kl_lock(&m->bell);
     m->stop = true;
     kl_cond_signal(&m->ring);
@@ -179,6 +274,7 @@ void kl_member_close(struct kl_member *m)
     if (!m)
         return;
     KL_ASSERT(!m->running);
+    kl_net_close(m->wire);
     if (m->lanes)
         kl_lanes_halt(m->lanes);
     kl_replica_close(m->replica);

@@ -7,6 +7,7 @@
 #define KL_NODE_MEMBER_H
 
 #include "host/replica.h"
+#include "node/roster.h"
 
 struct kl_member;
 
@@ -18,10 +19,21 @@ struct kl_member_listener {
     void (*broken)(struct kl_member_listener *listener, kl_status status);
 };
 
-/* Opens the replica; config's jobs, net and watch are the member's own.  See kl_replica_open. */
+/* How it reaches the others. */
+typedef struct kl_member_network {
+    const kl_roster *roster;
+    const kl_secret32 *identity;
+} kl_member_network;
+
+/* Opens the replica; config's jobs, net and watch are the member's own.  network NULL: nobody else
+ * is reached.  *listens: what listening for peers says, kl_tcp_listen's, when that is what fails.
+ * See kl_replica_open. */
 KL_MUST_USE kl_status kl_member_open(struct kl_member **out, const kl_replica_config *config,
+                                     const kl_member_network *network,
                                      struct kl_member_listener *listener,
-                                     struct kl_progress *progress, kl_replica_report *report);
+                                     struct kl_progress *progress, kl_replica_report *report,
+                                     bool *listens);
+u32 kl_member_peer_count(struct kl_member *member);
 /* KL_LIMIT when the system has no more threads. */
 KL_MUST_USE kl_status kl_member_start(struct kl_member *member);
 /* Ends the thread, when what the lanes were given is done.  Without kl_member_start too. */

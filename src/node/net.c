@@ -34,6 +34,7 @@ struct sending {
     struct sending *next;
     u32 peer;
     kl_swarm_class class;
+    kl_rule drop; /* not a frame, but the end of the connection */
     usize len;
     u8 bytes[];
 };
@@ -298,7 +299,9 @@ static void send_all(struct kl_net *net)
     for (struct sending *s = take_all(net), *next; s; s = next) {
         next = s->next;
         kl_span frame = kl_span_of(s->bytes, s->len);
-        for (u32 i = 0; i < net->config.peer_count; i++)
+        if (s->drop != KL_RULE_NONE)
+            kl_swarm_drop(net->swarm, s->peer, s->drop, kl_loop_now(net->loop));
+        for (u32 i = 0; i < net->config.peer_count && s->drop == KL_RULE_NONE; i++)
             if (s->peer == KL_NET_ALL || s->peer == i)
                 (void)kl_swarm_send(net->swarm, i, s->class, frame);
         free(s);
@@ -318,12 +321,13 @@ static void *net_main(void *ctx)
     return NULL;
 }
 
-void kl_net_send(struct kl_net *net, u32 peer, kl_swarm_class class, kl_span frame)
+static void queue(struct kl_net *net, const struct sending *what, kl_span frame)
 {
     struct sending *s = malloc(sizeof *s + frame.len);
     if (!s)
         return;
-    *s = (struct sending){.peer = peer, .class = class, .len = frame.len};
+    *s = *what;
+    s->len = frame.len;
     if (frame.len)
         memcpy(s->bytes, frame.p, frame.len);
     kl_lock(&net->lock);
@@ -338,6 +342,17 @@ void kl_net_send(struct kl_net *net, u32 peer, kl_swarm_class class, kl_span fra
         kl_loop_wake(net->loop);
     else
         free(s);
+}
+
+void kl_net_send(struct kl_net *net, u32 peer, kl_swarm_class class, kl_span frame)
+{
+    queue(net, &(struct sending){.peer = peer, .class = class}, frame);
+}
+
+void kl_net_drop(struct kl_net *net, u32 peer, kl_rule why)
+{
+    KL_ASSERT(why != KL_RULE_NONE);
+    queue(net, &(struct sending){.peer = peer, .drop = why}, KL_SPAN_NONE);
 }
 
 u32 kl_net_up_count(struct kl_net *net)

@@ -50,6 +50,9 @@ void kl_net_close(struct kl_net *net);                  /* stopped; NULL is fine
  * than is good waits already. */
 void kl_net_send(struct kl_net *net, u32 peer, kl_swarm_class class, kl_span frame);
 
+/* The peer broke a rule: its connection ends, and is made anew after a pause. */
+void kl_net_drop(struct kl_net *net, u32 peer, kl_rule why);
+
 u32 kl_net_up_count(struct kl_net *net);
 
 #endif

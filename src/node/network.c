@@ -9,7 +9,9 @@
 #include "guard/guard.h"
 #include "node/network_genesis.h"
 #include "node/node_priv.h"
+#include "node/roster.h"
 #include "node/validator_key.h"
+#include "sys/env.h"
 #include "sys/fs.h"
 
 #define TEXT_MAX     ((usize)16 << 20)
@@ -17,6 +19,7 @@
 #define GAS_LIMIT    60000000u
 #define BASE_FEE     1000000000u
 #define GENESIS_FILE "genesis.json"
+#define LOOPBACK     "127.0.0.1"
 enum { PATH = 4096 };
 
 /* 1,000,000 ether, in wei. */
@@ -29,6 +32,8 @@ struct making {
     kl_policy_entry *entries;
     kl_validator_proofs *proofs;
     kl_address *operators;
+    kl_secret32 *identities;
+    kl_roster *roster;  /* of all */
     struct kl_buf text; /* of the genesis */
     kl_hash genesis;
 };
@@ -54,7 +59,24 @@ static void make_keys(struct making *m)
         kl_validator_key_new(&m->keys[i], m->config->scheme);
         kl_validator_key_entry(&m->entries[i], &m->proofs[i], &m->keys[i], 1);
         m->operators[i] = m->entries[i].validator.operator;
+        kl_entropy_fill(kl_sys_entropy(), m->identities[i].b, sizeof m->identities[i].b);
+        m->roster->peers[i] = (kl_net_peer){.id = kl_peer_id_of(&m->identities[i]),
+                                            .host = LOOPBACK,
+                                            .port = (u16)(m->config->base_port + i)};
     }
+    m->roster->peer_count = m->config->count;
+}
+
+static kl_status save_roster(struct making *m, const char *dir, u32 i)
+{
+    struct kl_fs *fs;
+    KL_TRY(kl_sys_fs_open(&fs, dir));
+    m->roster->listen = m->roster->peers[i];
+    kl_status status = kl_node_key_save(fs, &m->identities[i]);
+    if (status == KL_OK)
+        status = kl_roster_save(fs, m->roster);
+    kl_sys_fs_close(fs);
+    return status;
 }
 
 static kl_status write_genesis(struct making *m)
@@ -136,6 +158,8 @@ static kl_status make_node(struct making *m, u32 i)
     if (status != KL_OK)
         return blame(m, status, keys);
     status = kl_validator_key_save(fs, &m->keys[i]);
+    if (status == KL_OK && m->config->base_port)
+        status = save_roster(m, dir, i);
     if (status != KL_OK)
         (void)blame(m, status, keys);
     const kl_node_config config = {
@@ -162,7 +186,7 @@ static kl_status make_node(struct making *m, u32 i)
 
 static kl_status make(struct making *m)
 {
-    if (!m->keys || !m->entries || !m->proofs || !m->operators)
+    if (!m->keys || !m->entries || !m->proofs || !m->operators || !m->identities || !m->roster)
         return blame(m, KL_NOMEM, m->config->dir);
     make_keys(m);
     KL_TRY(write_genesis(m));
@@ -184,6 +208,8 @@ kl_status kl_network_make(const kl_network_config *config, kl_hash *genesis, kl_
         .entries = calloc(count, sizeof *m.entries),
         .proofs = calloc(count, sizeof *m.proofs),
         .operators = calloc(count, sizeof *m.operators),
+        .identities = calloc(count, sizeof *m.identities),
+        .roster = calloc(1, sizeof *m.roster),
     };
     kl_buf_init(&m.text, TEXT_MAX);
     kl_status status = make(&m);
@@ -191,6 +217,10 @@ kl_status kl_network_make(const kl_network_config *config, kl_hash *genesis, kl_
         *genesis = m.genesis;
     for (u32 i = 0; m.keys && i < count; i++)
         kl_validator_key_wipe(&m.keys[i]);
+    if (m.identities)
+        kl_wipe(m.identities, count * sizeof *m.identities);
+    free(m.identities);
+    free(m.roster);
     free(m.keys);
     free(m.entries);
     free(m.proofs);

@@ -2,8 +2,9 @@
  * the nodes will run:
  *
  *     genesis.json                  what everybody must have
- *     node-0 … node-<count - 1>/    a data folder each, with the chain and, in `validator`, the key
- *                                   and its sign guard */
+ *     node-0 … node-<count - 1>/    a data folder each, with the chain; in `validator` the key and
+ *                                   its sign guard; node.key, and network.json, by which the node
+ *                                   finds the others: for loopback, node i at base_port + i */
 #ifndef KL_NODE_NETWORK_H
 #define KL_NODE_NETWORK_H
 
@@ -15,6 +16,7 @@ typedef struct kl_network_config {
     u32 count;       /* validators, 1 to KL_VALIDATORS_MAX (asserted) */
     const kl_vote_scheme *scheme;
     u64 chain_id, timestamp;
+    u16 base_port; /* 0: the nodes do not look for one another */
     u64 epoch_blocks, block_period_ms, empty_period_ms, delta_ms;
 } kl_network_config;
 

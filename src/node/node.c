@@ -134,6 +134,7 @@ kl_status kl_node_open(struct kl_node **out, const kl_node_config *config, kl_no
 {
     struct kl_node *node = calloc(1, sizeof *node);
     *report = (kl_node_report){0};
+    fault->text[0] = '\0';
     if (!node)
         return kl_node_blame(fault, KL_NOMEM, "out of memory");
     node->config = *config;
@@ -267,12 +268,12 @@ static kl_status check_alone(struct kl_node *node, kl_node_fault *fault)
     struct kl_tip *tip = kl_chain_published(kl_node_chain(node));
     u32 count = tip->epoch ? tip->epoch->set.count : 1;
     kl_tip_unref(tip);
-    if (count == 1)
+    if (count == 1 || node->reaches_others)
         return KL_OK;
     return kl_node_blame(fault, KL_UNSUPPORTED,
-                         "the chain has %u validators, and this program connects no nodes; only a "
-                         "chain with one validator can be run",
-                         count);
+                         "the chain has %u validators, and %s has no network.json that says where "
+                         "they are",
+                         count, node->config.dir ? node->config.dir : "memory");
 }
 
 kl_status kl_node_start(struct kl_node *node, kl_node_fault *fault)

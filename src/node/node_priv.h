@@ -36,6 +36,7 @@ struct kl_node {
     struct kl_fs *key_fs;     /* of a validator's folder, or NULL */
     struct kl_host *host;     /* makes blocks alone, or */
     struct kl_member *member; /* votes on them; the other is NULL */
+    bool reaches_others;      /* the member has a network */
     kl_mutex rpc_mutex;       /* of rpc, for threads that the server does not wait for */
     struct kl_rpc *rpc;       /* NULL before it runs and as it ends */
     kl_thread threads[KL_NODE_THREADS];
@@ -58,8 +59,9 @@ KL_MUST_USE kl_status kl_node_open_storage(struct kl_node *node, kl_node_report 
 void kl_node_close_storage(struct kl_node *node);
 
 /* storage_member.c: the same, of a chain whose validators vote. */
+/* What the chain's opening does not tell of is in the fault; else that is as it was. */
 KL_MUST_USE kl_status kl_node_open_member(struct kl_node *node, const kl_host_config *host,
-                                          kl_node_report *report);
+                                          kl_node_report *report, kl_node_fault *fault);
 
 /* backend.c */
 extern const struct kl_rpc_backend_ops kl_node_backend_ops;

@@ -267,7 +267,7 @@ static kl_status find_engine(struct kl_node *node, kl_engine *out)
     return status == KL_NOTFOUND ? KL_OK : status;
 }
 
-static kl_status open_chain(struct kl_node *node, kl_node_report *report)
+static kl_status open_chain(struct kl_node *node, kl_node_report *report, kl_node_fault *fault)
 {
     kl_engine engine;
     report->chain = (kl_chain_report){0};
@@ -276,7 +276,7 @@ static kl_status open_chain(struct kl_node *node, kl_node_report *report)
     const kl_host_config config = host_config(node);
     kl_status status =
         engine == KL_ENGINE_SIMPLEX
-            ? kl_node_open_member(node, &config, report)
+            ? kl_node_open_member(node, &config, report, fault)
             : kl_host_open(&node->host, &config, node->config.progress, &report->chain);
     if (status != KL_OK) {
         kl_kv_close(node->kv);
@@ -295,15 +295,17 @@ static bool is_cache_fault(kl_status status, const kl_chain_report *r)
 
 static kl_status open_with_cache(struct kl_node *node, kl_node_report *report, kl_node_fault *fault)
 {
-    kl_status status = open_chain(node, report);
+    kl_status status = open_chain(node, report, fault);
     if (node->config.dir && !report->rebuilt && is_cache_fault(status, &report->chain)) {
         report->rebuilt = status == KL_CORRUPT ? "it was damaged" : "it had another format";
         status = kl_folder_drop_state(&node->folder);
         if (status != KL_OK)
             return blame_folder(node, status, fault);
-        status = open_chain(node, report);
+        status = open_chain(node, report, fault);
     }
-    return status == KL_OK ? KL_OK : blame_chain(node, status, &report->chain, fault);
+    if (status == KL_OK || fault->text[0])
+        return status;
+    return blame_chain(node, status, &report->chain, fault);
 }
 
 /* A reset, a new chain's genesis file, suspicion. */

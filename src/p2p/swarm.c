@@ -490,6 +490,15 @@ bool kl_swarm_send(struct kl_swarm *s, u32 number, kl_swarm_class class, kl_span
     return true;
 }
 
+void kl_swarm_drop(struct kl_swarm *s, u32 number, kl_rule why, u64 now_ns)
+{
+    s->now_ns = now_ns;
+    if (number >= s->config.peer_count || s->peers[number].link == NOBODY)
+        return;
+    s->peers[number].pause_ns = PAUSE_MAX;
+    end(s, s->peers[number].link, why);
+}
+
 bool kl_swarm_is_up(const struct kl_swarm *s, u32 peer)
 {
     u32 at = peer < s->config.peer_count ? s->peers[peer].link : NOBODY;

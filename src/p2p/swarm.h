@@ -86,6 +86,8 @@ u64 kl_swarm_due_ns(const struct kl_swarm *swarm);
 
 /* Queues a frame; false when the peer is not there, or too much is queued for it. */
 bool kl_swarm_send(struct kl_swarm *swarm, u32 peer, kl_swarm_class class, kl_span frame);
+/* Ends the connection with a peer that broke a rule; it is dialled again after a pause. */
+void kl_swarm_drop(struct kl_swarm *swarm, u32 peer, kl_rule why, u64 now_ns);
 bool kl_swarm_is_up(const struct kl_swarm *swarm, u32 peer);
 u32 kl_swarm_up_count(const struct kl_swarm *swarm);
 

@@ -379,6 +379,19 @@ KL_TEST(swarm_gives_up_the_silent)
     done();
 }
 
+/* Who is dropped is down at once, and comes back after a pause. */
+KL_TEST(swarm_drops_and_dials_again)
+{
+    begin(seed);
+    run(500, seed);
+    kl_swarm_drop(nodes[0].swarm, 1, KL_RULE_VOTE_SIGNATURE, now_ns);
+    CHECK(!nodes[0].peer_up[1]);
+    CHECK_RULE(nodes[0].why, KL_RULE_VOTE_SIGNATURE);
+    run(3000, seed);
+    check_all_up();
+    done();
+}
+
 /* A frame above the limit is not sent, and not taken. */
 KL_TEST(swarm_frames_are_bounded)
 {

@@ -158,13 +158,4 @@ await theme("voted", {
         const ran = await run(t.target.command, ["node", "--dir", copy, "--port", "0"], { cwd: t.folder() });
         assert.notEqual(ran.code, 0);
     });
-
-    await t.test("a network of several is made, and not run alone", async () => {
-        const many = join(t.folder(), "net");
-        await output(t.target.command, ["init", "--validators", "4", "--scheme", "bls12-381", "--dir", many],
-                     { cwd: t.folder() });
-        const ran = await run(t.target.command, ["node", "--dir", join(many, "node-2"), "--port", "0"], { cwd: t.folder() });
-        assert.notEqual(ran.code, 0);
-        assert.match(ran.err, /has 4 validators/);
-    });
 });
