@@ -12,7 +12,8 @@
 #define STREAMS_MAX 16u
 #define NAME_MAX_   40
 
-enum { FRAME_HEAD = 4, NOBODY = UINT32_MAX };
+enum { FRAME_HEAD = 4 };
+#define NOBODY UINT32_MAX
 
 typedef enum link_state {
     LINK_FREE,
