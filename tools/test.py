@@ -32,6 +32,9 @@ def run(test, build, log):
         except subprocess.TimeoutExpired:
             out.write(f"\nran past its limit of {test['timeout']} s\n")
             code = 124
+        except OSError as error:
+            out.write(f"cannot be run: {error}\n")
+            code = 127
     lines = log.read_text(errors="replace").splitlines()
     hit = COUNTS.fullmatch(lines[-1].strip()) if lines else None
     counts = [int(n) for n in hit.groups()] if hit else [0, 1, 0]
