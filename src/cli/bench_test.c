@@ -2,6 +2,7 @@
 #include "base/test.h"
 #include "cli/bench_figure.h"
 #include "cli/bench_http.h"
+#include "cli/bench_quorum.h"
 #include "cli/bench_work.h"
 
 KL_TEST(bench_urls)
@@ -106,4 +107,24 @@ KL_TEST(bench_medians_and_percentiles)
     CHECK_U64(kl_percentile(values, 100, 1000), 100);
     CHECK_U64(kl_percentile(values, 100, 0), 1);
     CHECK_U64(kl_percentile(values, 1, 990), 1);
+}
+
+/* Four kinds of messages, of each to all others; nothing goes wrong in fair weather. */
+KL_TEST(bench_quorum_counts_what_the_rules_say)
+{
+    kl_quorum_config config = {.validators = 4, .regions = 5, .blocks = 30, .seed = 3};
+    kl_quorum_figures f[2];
+    for (u32 i = 0; i < 2; i++) {
+        CHECK_OK(kl_quorum_run(&f[i], &config));
+        CHECK_U64(f[i].nullified, 0);
+        CHECK_U64(f[i].latencies, 4 * 30);
+        u64 wanted = 4 * 4 * 3 * f[i].blocks;
+        CHECK(f[i].messages >= wanted && f[i].messages <= wanted + wanted / 10);
+        CHECK(f[i].bytes_secp > f[i].bytes_bls && f[i].span_ns);
+        CHECK(f[i].final_us[0] > f[i].notarized_us[0]);
+    }
+    CHECK_U64(f[0].span_ns, f[1].span_ns);
+    CHECK_U64(f[0].final_us[119], f[1].final_us[119]);
+    kl_quorum_done(&f[0]);
+    kl_quorum_done(&f[1]);
 }
