@@ -4,7 +4,7 @@ B    ?= build
 TIME ?= 60
 
 .DEFAULT_GOAL := all
-.PHONY: all run test check-style format bench asan ubsan tsan fuzz coverage fuzz-evm e2e-anvil kill-test powercut sim-long model-long twins-long install clean \
+.PHONY: all run test check-style format bench asan ubsan tsan fuzz coverage fuzz-evm e2e-anvil kill-test powercut sim-long engine-long model-long twins-long install clean \
         help setup tools e2e-packages
 
 all: setup $(B)/build.ninja ## build build/keel, after installing what is missing
@@ -61,9 +61,14 @@ powercut: setup $(B)/build.ninja ## cut the power behind every disk operation of
 	@ninja -C $(B) chain_test
 	@KEEL_POWERCUT=300 $(B)/chain_test powercut
 
-sim-long: all ## search for seeds that break Simplex: SEEDS of them, from FROM on, NODES validators
+sim-long: all ## search for seeds that break a network of nodes: SEEDS of them, from FROM on, for each n of NODES
+	@for n in $(NODES); do $(B)/keel sim --seed $(FROM) --seeds $(SEEDS) --nodes $$n || exit 1; done
+
+engine-long: all ## the same for engines alone, whose host is a model
 	@ninja -C $(B) consensus_test
-	@KEEL_SIM_SEEDS=$(SEEDS) KEEL_SIM_FROM=$(FROM) $(if $(NODES),KEEL_SIM_NODES=$(NODES)) $(B)/consensus_test 0x1 simplex_seeds
+	@for n in $(NODES); do \
+	  KEEL_SIM_SEEDS=$(SEEDS) KEEL_SIM_FROM=$(FROM) KEEL_SIM_NODES=$$n $(B)/consensus_test 0x1 simplex_seeds || exit 1; done
+NODES ?= 1 3 4 5 6 7 10 21
 SEEDS ?= 2000
 FROM  ?= 1000
 
