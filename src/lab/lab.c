@@ -1,5 +1,6 @@
 /* One run: a world is made of a seed's plan, lives through its weather, and must be live when that
  * is over. */
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -183,6 +184,9 @@ static bool is_stormy(const struct kl_lab *lab)
 
 void kl_lab_run(const kl_lab_options *options, kl_lab_result *out)
 {
+    /* Machines come and go; what they held is used again and not given back page by page. */
+    mallopt(M_MMAP_THRESHOLD, 1 << 30);
+    mallopt(M_TRIM_THRESHOLD, 1 << 30);
     struct kl_lab *lab = kl_lab_memory(sizeof *lab);
     kl_lab_event event;
     *out = (kl_lab_result){0};

@@ -58,6 +58,7 @@ typedef struct kl_lab_options {
     u8 scheme;  /* of votes; 0: the seed decides, mostly the one for tests */
     u32 attack; /* what all faulty validators do, see world_priv.h; 0: the seed decides */
     u32 bugs;   /* deliberate ones, for tests */
+    bool forks; /* more than F are twins: the chain may fork, and who did it must be seen */
     bool tell;  /* every step on standard output */
     bool silent; /* nothing on standard error, however it ends */
 } kl_lab_options;

@@ -376,7 +376,7 @@ static void replace_data(struct kl_lab_machine *machine, struct kl_sim_disk *dat
     machine->data = data;
     kl_lab_statedb_free(machine->state);
     machine->state = kl_lab_statedb_new();
-    machine->forgot = true;
+    machine->forgot = machine->lost_data = true;
 }
 
 void kl_lab_wipe(struct kl_lab_machine *machine)
@@ -394,6 +394,7 @@ void kl_lab_save(struct kl_lab_machine *machine)
     kl_sim_disk_free(machine->backup[0]);
     kl_sim_disk_free(machine->backup[1]);
     machine->backup_harmed = machine->harmed;
+    machine->lost_data = false;
     machine->backup[0] = cut_disk(lab, machine->data, UINT64_MAX, KL_CUT_KEEP);
     machine->backup[1] = machine->key ? cut_disk(lab, machine->key, UINT64_MAX, KL_CUT_KEEP) : NULL;
 }
@@ -418,7 +419,7 @@ void kl_lab_restore(struct kl_lab_machine *machine)
         kl_sim_disk_free(machine->backup[1]);
     }
     machine->backup[0] = machine->backup[1] = NULL;
-    if (what == 2)
+    if (what == 2 || (what == 1 && (machine->lost_data || machine->harmed)))
         lab->restored |= 1u << machine->validator;
     kl_lab_tell(machine, "comes back from an old copy, of kind #", what, 0, 0);
     kl_lab_saw(lab, KL_LAB_SAW_OLD_COPY);

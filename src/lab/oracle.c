@@ -37,7 +37,7 @@ struct kl_lab_oracle {
     struct known *known_list;
     struct final *final; /* by height */
     u64 height, cap;
-    struct kl_epoch **epochs;
+    kl_valset **sets; /* of epochs; each with its validators behind it */
     u64 epoch_count, epoch_cap;
     u8 keys[KL_LAB_VALIDATORS_MAX][KL_VOTE_KEY_MAX];
     u32 named;                                 /* validators against whom there was evidence */
@@ -69,7 +69,7 @@ const char *kl_lab_sometimes_text(u32 n, u32 *least_validators)
 const kl_valset *kl_lab_oracle_set(const struct kl_lab *lab, u64 epoch)
 {
     const struct kl_lab_oracle *o = lab->oracle;
-    return epoch < o->epoch_count ? &o->epochs[epoch]->set : NULL;
+    return epoch < o->epoch_count ? o->sets[epoch] : NULL;
 }
 
 u64 kl_lab_oracle_height(const struct kl_lab *lab)
@@ -77,16 +77,26 @@ u64 kl_lab_oracle_height(const struct kl_lab *lab)
     return lab->oracle->height;
 }
 
-static void learn_epoch(struct kl_lab_oracle *o, struct kl_epoch *epoch)
+static void learn_set(struct kl_lab_oracle *o, u64 epoch, const kl_valset *set)
 {
-    if (epoch->number != o->epoch_count)
+    if (epoch != o->epoch_count)
         return;
     if (o->epoch_count == o->epoch_cap) {
         o->epoch_cap = o->epoch_cap ? 2 * o->epoch_cap : 16;
-        o->epochs = realloc(o->epochs, o->epoch_cap * sizeof(struct kl_epoch *));
-        KL_ASSERT(o->epochs);
+        o->sets = realloc(o->sets, o->epoch_cap * sizeof(kl_valset *));
+        KL_ASSERT(o->sets);
     }
-    o->epochs[o->epoch_count++] = kl_epoch_ref(epoch);
+    usize bytes = set->count * sizeof *set->validators;
+    kl_valset *copy = kl_lab_memory(sizeof *copy + bytes);
+    memcpy(copy + 1, set->validators, bytes);
+    *copy = *set;
+    copy->validators = (const kl_validator *)(copy + 1);
+    o->sets[o->epoch_count++] = copy;
+}
+
+static void learn_epoch(struct kl_lab_oracle *o, const struct kl_epoch *epoch)
+{
+    learn_set(o, epoch->number, &epoch->set);
 }
 
 static struct final *add_final(struct kl_lab_oracle *o)
@@ -130,11 +140,11 @@ void kl_lab_oracle_done(struct kl_lab *lab)
         o->known_list = next;
     }
     for (u64 i = 0; i < o->epoch_count; i++)
-        kl_epoch_unref(o->epochs[i]);
+        free(o->sets[i]);
     kl_map_done(&o->views);
     kl_map_done(&o->certificates);
     kl_arena_done(&o->arena);
-    free(o->epochs);
+    free(o->sets);
     free(o->final);
     free(o);
     lab->oracle = NULL;
@@ -466,19 +476,14 @@ static void read_block(struct kl_lab_machine *machine, u64 height)
     kl_reader_close(reader);
 }
 
-void kl_lab_oracle_final(struct kl_lab_machine *machine, struct kl_tip *tip)
+/* A block that a machine shows, or has shown before it went down a moment ago. */
+static void note_final(struct kl_lab_machine *machine, u64 height, const struct final *block)
 {
     struct kl_lab *lab = machine->lab;
     struct kl_lab_oracle *o = lab->oracle;
-    u64 height = tip->header.number;
-    if (tip->step != KL_STEP_BLOCK)
-        return;
-    machine->acknowledged = KL_MAX(machine->acknowledged, height);
-    if (machine->validator == KL_BFT_NOBODY)
-        kl_lab_saw(lab, KL_LAB_SAW_OBSERVED);
     kl_lab_saw(lab, KL_LAB_SAW_FINAL);
     if (height <= o->height) {
-        if (!kl_hash_eq(&o->final[height].hash, &tip->hash))
+        if (!kl_hash_eq(&o->final[height].hash, &block->hash))
             disagree(lab, 1, "two blocks are final at a height", height, machine->index);
         return;
     }
@@ -486,19 +491,69 @@ void kl_lab_oracle_final(struct kl_lab_machine *machine, struct kl_tip *tip)
         disagree(lab, 4, "a height is final before the one below it", height, o->height);
         return;
     }
-    const struct final now = {.hash = tip->hash,
-                              .parent = tip->header.parent_hash,
-                              .epoch = tip->consensus.epoch,
-                              .view = tip->consensus.view,
-                              .parent_view = tip->consensus.parent_view};
-    *add_final(o) = now;
-    check_parent(lab, &now, &o->final[height - 1], height);
+    *add_final(o) = *block;
+    check_parent(lab, block, &o->final[height - 1], height);
     lab->result->height = height;
     lab->newest_final_ns = lab->now_ns;
+    read_block(machine, height);
+}
+
+void kl_lab_oracle_final(struct kl_lab_machine *machine, struct kl_tip *tip)
+{
+    struct kl_lab *lab = machine->lab;
+    u64 height = tip->header.number;
+    if (tip->step != KL_STEP_BLOCK)
+        return;
+    machine->acknowledged = KL_MAX(machine->acknowledged, height);
+    if (machine->validator == KL_BFT_NOBODY)
+        kl_lab_saw(lab, KL_LAB_SAW_OBSERVED);
     if (tip->epoch->number != tip->consensus.epoch)
         kl_lab_saw(lab, KL_LAB_SAW_EPOCH);
-    learn_epoch(o, tip->epoch);
-    read_block(machine, height);
+    const struct final block = {.hash = tip->hash,
+                                .parent = tip->header.parent_hash,
+                                .epoch = tip->consensus.epoch,
+                                .view = tip->consensus.view,
+                                .parent_view = tip->consensus.parent_view};
+    note_final(machine, height, &block);
+    learn_epoch(lab->oracle, tip->epoch);
+}
+
+/* What a ledger holds above what was ever shown. */
+static void read_unshown(struct kl_lab_machine *machine, u64 height)
+{
+    struct kl_lab *lab = machine->lab;
+    struct kl_lab_oracle *o = lab->oracle;
+    struct kl_arena arena;
+    struct kl_reader *reader;
+    kl_arena_init(&arena, SIZE_MAX);
+    KL_ASSERT(kl_reader_open(kl_replica_chain(machine->replica), &reader) == KL_OK);
+    while (o->height < height && !lab->result->failed) {
+        u64 number = o->height + 1;
+        kl_header header;
+        kl_hash hash;
+        kl_finality finality;
+        kl_consensus_header consensus;
+        kl_span bytes;
+        kl_valset set;
+        kl_rule broken;
+        KL_ASSERT(kl_reader_header(reader, number, &arena, &header, &hash) == KL_OK);
+        KL_ASSERT(kl_reader_finality(reader, number, &arena, &finality) == KL_OK);
+        KL_ASSERT(kl_consensus_header_decode(&consensus, finality.consensus_header) ==
+                  KL_RULE_NONE);
+        const struct final block = {.hash = hash,
+                                    .parent = header.parent_hash,
+                                    .epoch = consensus.epoch,
+                                    .view = consensus.view,
+                                    .parent_view = consensus.parent_view};
+        note_final(machine, number, &block);
+        if (kl_reader_validators(reader, o->epoch_count, &arena, &bytes) == KL_OK &&
+            kl_valset_decode(&set, bytes, true, &arena, &broken) == KL_OK && broken == KL_RULE_NONE)
+            learn_set(o, o->epoch_count, &set);
+        if (lab->over)
+            break;
+    }
+    kl_reader_close(reader);
+    kl_arena_done(&arena);
 }
 
 /* --- after a crash, now and then, at the end --- */
@@ -512,6 +567,8 @@ void kl_lab_oracle_opened(struct kl_lab_machine *machine, bool promised)
     if (height <= o->height && !kl_hash_eq(&o->final[height].hash, &tip->hash))
         disagree(lab, 1, "a height opens with a block that is not the final one", height,
                  machine->index);
+    if (height > o->height && kl_lab_is_honest(machine))
+        read_unshown(machine, height);
     bool waits = machine->validator == KL_BFT_NOBODY ||
                  (lab->plan.validators < 4 && !kl_lab_has(lab, KL_LAB_SET_CHANGE));
     if (promised && height < machine->acknowledged) {

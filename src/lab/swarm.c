@@ -53,6 +53,24 @@ static void draw_faulty(kl_lab_plan *plan, u32 attack, u64 *dice)
     }
 }
 
+/* More than F are twins, and links are cut: the chain may fork, and who did it must be seen. */
+static void draw_too_many(kl_lab_plan *plan)
+{
+    u64 total = 0, weight = 0;
+    for (u32 i = 0; i < plan->validators; i++)
+        total += plan->weights[i];
+    plan->faulty = 0;
+    memset(plan->victim, 0, sizeof plan->victim);
+    for (u32 i = 0; i < plan->validators; i++) {
+        bool lies = weight <= (total - 1) / 3 + total / 6;
+        plan->attacks[i] = lies ? KL_LAB_IS_TWIN : KL_LAB_IS_NONE;
+        weight += lies ? plan->weights[i] : 0;
+        plan->faulty += lies;
+    }
+    plan->too_many = true;
+    plan->faults |= 1u << KL_LAB_PARTITION;
+}
+
 static void draw_times(kl_lab_plan *plan, u64 *dice)
 {
     static const u64 deltas[] = {100, 200, 500, 1000};
@@ -80,12 +98,17 @@ void kl_lab_plan_make(kl_lab_plan *out, const kl_lab_options *options)
     plan.views = options->views ? options->views : views;
     plan.scheme = options->scheme ? options->scheme : scheme;
     plan.faults = options->faults & (u32)taken;
+    bool drawn_too_many = kl_rand_below(dice, 40) == 0 && plan.validators >= 4 &&
+                          (plan.faults >> KL_LAB_BYZANTINE & 1) &&
+                          !(plan.faults >> KL_LAB_SET_CHANGE & 1);
     plan.observers = kl_rand_below(dice, 3) == 0;
     bool weighted = kl_rand_below(dice, 3) == 0;
     for (u32 i = 0; i < plan.validators; i++)
         plan.weights[i] = weighted ? 1 + kl_rand_below(dice, 4) : 1;
     draw_faulty(&plan, options->attack, dice);
     draw_times(&plan, dice);
+    if (options->forks || (drawn_too_many && !options->attack))
+        draw_too_many(&plan);
     plan.keys = plan.validators;
     if (plan.faults >> KL_LAB_SET_CHANGE & 1) {
         u32 spare = 1 + (u32)kl_rand_below(dice, 3);

@@ -139,7 +139,7 @@ struct kl_lab_machine {
     bool cut[KL_LAB_MACHINES_MAX];    /* what it sends there is lost */
     u64 clog_ns[KL_LAB_MACHINES_MAX]; /* until when nothing arrives there */
     struct kl_sim_disk *backup[2];    /* of data and key, an old copy; or NULL */
-    bool backup_harmed;
+    bool backup_harmed, lost_data;    /* since the copy was made */
     struct kl_lab_lane lane[KL_LANES];
     struct kl_lab_clock clock;
     struct kl_lab_jobs jobs;
