@@ -281,6 +281,39 @@ static usize peer_count(struct kl_rpc_backend *backend)
     return node->member ? kl_member_peer_count(node->member) : 0;
 }
 
+static bool votes(struct kl_rpc_backend *backend, kl_rpc_votes *out)
+{
+    static const char *const words[] = {
+        [KL_SIMPLEX_MOVING] = "nothing is overdue",
+        [KL_SIMPLEX_IDLE] = "no transaction waits",
+        [KL_SIMPLEX_WAITS_PROPOSAL] = "the leader has not proposed",
+        [KL_SIMPLEX_WAITS_BODY] = "the proposed block has not arrived",
+        [KL_SIMPLEX_WAITS_PARENT] = "certificates below the proposal are missing",
+        [KL_SIMPLEX_WAITS_NOTARIZE] = "votes for the proposal are missing",
+        [KL_SIMPLEX_WAITS_NULLIFY] = "votes to pass over the view are missing",
+        [KL_SIMPLEX_WAITS_DISK] = "a vote is not durable yet",
+        [KL_SIMPLEX_WAITS_EPOCH] = "the next epoch's validators are not known yet",
+        [KL_SIMPLEX_DIFFERS] = "others have notarized a block that is invalid here",
+    };
+    struct kl_node *node = node_of(backend);
+    if (!node->member)
+        return false;
+    kl_simplex_status s = kl_member_consensus(node->member);
+    *out = (kl_rpc_votes){
+        .why = words[s.why],
+        .signing = s.signing,
+        .epoch = s.epoch,
+        .view = s.view,
+        .leader = s.leader,
+        .notarized = s.notarized.height,
+        .have = s.have,
+        .need = s.need,
+    };
+    _Static_assert(sizeof out->missing == sizeof s.missing, "one bit a place");
+    memcpy(out->missing, s.missing, sizeof s.missing);
+    return true;
+}
+
 const struct kl_rpc_backend_ops kl_node_backend_ops = {
     .chain = chain,
     .submit = submit,
@@ -302,4 +335,5 @@ const struct kl_rpc_backend_ops kl_node_backend_ops = {
     .set_interval = set_interval,
     .health = health,
     .peer_count = peer_count,
+    .votes = votes,
 };

@@ -20,6 +20,17 @@ typedef struct kl_rpc_submission {
     bool only_new; /* never takes the place of another with its nonce */
 } kl_rpc_submission;
 
+/* How the votes for the next block stand. */
+typedef struct kl_rpc_votes {
+    const char *why; /* no block is there yet: static text */
+    bool signing;    /* this node votes */
+    u64 epoch, view;
+    u32 leader;     /* place in the epoch's set */
+    u64 notarized;  /* height of the newest notarized block */
+    u64 have, need; /* weight that is waited for; 0: no votes are */
+    u8 missing[32]; /* bit per place: who has not voted */
+} kl_rpc_votes;
+
 struct kl_rpc_backend_ops {
     struct kl_chain *(*chain)(struct kl_rpc_backend *backend);
 
@@ -58,6 +69,8 @@ struct kl_rpc_backend_ops {
 
     kl_status (*health)(struct kl_rpc_backend *backend);
     usize (*peer_count)(struct kl_rpc_backend *backend);
+    /* False where nobody votes, or it cannot be told. */
+    bool (*votes)(struct kl_rpc_backend *backend, kl_rpc_votes *out);
 };
 
 struct kl_rpc_backend {

@@ -254,6 +254,30 @@ static bool rig_automine(struct kl_rpc_backend *backend)
     return of(backend)->automine;
 }
 
+static kl_status rig_health(KL_UNUSED struct kl_rpc_backend *backend)
+{
+    return KL_OK;
+}
+
+static usize rig_peer_count(KL_UNUSED struct kl_rpc_backend *backend)
+{
+    return 2;
+}
+
+/* Of three places the last one has not voted. */
+static bool rig_votes(KL_UNUSED struct kl_rpc_backend *backend, kl_rpc_votes *out)
+{
+    *out = (kl_rpc_votes){.why = "votes are missing",
+                          .signing = true,
+                          .view = 9,
+                          .leader = 1,
+                          .notarized = 5,
+                          .have = 2,
+                          .need = 3,
+                          .missing = {1 << 2}};
+    return true;
+}
+
 static const struct kl_rpc_backend_ops ops = {
     .chain = rig_chain,
     .submit = rig_submit,
@@ -268,6 +292,9 @@ static const struct kl_rpc_backend_ops ops = {
     .dev = rig_dev,
     .mine = rig_mine,
     .automine = rig_automine,
+    .health = rig_health,
+    .peer_count = rig_peer_count,
+    .votes = rig_votes,
 };
 
 static void open_chain(struct chain_rig *rig)

@@ -127,3 +127,27 @@ KL_TEST(consensus_headers_are_served)
                     "\"error\":{\"code\":-32004,\"message\":\"nobody votes on this chain\"}");
     chain_rig_done(&rig);
 }
+
+/* Who is well says so; where votes are missing, whose. */
+KL_TEST(status_says_why_no_block_comes)
+{
+    struct chain_rig rig;
+    chain_rig_init(&rig);
+    chain_rig_mine(&rig);
+    kl_span got = chain_rig_result(&rig, "keel_status", "[]");
+    CHECK_SPAN(chain_rig_member(&rig, got, "engine"), kl_span_str("solo"));
+    CHECK_SPAN(chain_rig_member(&rig, got, "health"), kl_span_str("good"));
+    CHECK_SPAN(chain_rig_member(&rig, got, "number"), kl_span_str("0x1"));
+    CHECK_SPAN(chain_rig_member(&rig, got, "peers"), kl_span_str("0x2"));
+    CHECK_U64(chain_rig_member(&rig, got, "view").len, 0);
+    chain_rig_done(&rig);
+    chain_rig_init_voting(&rig, 4);
+    got = chain_rig_result(&rig, "keel_status", "[]");
+    CHECK_SPAN(chain_rig_member(&rig, got, "engine"), kl_span_str("simplex"));
+    CHECK_SPAN(chain_rig_member(&rig, got, "why"), kl_span_str("votes are missing"));
+    CHECK_SPAN(chain_rig_member(&rig, got, "view"), kl_span_str("0x9"));
+    CHECK_SPAN(chain_rig_member(&rig, got, "have"), kl_span_str("0x2"));
+    CHECK_SPAN(chain_rig_member(&rig, got, "need"), kl_span_str("0x3"));
+    CHECK_U64(chain_rig_count(&rig, chain_rig_member(&rig, got, "missing")), 1);
+    chain_rig_done(&rig);
+}

@@ -19,6 +19,17 @@ const THERE = `0x${"22".repeat(20)}`;
 /* What is promised is 10 s; a machine that is busy with other things may take longer. */
 const PATIENCE_MS = 60_000;
 
+interface Status {
+    engine: string;
+    health: string;
+    validators: Hex;
+    signing: boolean;
+    why: string;
+    need?: Hex;
+    have?: Hex;
+    missing?: Hex[];
+}
+
 class Network {
     readonly nodes: Node[] = [];
     readonly receipts: RpcReceipt[] = [];
@@ -106,6 +117,11 @@ await theme("network", {
         await net.start(0);
         assert.equal(await net.node(0).rpc.call("net_peerCount", []), "0x0");
         assert.equal(await net.height(0), 0);
+        const status = await net.node(0).rpc.call("keel_status", []) as Status;
+        assert.equal(status.engine, "simplex");
+        assert.equal(status.health, "good");
+        assert.equal(status.validators, "0x4");
+        assert.equal(status.signing, true);
     });
 
     await t.test("four find one another and make blocks, whoever is asked", async () => {
@@ -144,6 +160,13 @@ await theme("network", {
             maxFeePerGas: 100_000_000_000n, maxPriorityFeePerGas: 1n,
         });
         const hash = await net.node(0).rpc.call("eth_sendRawTransaction", [raw]) as Hex;
+        const status = await until("a reason why no block is made", async () => {
+            const told = await net.node(0).rpc.call("keel_status", []) as Status;
+            return told.missing?.length === 2 ? told : undefined;
+        }, PATIENCE_MS);
+        assert.equal(status.need, "0x3");
+        assert.equal(status.have, "0x2");
+        assert.match(status.why, /^votes .* are missing$/);
         await net.start(1);
         const receipt = await until("its receipt", async () =>
             (await net.node(0).rpc.call("eth_getTransactionReceipt", [hash]) as RpcReceipt | null) ?? undefined, PATIENCE_MS);

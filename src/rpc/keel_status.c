@@ -1,0 +1,84 @@
+/* keel_status: what a person wants to know first: is the node well, who is there, and, when no
+ * block is made, why. */
+#include "cert/valset.h"
+#include "chain/bft.h"
+#include "rpc/at.h"
+#include "rpc/method.h"
+
+static const char *engine_name(kl_engine engine)
+{
+    switch (engine) {
+    case KL_ENGINE_SOLO:
+        return "solo";
+    case KL_ENGINE_EXTERNAL:
+        return "external";
+    case KL_ENGINE_SIMPLEX:
+        return "simplex";
+    }
+    return NULL;
+}
+
+static kl_status set_of(struct kl_rpc_call *call, u64 epoch, kl_valset *out)
+{
+    kl_span bytes;
+    kl_rule broken;
+    KL_TRY(kl_reader_validators(kl_rpc_reader(call), epoch, call->arena, &bytes));
+    KL_TRY(kl_valset_decode(out, bytes, true, call->arena, &broken));
+    return broken == KL_RULE_NONE ? KL_OK : KL_CORRUPT;
+}
+
+static void put_missing(struct kl_json_out *out, const kl_valset *set, const kl_rpc_votes *votes)
+{
+    kl_json_put_key(out, "missing");
+    kl_json_put_array(out);
+    for (u32 i = 0; i < set->count; i++)
+        if (votes->missing[i / 8] >> (i % 8) & 1)
+            kl_json_put_address(out, &set->validators[i].operator);
+    kl_json_put_array_end(out);
+}
+
+static bool put_votes(struct kl_rpc_call *call)
+{
+    kl_rpc_votes votes;
+    kl_valset set;
+    struct kl_json_out *out = call->out;
+    if (!call->backend->ops->votes(call->backend, &votes))
+        return true;
+    if (!kl_rpc_ok(call, set_of(call, votes.epoch, &set)))
+        return false;
+    kl_json_add_text(out, "why", votes.why);
+    kl_json_add_bool(out, "signing", votes.signing);
+    kl_json_add_quantity(out, "epoch", votes.epoch);
+    kl_json_add_quantity(out, "view", votes.view);
+    if (votes.leader < set.count)
+        kl_json_add_address(out, "leader", &set.validators[votes.leader].operator);
+    kl_json_add_quantity(out, "notarizedNumber", votes.notarized);
+    kl_json_add_quantity(out, "validators", set.count);
+    if (votes.need) {
+        kl_json_add_quantity(out, "need", votes.need);
+        kl_json_add_quantity(out, "have", votes.have);
+        put_missing(out, &set, &votes);
+    }
+    return true;
+}
+
+bool kl_rpc_keel_status(struct kl_rpc_call *call)
+{
+    const struct kl_rpc_backend_ops *ops = call->backend->ops;
+    const kl_spec *spec = kl_chain_spec(ops->chain(call->backend));
+    const struct kl_tip *tip = kl_reader_tip(kl_rpc_reader(call));
+    kl_status health = ops->health(call->backend);
+    struct kl_json_out *out = call->out;
+    kl_json_put_object(out);
+    kl_json_add_text(out, "client", call->backend->client_version);
+    kl_json_add_text(out, "engine", engine_name(spec->engine));
+    kl_json_add_text(out, "health", health == KL_OK ? "good" : kl_status_text(health));
+    kl_json_add_quantity(out, "peers", ops->peer_count(call->backend));
+    kl_json_add_quantity(out, "number", tip->header.number);
+    kl_json_add_hash(out, "hash", &tip->hash);
+    kl_json_add_quantity(out, "timestamp", tip->header.timestamp);
+    if (spec->engine == KL_ENGINE_SIMPLEX && !put_votes(call))
+        return false;
+    kl_json_put_object_end(out);
+    return true;
+}
