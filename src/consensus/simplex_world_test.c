@@ -89,6 +89,10 @@ static void make_events(world *w)
 {
     w->event_count = 0;
     add_event(w, WORLD_TIMEOUT, 0, 0);
+    if (w->o.crashes) {
+        add_event(w, WORLD_CRASH, 0, 0);
+        add_event(w, WORLD_KILL, 0, 0);
+    }
     for (u32 s = 0; s < w->subject_count; s++) {
         const kl_vote_subject *subject = &w->subjects[s];
         u32 leader = kl_valset_leader(&w->set, 0, subject->proposal.view);
@@ -110,9 +114,10 @@ static void *room(void *old, usize count, usize size)
 }
 
 /* Four chains at a time: they do not wait for each other. */
-static void key_of(const world *w, const u8 *memory, u32 cast, u64 key[2])
+static void key_of(const world *w, const u8 *memory, const world_local *like, u64 key[2])
 {
-    u64 lane[4] = {cast, 1, 2, 3};
+    u64 lane[4] = {like->cast, like->signed_for, like->logged,
+                   (u64)like->synced << 1 | like->crashed};
     for (usize i = 0; i < w->memory_len; i += 32)
         for (u32 k = 0; k < 4; k++) {
             u64 word = kl_load_le64(memory + i + 8 * k);
@@ -151,7 +156,7 @@ static u32 keep(world *w, world_engine *e, world_local *like)
 {
     if (e->count == e->cap)
         grow(e);
-    key_of(w, e->memory, like->cast, like->key);
+    key_of(w, e->memory, like, like->key);
     u32 *place = place_of(e, like->key);
     if (*place)
         return *place - 1;
@@ -209,12 +214,14 @@ static void answer(world *w, world_engine *e, world_local *state, const kl_bft_e
     switch (effect->kind) {
     case KL_BFT_SIGN:
         event->kind = KL_BFT_SIGNED;
+        state->signed_for |= 1u << subject_of(w, &effect->subject);
         to->votes[to->count] = w->votes[subject_of(w, &effect->subject)][e->validator];
         event->vote = &to->votes[to->count];
         break;
     case KL_BFT_BARRIER:
         event->kind = KL_BFT_PERSISTED;
         event->token = effect->token;
+        state->synced = state->logged;
         break;
     case KL_BFT_BUILD:
         if (p->view > w->o.views)
@@ -240,6 +247,10 @@ static void answer(world *w, world_engine *e, world_local *state, const kl_bft_e
     case KL_BFT_SEND_PROPOSAL:
         state->cast |= 1u << subject_of(w, &effect->vote->subject);
         return;
+    case KL_BFT_PERSIST:
+        if (w->o.crashes) /* else it is never asked for */
+            state->logged |= 1u << subject_of(w, &effect->certificate->subject);
+        return;
     case KL_BFT_PENALIZE:
     case KL_BFT_KEY_IS_USED:
         w->broken = "an engine accuses who is honest";
@@ -247,7 +258,6 @@ static void answer(world *w, world_engine *e, world_local *state, const kl_bft_e
     case KL_BFT_FORKED:
     case KL_BFT_SEND_CERTIFICATE:
     case KL_BFT_SERVE_LOG:
-    case KL_BFT_PERSIST:
     case KL_BFT_FETCH_BODY:
     case KL_BFT_FETCH_CERTIFICATES:
     case KL_BFT_SET_TIMER:
@@ -281,12 +291,15 @@ static void run(world *w, world_engine *e, world_local *state, const kl_bft_even
 /* What cannot come, since others are honest or certificates agree, is left out: the product looks
  * for what would break that.  Where certificates come whole, a leader's second proposal is left
  * out too: all it does is to forbid a vote. */
-static bool may_come(const world *w, const world_engine *e, const world_event *event)
+static bool may_come(const world *w, const world_engine *e, const world_local *state,
+                     const world_event *event)
 {
     const struct kl_simplex *s = (const void *)e->memory;
     if (event->kind == WORLD_TIMEOUT)
         return s->view <= w->o.views &&
                slot_at(s, s->view)->own[KL_VOTE_NULLIFY - 1].state == OWN_NONE;
+    if (event->kind == WORLD_CRASH || event->kind == WORLD_KILL)
+        return !state->crashed;
     if (event->kind == WORLD_VOTE && event->by == e->validator)
         return false;
     const kl_vote_subject *subject = &w->subjects[event->subject];
@@ -304,12 +317,36 @@ static bool may_come(const world *w, const world_engine *e, const world_event *e
     return !has_vote[other - 1] && !has_vote[subject->kind - 1];
 }
 
+/* From the guard and the log, which are nothing at first. */
+static void start(world *w, world_engine *e, world_local *state)
+{
+    w->config.epoch.self = e->validator;
+    memset(e->memory, 0, w->memory_len);
+    kl_simplex_init(e->memory, &w->config);
+    kl_bft_event event = {.peer = KL_BFT_NO_PEER};
+    for (u32 s = 0; s < w->subject_count; s++) {
+        event.kind = KL_BFT_RESTORE_CERTIFICATE;
+        event.certificate = &w->certificates[s];
+        if (state->logged >> s & 1)
+            run(w, e, state, &event);
+    }
+    for (u32 s = 0; s < w->subject_count; s++) {
+        event.kind = KL_BFT_RESTORE_VOTE;
+        event.vote = &w->votes[s][e->validator];
+        if ((state->signed_for >> s & 1) && !w->o.forgets)
+            run(w, e, state, &event);
+    }
+    event.kind = KL_BFT_START;
+    run(w, e, state, &event);
+}
+
 static u32 step(world *w, world_engine *e, u32 state, u32 event)
 {
     const world_event *what = &w->events[event];
     kl_bft_event tell = {.peer = KL_BFT_NO_PEER};
     memcpy(e->memory, e->memories[state], w->memory_len);
-    if (!may_come(w, e, what))
+    world_local after = e->states[state];
+    if (!may_come(w, e, &after, what))
         return state;
     switch (what->kind) {
     case WORLD_VOTE:
@@ -324,8 +361,16 @@ static u32 step(world *w, world_engine *e, u32 state, u32 event)
     case WORLD_TIMEOUT:
         tell.kind = KL_BFT_TIMER;
         break;
+    case WORLD_CRASH:
+    case WORLD_KILL:
+        if (what->kind == WORLD_CRASH)
+            after.logged = after.synced;
+        after.synced = after.logged;
+        after.crashed = true;
+        after.committed = 0; /* the ledger is the anchor's */
+        start(w, e, &after);
+        return keep(w, e, &after);
     }
-    world_local after = e->states[state];
     run(w, e, &after, &tell);
     return keep(w, e, &after);
 }
@@ -333,14 +378,10 @@ static u32 step(world *w, world_engine *e, u32 state, u32 event)
 /* All states of an engine, the newest first, so that few memories are held at a time. */
 static void explore(world *w, world_engine *e)
 {
-    w->config.epoch.self = e->validator;
     e->memory = aligned_alloc(64, w->memory_len);
     KL_ASSERT(e->memory);
-    memset(e->memory, 0, w->memory_len);
-    kl_simplex_init(e->memory, &w->config);
     world_local first = {0};
-    kl_bft_event event = {.kind = KL_BFT_START, .peer = KL_BFT_NO_PEER};
-    run(w, e, &first, &event);
+    start(w, e, &first);
     keep(w, e, &first);
     while (e->todo_count) {
         u32 at = e->todo[--e->todo_count];
@@ -382,7 +423,8 @@ static void mark(const world *w, const world_engine *e, u64 *marks)
 {
     u64 *old = room(NULL, e->count, sizeof *old);
     for (u32 i = 0; i < e->count; i++)
-        marks[i] = mixed(mixed(1, e->states[i].cast), e->states[i].committed);
+        marks[i] = mixed(mixed((u64)e->states[i].signed_for << 32 | e->states[i].cast, 1),
+                         e->states[i].committed);
     for (u32 before = 0, found = distinct(marks, old, e->count); found != before;) {
         memcpy(old, marks, e->count * sizeof *old);
         for (u32 i = 0; i < e->count; i++)
@@ -429,7 +471,8 @@ static void classify(const world *w, world_engine *e)
     for (u32 at = 0; at < c.count; at++) {
         const world_local *state = &e->states[c.some[at]];
         world_local *class = &e->classes[at];
-        *class = (world_local){.cast = state->cast, .committed = state->committed};
+        *class = (world_local){
+            .cast = state->cast, .committed = state->committed, .signed_for = state->signed_for};
         for (u32 k = 0; k < w->event_count; k++)
             class->next[k] = class_of(&c, state->next[k]);
     }
@@ -502,6 +545,10 @@ void world_tell(const world *w, u32 engine, u32 event)
     printf("  engine %u: ", w->engines[engine].validator);
     if (what->kind == WORLD_TIMEOUT) {
         printf("its timer\n");
+        return;
+    }
+    if (what->kind == WORLD_CRASH || what->kind == WORLD_KILL) {
+        printf(what->kind == WORLD_KILL ? "is killed\n" : "crashes\n");
         return;
     }
     printf("%s %s", what->kind == WORLD_VOTE ? "vote" : "certificate", kinds[subject->kind]);

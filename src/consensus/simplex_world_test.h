@@ -32,6 +32,8 @@ typedef enum world_event_kind {
     WORLD_VOTE,        /* of a validator, for a subject; the leader's is the proposal */
     WORLD_CERTIFICATE, /* of a subject */
     WORLD_TIMEOUT,
+    WORLD_CRASH, /* once; the log keeps what was synced */
+    WORLD_KILL,  /* the same, and it keeps all */
 } world_event_kind;
 
 typedef struct world_event {
@@ -41,8 +43,10 @@ typedef struct world_event {
 
 /* One state of one engine, or a class of those that behave alike. */
 typedef struct world_local {
-    u64 key[2];    /* of its memory */
-    u32 cast;      /* subjects its validator has voted for */
+    u64 key[2];                     /* of its memory */
+    u32 cast;                       /* subjects its validator has voted for */
+    u32 signed_for, logged, synced; /* by the guard; in the log */
+    bool crashed;
     u32 committed; /* the newest block */
     u32 next[WORLD_EVENTS_MAX];
 } world_local;
@@ -62,6 +66,8 @@ typedef struct world_engine {
 typedef struct world_options {
     u32 views, byzantine, mutants;
     bool by_vote; /* votes come one by one; else proposals and certificates do */
+    bool crashes; /* each engine may crash once */
+    bool forgets; /* a bug: the guard is gone behind a crash */
     bool few;     /* the Byzantine leader has no block that an honest one could not have made, but
                      for the one that names another view than its parent's */
 } world_options;
