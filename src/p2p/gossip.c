@@ -7,7 +7,9 @@
 
 void gossip_tell(struct kl_gossip *g, const kl_gossip_event *event)
 {
-    g->user->event(g->user, event);
+    kl_gossip_event tagged = *event;
+    tagged.tag = g->peers[event->peer].info.tag;
+    g->user->event(g->user, &tagged);
 }
 
 static void set_now(struct kl_gossip *g, u64 now_ns)
@@ -90,7 +92,7 @@ kl_status kl_gossip_up(struct kl_gossip *g, u64 now_ns, const kl_gossip_peer_inf
     *peer = free_at;
     for (u32 t = 0; t < g->config.topic_count; t++)
         if (g->topics[t].joined)
-            kl_gossip_put_subscription(&g->rpc, true, gossip_name(g, t));
+            gossip_put_subscription(g, true, t);
     gossip_flush(g, free_at);
     return KL_OK;
 }

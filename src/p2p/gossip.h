@@ -109,6 +109,7 @@ typedef struct kl_gossip_peer_info {
     u8 ip[16]; /* zeros: not counted, as of loopback and of direct peers */
     bool outbound, direct;
     kl_gossip_version version;
+    u64 tag; /* the user's; stands in every event about the peer */
 } kl_gossip_peer_info;
 
 typedef enum kl_gossip_verdict_kind {
@@ -120,16 +121,20 @@ typedef enum kl_gossip_verdict_kind {
 typedef enum kl_gossip_event_kind {
     KL_GOSSIP_SEND,    /* peer, bytes: an RPC behind its length, for the call */
     KL_GOSSIP_DELIVER, /* peer, topic, id, bytes: until the verdict */
-    KL_GOSSIP_CONNECT, /* id's peer, bytes: its record, whose signature is right */
+    KL_GOSSIP_CONNECT, /* peer: who says so; id: of whom; bytes: a record whose signature is right
+                        */
     KL_GOSSIP_GRAY,    /* peer, score: it is not listened to from here on */
 } kl_gossip_event_kind;
 
 typedef struct kl_gossip_event {
     kl_gossip_event_kind kind;
     u32 peer, topic;
+    u64 tag; /* the peer's */
     const u8 *id;
     kl_span bytes;
     double score;
+    bool keep; /* of SEND: it tells of subscriptions or meshes, and may not be lost while the
+                  connection lasts; others may, when a queue is full */
 } kl_gossip_event;
 
 struct kl_gossip_user {

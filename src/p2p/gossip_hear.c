@@ -187,7 +187,7 @@ static void hear_graft(struct kl_gossip *g, u32 peer, u32 topic)
     }
 }
 
-static void hear_px(struct kl_gossip *g, kl_gossip_list list)
+static void hear_px(struct kl_gossip *g, u32 peer, kl_gossip_list list)
 {
     kl_gossip_px px;
     while (kl_gossip_next_px(&list, &px)) {
@@ -195,8 +195,9 @@ static void hear_px(struct kl_gossip *g, kl_gossip_list list)
         if (!px.has_peer || kl_peer_record_open(&record, px.record) != KL_RULE_NONE ||
             !kl_peer_id_eq(&record.peer, &px.peer))
             continue;
-        gossip_tell(g, &(kl_gossip_event){
-                           .kind = KL_GOSSIP_CONNECT, .id = px.peer.key, .bytes = px.record});
+        gossip_tell(
+            g, &(kl_gossip_event){
+                   .kind = KL_GOSSIP_CONNECT, .peer = peer, .id = px.peer.key, .bytes = px.record});
     }
 }
 
@@ -219,7 +220,7 @@ static void hear_prune(struct kl_gossip *g, u32 peer, u32 topic, const kl_gossip
     else
         gossip_useless(g, peer);
     if (meshed && is_joined(g, topic) && gossip_score(g, peer) >= g->config.score.accept_px)
-        hear_px(g, item->list);
+        hear_px(g, peer, item->list);
 }
 
 static void hear_idontwant(struct kl_gossip *g, u32 peer, kl_gossip_list list)

@@ -187,6 +187,9 @@ void gossip_choose_fanout(struct kl_gossip *g, u32 topic)
     }
 }
 
+/* Those outside the mesh first.  Where there are too few of them, as in a network so small that
+ * everybody is in everybody's mesh, some of the mesh too, and direct peers always: what a full
+ * queue lost on the way to them would reach them by nobody else. */
 void gossip_choose_lazy(struct kl_gossip *g, u32 topic)
 {
     struct crowd crowd;
@@ -198,6 +201,14 @@ void gossip_choose_lazy(struct kl_gossip *g, u32 topic)
         g->peers[crowd.at[i].peer].to_tell |= gossip_bit(topic);
         n--;
     }
+    gather(g, &crowd, topic, true, g->config.score.gossip);
+    for (usize i = 0; i < crowd.count && i < n; i++)
+        g->peers[crowd.at[i].peer].to_tell |= gossip_bit(topic);
+    for (u32 i = 0; i < KL_GOSSIP_PEERS_MAX; i++) {
+        struct gossip_peer *p = &g->peers[i];
+        if (p->used && p->info.direct)
+            p->to_tell |= p->topics & gossip_bit(topic);
+    }
 }
 
 static void tell_all(struct kl_gossip *g, bool subscribes, u32 topic)
@@ -205,7 +216,7 @@ static void tell_all(struct kl_gossip *g, bool subscribes, u32 topic)
     for (u32 i = 0; i < KL_GOSSIP_PEERS_MAX; i++) {
         if (!g->peers[i].used)
             continue;
-        kl_gossip_put_subscription(&g->rpc, subscribes, gossip_name(g, topic));
+        gossip_put_subscription(g, subscribes, topic);
         gossip_flush(g, i);
     }
 }

@@ -98,7 +98,8 @@ struct kl_gossip {
     usize held;
     u32 pending;
     struct kl_gossip_rpc rpc,
-        forward; /* what the peer at hand is answered; a message that goes on */
+        forward;   /* what the peer at hand is answered; a message that goes on */
+    bool rpc_keep; /* see kl_gossip_event.keep */
     struct kl_buf out, px;
 };
 
@@ -117,7 +118,9 @@ static inline kl_span gossip_name(const struct kl_gossip *g, u32 topic)
     return g->topics[topic].config.name;
 }
 
-/* gossip_send.c: sends what was gathered in rpc and the masks of the peer. */
+/* gossip_send.c */
+void gossip_put_subscription(struct kl_gossip *g, bool subscribes, u32 topic);
+/* Sends what was gathered in rpc and the masks of the peer. */
 void gossip_flush(struct kl_gossip *g, u32 peer);
 void gossip_flush_all(struct kl_gossip *g);
 /* A message to those to whom `goes` points. */

@@ -2,26 +2,37 @@
  * leaves as one RPC; a message that goes to many is written once. */
 #include "p2p/gossip_priv.h"
 
-static void send_out(struct kl_gossip *g, u32 peer)
+static void send_out(struct kl_gossip *g, u32 peer, bool keep)
 {
     if (!g->out.failed) /* what does not fit into memory is lost, as on a bad line */
-        gossip_tell(g, &(kl_gossip_event){
-                           .kind = KL_GOSSIP_SEND, .peer = peer, .bytes = kl_buf_view(&g->out)});
+        gossip_tell(g, &(kl_gossip_event){.kind = KL_GOSSIP_SEND,
+                                          .peer = peer,
+                                          .bytes = kl_buf_view(&g->out),
+                                          .keep = keep});
 }
 
-/* Others of the topic whom the pruned peer may turn to. */
+void gossip_put_subscription(struct kl_gossip *g, bool subscribes, u32 topic)
+{
+    kl_gossip_put_subscription(&g->rpc, subscribes, gossip_name(g, topic));
+    g->rpc_keep = true;
+}
+
+/* Others of the topic whom the pruned peer may turn to, chosen at random. */
 static void gather_px(struct kl_gossip *g, u32 peer, u32 topic)
 {
+    u16 known[KL_GOSSIP_PEERS_MAX];
     usize count = 0;
-    u32 from = (u32)kl_rand_below(&g->seed, KL_GOSSIP_PEERS_MAX);
-    for (u32 k = 0; k < KL_GOSSIP_PEERS_MAX && count < KL_GOSSIP_PX_MAX; k++) {
-        u32 i = (from + k) % KL_GOSSIP_PEERS_MAX;
+    for (u32 i = 0; i < KL_GOSSIP_PEERS_MAX; i++) {
         const struct gossip_peer *p = &g->peers[i];
-        if (!p->used || i == peer || p->record_len == 0 || !(p->topics & gossip_bit(topic)) ||
-            gossip_score(g, i) < 0)
-            continue;
+        if (p->used && i != peer && p->record_len && (p->topics & gossip_bit(topic)) &&
+            gossip_score(g, i) >= 0)
+            known[count++] = (u16)i;
+    }
+    for (usize n = 0; n < KL_GOSSIP_PX_MAX && n < count; n++) {
+        usize k = n + kl_rand_below(&g->seed, count - n);
+        const struct gossip_peer *p = &g->peers[known[k]];
+        known[k] = known[n];
         kl_gossip_put_px(&g->px, &p->info.id, kl_span_of(p->record, p->record_len));
-        count++;
     }
 }
 
@@ -80,12 +91,14 @@ void gossip_flush(struct kl_gossip *g, u32 peer)
         if (p->to_tell & gossip_bit(t))
             put_ihave(g, t);
     }
+    bool keep = g->rpc_keep || p->to_graft || p->to_prune;
+    g->rpc_keep = false;
     p->to_graft = p->to_prune = p->no_px = p->leaving = p->to_tell = 0;
     if (kl_gossip_rpc_len(&g->rpc) == 0)
         return;
     kl_buf_clear(&g->out);
     kl_gossip_rpc_finish(&g->rpc, &g->out);
-    send_out(g, peer);
+    send_out(g, peer, keep);
 }
 
 void gossip_flush_all(struct kl_gossip *g)
@@ -103,7 +116,7 @@ static void send_forward(struct kl_gossip *g, const bool goes[KL_GOSSIP_PEERS_MA
     kl_gossip_rpc_finish(&g->forward, &g->out);
     for (u32 i = 0; i < KL_GOSSIP_PEERS_MAX; i++)
         if (g->peers[i].used && goes[i])
-            send_out(g, i);
+            send_out(g, i, false);
 }
 
 void gossip_pass_on(struct kl_gossip *g, const struct gossip_seen *s,
