@@ -106,13 +106,13 @@ static bool has_followed(const struct kl_lab *lab)
     return members == lab->govern.members;
 }
 
-/* What is left when the target goes has enough honest weight, and enough validators. */
-static bool may_go(const struct kl_lab *lab, u32 target)
+/* These have enough honest weight, and are enough. */
+static bool may_be(const struct kl_lab *lab, u32 members)
 {
     const kl_lab_plan *p = &lab->plan;
     u64 total = 0, bad = 0, count = 0;
     for (u32 i = 0; i < p->keys; i++) {
-        if (i == target || !is_member(&lab->govern, i))
+        if (!(members >> i & 1))
             continue;
         total += p->weights[i];
         count++;
@@ -128,7 +128,7 @@ static void propose(struct kl_lab *lab)
     u32 target = (u32)kl_lab_below(lab, lab->plan.keys), proposer = 0;
     bool adds = !is_member(g, target);
     if (lab->calm || !kl_lab_percent(lab, 30) || !has_followed(lab) ||
-        (!adds && !may_go(lab, target)))
+        !may_be(lab, g->members ^ 1u << target))
         return;
     while (!is_member(g, proposer) || proposer == target)
         if (++proposer == lab->plan.keys)

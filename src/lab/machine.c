@@ -419,7 +419,7 @@ void kl_lab_restore(struct kl_lab_machine *machine)
         kl_sim_disk_free(machine->backup[1]);
     }
     machine->backup[0] = machine->backup[1] = NULL;
-    if (what == 2 || (what == 1 && (machine->lost_data || machine->harmed)))
+    if (what != 0)
         lab->restored |= 1u << machine->validator;
     kl_lab_tell(machine, "comes back from an old copy, of kind #", what, 0, 0);
     kl_lab_saw(lab, KL_LAB_SAW_OLD_COPY);

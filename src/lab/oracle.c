@@ -515,6 +515,9 @@ void kl_lab_oracle_final(struct kl_lab_machine *machine, struct kl_tip *tip)
                                 .view = tip->consensus.view,
                                 .parent_view = tip->consensus.parent_view};
     note_final(machine, height, &block);
+    if (tip->epoch->number == lab->oracle->epoch_count)
+        kl_lab_tell(machine, "begins epoch # with # validators of weight #", tip->epoch->number,
+                    tip->epoch->set.count, tip->epoch->set.weight);
     learn_epoch(lab->oracle, tip->epoch);
 }
 
