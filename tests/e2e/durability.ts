@@ -195,7 +195,8 @@ async function rounds(t: Theme, random: Random, kills: number, options: NodeOpti
     await flow.oracle.check(node, random, true);
     await node.stop();
     told.receipts = flow.oracle.receipts.size;
-    assert.ok(told.receipts >= 5 * kills, `hardly anything flowed: ${told.receipts} receipts`);
+    const least = t.args.has("sanitized") ? 1 : 5; /* a kill: slow is no fault of such a build */
+    assert.ok(told.receipts >= least * kills, `hardly anything flowed: ${told.receipts} receipts`);
     const verdict = await verify(t, options.dir);
     assert.ok(verdict.head.number >= flow.oracle.head.number);
     assert.ok(verdict.transactions >= told.receipts);
