@@ -183,7 +183,7 @@ static void dial(u32 a, u32 b)
         kl_gossip_peer_info info = {.id = other->id,
                                     .tag = at,
                                     .outbound = end == 0,
-                                    .version = KL_GOSSIP_V10 + kl_rand_below(&net.seed, 3)};
+                                    .version = (kl_gossip_version)kl_rand_below(&net.seed, 3)};
         if (!node->g) {
             say_hello(at, end);
             continue;

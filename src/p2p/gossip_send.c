@@ -94,11 +94,11 @@ void gossip_flush(struct kl_gossip *g, u32 peer)
     bool keep = g->rpc_keep || p->to_graft || p->to_prune;
     g->rpc_keep = false;
     p->to_graft = p->to_prune = p->no_px = p->leaving = p->to_tell = 0;
-    if (kl_gossip_rpc_len(&g->rpc) == 0)
-        return;
+    bool empty = kl_gossip_rpc_len(&g->rpc) == 0;
     kl_buf_clear(&g->out);
-    kl_gossip_rpc_finish(&g->rpc, &g->out);
-    send_out(g, peer, keep);
+    kl_gossip_rpc_finish(&g->rpc, &g->out); /* which forgets failures, too */
+    if (!empty)
+        send_out(g, peer, keep);
 }
 
 void gossip_flush_all(struct kl_gossip *g)

@@ -1,9 +1,11 @@
 /* identify: each peer tells the other who it is, where it listens and what it speaks [libp2p specs:
  * identify, /ipfs/id/1.0.0]; later changes are pushed [/ipfs/id/push/1.0.0].
  *
- * Whoever is asked writes one message behind its length and ends the stream; some implementations
- * send more than one, of which later ones add to lists and replace the rest.  So a reader collects
- * what the stream carries, KL_IDENTIFY_MAX bytes at most, and reads it when it has ended.
+ * Whoever is asked writes one message behind its length and ends the stream, KL_IDENTIFY_END_NS
+ * later: js-libp2p loses an answer whose end arrives in the same packet as the stream's protocol,
+ * and does not know then that we gossip.  Some implementations send more than one, of which later
+ * ones add to lists and replace the rest.  So a reader collects what the stream carries,
+ * KL_IDENTIFY_MAX bytes at most, and reads it when it has ended.
  *
  * Everything in a message is a claim: the peer is who the connection says, whatever key stands
  * here.  Thread: any. */
@@ -20,6 +22,7 @@ enum {
     KL_IDENTIFY_ADDRS_MAX = 8,
     KL_IDENTIFY_PROTOCOLS_MAX = 128,
 };
+#define KL_IDENTIFY_END_NS UINT64_C(100000000)
 
 typedef struct kl_identify {
     bool has_key, has_observed;
