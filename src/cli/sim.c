@@ -18,6 +18,7 @@ struct sim {
     u64 sometimes, node_views, transactions, blocks, failed;
     u32 nodes_max;
     struct timespec start;
+    double told; /* seconds behind start at the last line of progress */
 };
 
 /* "loss,crash": a bit for each; false for a name that is none, which is told. */
@@ -153,7 +154,7 @@ static int run(struct sim *s)
             tell_failure(s, &r, s->options.seed);
         if (s->seeds == 1)
             tell_result(&r, s->options.seed);
-        else if ((i + 1) % 100 == 0 || i + 1 == s->seeds)
+        else
             tell_progress(s, i + 1);
     }
     bool judged = s->seeds < ENOUGH || s->options.faults != UINT32_MAX || judge_sometimes(s);
