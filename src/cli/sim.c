@@ -112,12 +112,16 @@ static void add(struct sim *s, const kl_lab_result *r)
     s->nodes_max = KL_MAX(s->nodes_max, r->nodes);
 }
 
-static void tell_progress(const struct sim *s, u64 done)
+/* Every ten seconds, and at the end. */
+static void tell_progress(struct sim *s, u64 done)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     double seconds =
         (double)(now.tv_sec - s->start.tv_sec) + (double)(now.tv_nsec - s->start.tv_nsec) / 1e9;
+    if (done < s->seeds && seconds < s->told + 10)
+        return;
+    s->told = seconds;
     printf("%llu of %llu seeds, %llu failed; %llu honest node-views (%.0f a second), %llu blocks, "
            "%llu transactions\n",
            (unsigned long long)done, (unsigned long long)s->seeds, (unsigned long long)s->failed,
