@@ -280,7 +280,8 @@ static kl_status open_all(struct kl_replica *r, struct kl_progress *progress,
     if (spec->engine != KL_ENGINE_SIMPLEX || !r->scheme)
         return KL_UNSUPPORTED;
     r->domain = kl_chain_vote_domain(r->chain);
-    KL_TRY(kl_bft_log_open(&r->log, r->config.log_fs, LOG_SEGMENT, &report->log));
+    usize segment = KL_MIN(LOG_SEGMENT, r->config.chain.segment_bytes);
+    KL_TRY(kl_bft_log_open(&r->log, r->config.log_fs, segment, &report->log));
     KL_TRY(open_key(r, report));
     KL_TRY(open_execution(r));
     if (r->guard && report->log.damaged) {
