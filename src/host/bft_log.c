@@ -15,7 +15,9 @@
 enum {
     RECORD_CERTIFICATE = 1,
     RECORD_BODY = 2,
-    BODY_HEAD = 8 + 8 + 32, /* epoch, view, hash */
+    RECORD_VOTE = 3,
+    BODY_HEAD = 8 + 8 + 32,         /* epoch, view, hash */
+    VOTE_LEN = 1 + 4 * 8 + 32 + 32, /* kind, epoch, view, parent view, height, hashes */
 };
 
 struct kl_bft_log {
@@ -105,6 +107,34 @@ static bool parse_body(const kl_record *record, kl_hash *hash, u64 *epoch, u64 *
     return true;
 }
 
+static void put_vote(u8 out[VOTE_LEN], const kl_vote_subject *subject)
+{
+    const kl_proposal *p = &subject->proposal;
+    out[0] = (u8)subject->kind;
+    kl_store_be64(out + 1, p->epoch);
+    kl_store_be64(out + 9, p->view);
+    kl_store_be64(out + 17, p->parent_view);
+    kl_store_be64(out + 25, p->height);
+    memcpy(out + 33, p->parent_hash.b, 32);
+    memcpy(out + 65, p->block_hash.b, 32);
+}
+
+static bool parse_vote(const kl_record *record, kl_vote_subject *out)
+{
+    const u8 *bytes = record->payload.p;
+    if (record->kind != RECORD_VOTE || record->payload.len != VOTE_LEN ||
+        bytes[0] < KL_VOTE_NOTARIZE || bytes[0] > KL_VOTE_FINALIZE)
+        return false;
+    *out = (kl_vote_subject){.kind = (kl_vote_kind)bytes[0],
+                             .proposal = {.epoch = kl_load_be64(bytes + 1),
+                                          .view = kl_load_be64(bytes + 9),
+                                          .parent_view = kl_load_be64(bytes + 17),
+                                          .height = kl_load_be64(bytes + 25)}};
+    memcpy(out->proposal.parent_hash.b, bytes + 33, 32);
+    memcpy(out->proposal.block_hash.b, bytes + 65, 32);
+    return true;
+}
+
 static kl_status index_record(struct kl_bft_log *log, const kl_record *record,
                               kl_bft_log_report *report)
 {
@@ -112,6 +142,7 @@ static kl_status index_record(struct kl_bft_log *log, const kl_record *record,
     kl_hash hash;
     u64 epoch, view;
     kl_span body;
+    kl_vote_subject subject;
     KL_TRY(log_index_reserve(&log->index));
     if (parse_certificate(record, &certificate)) {
         log_index_certificate(&log->index, &certificate);
@@ -119,6 +150,8 @@ static kl_status index_record(struct kl_bft_log *log, const kl_record *record,
     } else if (parse_body(record, &hash, &epoch, &view, &body)) {
         KL_TRY(log_index_body(&log->index, &hash, epoch, view));
         report->bodies++;
+    } else if (parse_vote(record, &subject)) {
+        log_index_vote(&log->index, &subject);
     } else {
         log_index_unread(&log->index);
         report->damaged = true;
@@ -238,6 +271,34 @@ kl_status kl_bft_log_body(struct kl_bft_log *log, const kl_hash *hash, u64 epoch
         log_index_unread(&log->index);
     kl_unlock(&log->lock);
     return status;
+}
+
+kl_status kl_bft_log_vote(struct kl_bft_log *log, const kl_vote_subject *subject)
+{
+    u8 bytes[VOTE_LEN];
+    u64 seq;
+    kl_lock(&log->lock);
+    bool has = log_index_has_vote(&log->index, subject);
+    kl_status status = has ? KL_OK : log_index_reserve(&log->index);
+    kl_unlock(&log->lock);
+    if (has || status != KL_OK)
+        return status;
+    put_vote(bytes, subject);
+    kl_span part = KL_SPAN_OF(bytes);
+    KL_TRY(kl_seglog_append(log->log, RECORD_VOTE, &part, 1, &seq));
+    kl_lock(&log->lock);
+    log_index_vote(&log->index, subject);
+    kl_unlock(&log->lock);
+    return KL_OK;
+}
+
+void kl_bft_log_votes(struct kl_bft_log *log,
+                      void (*each)(void *ctx, const kl_vote_subject *subject), void *ctx)
+{
+    kl_lock(&log->lock);
+    for (usize i = 0; i < log->index.vote_count; i++)
+        each(ctx, &log->index.votes[i].subject);
+    kl_unlock(&log->lock);
 }
 
 kl_status kl_bft_log_sync(struct kl_bft_log *log)

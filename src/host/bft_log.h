@@ -1,5 +1,6 @@
 /* bft_log: the consensus log, what a validator must find again after a crash before it may go on:
- * certificates, and bodies of blocks that are not in the ledger yet [DESIGN 7: durability barrier].
+ * certificates, bodies of blocks that are not in the ledger yet, and what it was about to sign
+ * [DESIGN 7: durability barrier].
  *
  * A seglog in the folder `consensus`; docs/formats/consensus-log.md draws its records.  A tear is
  * cut, as with every seglog; damage ends nothing here: what cannot be read is missing, and a
@@ -39,6 +40,9 @@ KL_MUST_USE kl_status kl_bft_log_certificate(struct kl_bft_log *log,
                                              const kl_certificate *certificate);
 KL_MUST_USE kl_status kl_bft_log_body(struct kl_bft_log *log, const kl_hash *hash, u64 epoch,
                                       u64 view, kl_span body);
+/* Something that is about to be signed with the node's own key.  Where the sign guard comes back
+ * from a copy, this is what it lacks. */
+KL_MUST_USE kl_status kl_bft_log_vote(struct kl_bft_log *log, const kl_vote_subject *subject);
 /* All appended before the call becomes durable. */
 KL_MUST_USE kl_status kl_bft_log_sync(struct kl_bft_log *log);
 
@@ -51,6 +55,10 @@ kl_bft_log_certificates(struct kl_bft_log *log, u64 epoch, u64 from, u64 to, usi
 KL_MUST_USE kl_status kl_bft_log_find_body(struct kl_bft_log *log, const kl_hash *hash,
                                            struct kl_arena *arena, kl_span *out);
 bool kl_bft_log_has_body(struct kl_bft_log *log, const kl_hash *hash);
+
+/* All own votes that it holds, in the order in which they were appended. */
+void kl_bft_log_votes(struct kl_bft_log *log,
+                      void (*each)(void *ctx, const kl_vote_subject *subject), void *ctx);
 
 /* What belongs to views below (epoch, view) is not needed any more: the ledger holds it, synced.
  * The certificates of that view itself stay: whoever restarts there needs them. */

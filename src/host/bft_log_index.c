@@ -54,28 +54,35 @@ void log_index_done(log_index *index)
         free(index->entries[i].body);
     free(index->entries);
     free(index->certificates);
+    free(index->votes);
     kl_map_done(&index->bodies);
+}
+
+/* Room for one more in a list. */
+static bool grow(void **list, usize count, usize *cap, usize size)
+{
+    if (count < *cap)
+        return true;
+    usize more = *cap ? 2 * *cap : 256;
+    void *grown = realloc(*list, more * size);
+    if (!grown)
+        return false;
+    *list = grown;
+    *cap = more;
+    return true;
 }
 
 kl_status log_index_reserve(log_index *index)
 {
-    if (index->count == index->cap) {
-        usize cap = index->cap ? 2 * index->cap : 256;
-        log_entry *entries = realloc(index->entries, cap * sizeof *entries);
-        if (!entries)
-            return KL_NOMEM;
-        index->entries = entries;
-        index->cap = cap;
-    }
-    if (index->certificate_count == index->certificate_cap) {
-        usize cap = index->certificate_cap ? 2 * index->certificate_cap : 256;
-        log_certificate *list = realloc(index->certificates, cap * sizeof *list);
-        if (!list)
-            return KL_NOMEM;
-        index->certificates = list;
-        index->certificate_cap = cap;
-    }
-    return KL_OK;
+    void *entries = index->entries, *certificates = index->certificates, *votes = index->votes;
+    bool room = grow(&entries, index->count, &index->cap, sizeof *index->entries);
+    index->entries = entries;
+    room = room && grow(&certificates, index->certificate_count, &index->certificate_cap,
+                        sizeof *index->certificates);
+    index->certificates = certificates;
+    room = room && grow(&votes, index->vote_count, &index->vote_cap, sizeof *index->votes);
+    index->votes = votes;
+    return room ? KL_OK : KL_NOMEM;
 }
 
 static u64 entry_add(log_index *index, log_entry entry)
@@ -117,6 +124,22 @@ kl_status log_index_body(log_index *index, const kl_hash *hash, u64 epoch, u64 v
     }
     (void)entry_add(index, (log_entry){.epoch = epoch, .view = view, .body = body});
     return KL_OK;
+}
+
+void log_index_vote(log_index *index, const kl_vote_subject *subject)
+{
+    const kl_proposal *p = &subject->proposal;
+    u64 seq = entry_add(index, (log_entry){.epoch = p->epoch, .view = p->view});
+    KL_ASSERT(index->vote_count < index->vote_cap);
+    index->votes[index->vote_count++] = (log_vote){.subject = *subject, .seq = seq};
+}
+
+bool log_index_has_vote(const log_index *index, const kl_vote_subject *subject)
+{
+    for (usize i = index->vote_count; i--;)
+        if (kl_vote_subject_eq(&index->votes[i].subject, subject))
+            return true;
+    return false;
 }
 
 void log_index_unread(log_index *index)
@@ -166,6 +189,11 @@ void log_index_drop(log_index *index, u64 first)
         if (index->certificates[i].seq >= first)
             index->certificates[kept++] = index->certificates[i];
     index->certificate_count = kept;
+    usize old = 0;
+    while (old < index->vote_count && index->votes[old].seq < first)
+        old++;
+    memmove(index->votes, index->votes + old, (index->vote_count - old) * sizeof(log_vote));
+    index->vote_count -= old;
     memmove(index->entries, index->entries + gone, (index->count - gone) * sizeof(log_entry));
     index->count -= gone;
     index->needless -= KL_MIN(index->needless, gone);

@@ -18,10 +18,15 @@ struct log_body {
     u64 seq;
 };
 
+typedef struct log_vote {
+    kl_vote_subject subject;
+    u64 seq;
+} log_vote;
+
 /* Of one record; those of the log lie in order of their numbers. */
 typedef struct log_entry {
     u64 epoch, view;
-    struct log_body *body; /* NULL: a certificate, or what could not be read */
+    struct log_body *body; /* NULL: no body, or what could not be read */
 } log_entry;
 
 typedef struct log_index {
@@ -32,6 +37,8 @@ typedef struct log_index {
     log_certificate *certificates; /* by epoch, view, kind, hash */
     usize certificate_count, certificate_cap;
     struct kl_map bodies;
+    log_vote *votes; /* in order of seq */
+    usize vote_count, vote_cap;
 } log_index;
 
 void log_index_init(log_index *index, u64 first);
@@ -43,8 +50,10 @@ KL_MUST_USE kl_status log_index_reserve(log_index *index);
  */
 void log_index_certificate(log_index *index, const kl_certificate *certificate);
 KL_MUST_USE kl_status log_index_body(log_index *index, const kl_hash *hash, u64 epoch, u64 view);
+void log_index_vote(log_index *index, const kl_vote_subject *subject);
 void log_index_unread(log_index *index);
 
+bool log_index_has_vote(const log_index *index, const kl_vote_subject *subject);
 bool log_index_has(const log_index *index, const kl_vote_subject *subject);
 /* Where the first certificate of (epoch, view) or behind is, or would be. */
 usize log_index_from(const log_index *index, u64 epoch, u64 view);

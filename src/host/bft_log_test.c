@@ -312,3 +312,46 @@ KL_TEST(bft_log_stays_broken_after_a_failed_sync_and_still_reads)
     kl_bft_log_close(log);
     kl_sim_disk_free(disk);
 }
+
+struct votes {
+    kl_vote_subject list[64];
+    usize count;
+};
+
+static void list_vote(void *ctx, const kl_vote_subject *subject)
+{
+    struct votes *votes = ctx;
+    CHECK(votes->count < KL_COUNT_OF(votes->list));
+    votes->list[votes->count++] = *subject;
+}
+
+KL_TEST(bft_log_keeps_own_votes_until_their_views_are_forgotten)
+{
+    struct kl_sim_disk *disk = new_disk();
+    kl_bft_log_report report;
+    struct kl_bft_log *log = open_on(disk, &report);
+    for (u64 n = 0; n < 60; n++) {
+        rig_item_make(&item, n);
+        CHECK_OK(kl_bft_log_vote(log, &item.certificate.subject));
+        CHECK_OK(kl_bft_log_vote(log, &item.certificate.subject)); /* no second time */
+        append(log, n, n + 1);
+    }
+    CHECK_OK(kl_bft_log_sync(log));
+    kl_bft_log_close(log);
+    log = open_on(disk, &report);
+    CHECK(!report.damaged);
+    struct votes votes = {0};
+    kl_bft_log_votes(log, list_vote, &votes);
+    CHECK_U64(votes.count, 60);
+    for (u64 n = 0; n < 60; n++) {
+        rig_item_make(&item, n);
+        CHECK(kl_vote_subject_eq(&votes.list[n], &item.certificate.subject));
+    }
+    rig_item_make(&item, 45);
+    CHECK_OK(kl_bft_log_forget(log, item.epoch, item.view));
+    votes.count = 0;
+    kl_bft_log_votes(log, list_vote, &votes);
+    CHECK(votes.count >= 15 && votes.count < 40);
+    kl_bft_log_close(log);
+    kl_sim_disk_free(disk);
+}

@@ -103,6 +103,7 @@ static void step(struct kl_replica *r, const kl_bft_event *event)
     for (usize i = 0; i < r->effects.count; i++)
         replica_carry(r, &r->effects.list[i]);
     r->stepping = false;
+    replica_barrier_begin(r);
 }
 
 static void wait_for_turn(struct kl_replica *r, const kl_bft_event *event)
@@ -364,7 +365,8 @@ void kl_replica_close(struct kl_replica *r)
 struct restoring {
     struct kl_replica *r;
     kl_proposal floor;
-    bool is_older; /* a certificate shows a vote of ours that the guard does not know */
+    bool is_older; /* a vote of ours is seen that the guard does not know */
+    kl_status status;
 };
 
 struct knows {
@@ -392,6 +394,20 @@ static bool guard_lacks(const struct kl_replica *r, const kl_certificate *certif
     struct knows knows = {.subject = &certificate->subject};
     kl_guard_each(r->guard, look_for, &knows);
     return !knows.found;
+}
+
+/* What the log says was about to be signed and the guard does not know: either the power went
+ * before the guard had it, or the guard is an old copy.  It counts as signed. */
+static void adopt(void *ctx, const kl_vote_subject *subject)
+{
+    struct restoring *restoring = ctx;
+    struct kl_replica *r = restoring->r;
+    kl_rule broken;
+    if (restoring->status != KL_OK)
+        return;
+    restoring->status = kl_guard_ask(r->guard, subject, &broken);
+    restoring->is_older |=
+        restoring->status == KL_OK && broken != KL_RULE_NONE && broken != KL_RULE_GUARD_FLOOR;
 }
 
 static bool restore_certificate(void *ctx, const kl_certificate *certificate)
@@ -423,12 +439,19 @@ static void restore_vote(void *ctx, const kl_vote_subject *subject)
 void kl_replica_start(struct kl_replica *r)
 {
     struct restoring restoring = {.r = r, .floor = kl_tip_floor(r->head)};
+    if (r->guard) {
+        kl_bft_log_votes(r->log, adopt, &restoring);
+        if (restoring.status == KL_OK)
+            restoring.status = kl_guard_sync(r->guard);
+        if (restoring.status != KL_OK)
+            replica_fail(r, restoring.status, "the sign guard fails");
+    }
     kl_status status =
         kl_bft_log_certificates(r->log, r->epoch->number, restoring.floor.view, UINT64_MAX,
                                 SIZE_MAX, restore_certificate, &restoring);
     if (status != KL_OK)
         replica_fail(r, status, "the consensus log fails");
-    if (r->guard)
+    if (r->guard && r->broken == KL_OK)
         kl_guard_each(r->guard, restore_vote, &restoring);
     if (restoring.is_older) {
         r->watching = true;

@@ -1,7 +1,10 @@
 /* The durability barrier [DESIGN 7]: what justifies a vote goes to the consensus log, the vote's
- * own record to the sign guard, both at once, each in batches: what comes while one batch is
- * written makes the next.  Both lanes keep their order, so a barrier's end is the end of all before
- * it. */
+ * own record to the sign guard, both at once, each in batches: all that one step of the engine asks
+ * for, and what comes while a batch is written makes the next.  Both lanes keep their order, so a
+ * barrier's end is the end of all before it.
+ *
+ * The log gets the vote too, in the same batch, and the signature is told when both have it: a
+ * guard that comes back from an old copy is made whole from the log. */
 #include <stdlib.h>
 
 #include "host/replica_priv.h"
@@ -28,13 +31,15 @@ static kl_status write_batch(struct kl_replica *r, const struct replica_log *log
 {
     for (usize i = 0; i < log->batch_count; i++) {
         const struct replica_record *record = &log->batch[i];
-        if (record->body)
+        if (record->is_vote)
+            KL_TRY(kl_bft_log_vote(r->log, &record->certificate.subject));
+        else if (record->body)
             KL_TRY(kl_bft_log_body(r->log, &record->body->hash, record->epoch, record->view,
                                    kl_span_of(record->body->bytes, record->body->len)));
         else
             KL_TRY(kl_bft_log_certificate(r->log, &record->certificate));
     }
-    if (log->batch_token || log->batch_mark)
+    if (log->batch_token || log->batch_mark || log->batch_votes)
         KL_TRY(kl_bft_log_sync(r->log));
     if (log->mend)
         KL_TRY(kl_bft_log_mended(r->log));
@@ -48,6 +53,7 @@ static void log_run(struct kl_job *job)
 }
 
 static void begin_log(struct kl_replica *r);
+static void tell_waiting(struct kl_replica *r);
 
 static void log_finish(struct replica_work *work)
 {
@@ -62,7 +68,9 @@ static void log_finish(struct replica_work *work)
         replica_fail(r, log->status, "the consensus log fails");
         return;
     }
+    log->done = log->given;
     begin_log(r);
+    tell_waiting(r);
     if (token) {
         r->token_done = token;
         replica_tell(
@@ -80,7 +88,8 @@ static void give_log(struct kl_replica *r, bool due)
 {
     struct replica_log *log = &r->to_log;
     if (log->busy || r->broken != KL_OK ||
-        !(due || log->next_count || log->next_token || log->next_mark))
+        !(due || log->next_token || log->next_mark || log->next_votes ||
+          log->next_count >= GATHER_MAX))
         return;
     struct replica_record *list = log->batch;
     usize cap = log->batch_cap;
@@ -89,10 +98,13 @@ static void give_log(struct kl_replica *r, bool due)
     log->batch_cap = log->next_cap;
     log->batch_token = log->next_token;
     log->batch_mark = log->next_mark;
+    log->batch_votes = log->next_votes;
+    log->given++;
     log->next = list;
     log->next_cap = cap;
     log->next_count = 0;
     log->next_token = log->next_mark = 0;
+    log->next_votes = false;
     log->busy = true;
     replica_give(r, KL_LANE_LOG, &log->work, log_run, log_finish, embedded_drop);
 }
@@ -123,8 +135,7 @@ void replica_persist(struct kl_replica *r, const kl_certificate *certificate)
         replica_fail(r, KL_NOMEM, "out of memory");
         return;
     }
-    if (++r->to_log.next_count >= GATHER_MAX) /* else a barrier takes it along */
-        begin_log(r);
+    r->to_log.next_count++; /* a barrier takes it along, or others of its kind */
 }
 
 void replica_barrier(struct kl_replica *r, u64 token, const kl_proposal *with_body)
@@ -143,7 +154,6 @@ void replica_barrier(struct kl_replica *r, u64 token, const kl_proposal *with_bo
         }
     }
     r->to_log.next_token = token;
-    begin_log(r);
 }
 
 void replica_log_mark(struct kl_replica *r, u64 epoch)
@@ -207,6 +217,19 @@ static void tell_signed(struct kl_replica *r, const struct replica_ask *ask)
                                     .subject = &ask->subject});
 }
 
+/* Signatures whose votes the log holds, durable. */
+static void tell_waiting(struct kl_replica *r)
+{
+    struct replica_guard *guard = &r->to_guard;
+    while (guard->waiting_count && guard->waiting[0].log_batch <= r->to_log.done &&
+           r->broken == KL_OK) {
+        struct replica_ask ask = guard->waiting[0];
+        memmove(&guard->waiting[0], &guard->waiting[1],
+                --guard->waiting_count * sizeof guard->waiting[0]);
+        tell_signed(r, &ask);
+    }
+}
+
 static void guard_finish(struct replica_work *work)
 {
     struct kl_replica *r = work->replica;
@@ -214,9 +237,18 @@ static void guard_finish(struct replica_work *work)
     guard->raise = false;
     if (guard->status != KL_OK)
         replica_fail(r, guard->status, "the sign guard fails");
-    for (usize i = 0; i < guard->batch_count && r->broken == KL_OK; i++)
-        tell_signed(r, &guard->batch[i]); /* what it asks for meanwhile makes the next batch */
+    for (usize i = 0; i < guard->batch_count && r->broken == KL_OK; i++) {
+        void *list = guard->waiting;
+        bool room =
+            replica_grow(&list, guard->waiting_count, &guard->waiting_cap, sizeof *guard->waiting);
+        guard->waiting = list;
+        if (room)
+            guard->waiting[guard->waiting_count++] = guard->batch[i];
+        else
+            replica_fail(r, KL_NOMEM, "out of memory");
+    }
     guard->batch_count = 0;
+    tell_waiting(r); /* what is asked for meanwhile makes the next batch */
     guard->busy = false;
     begin_guard(r);
 }
@@ -250,7 +282,19 @@ void replica_sign(struct kl_replica *r, const kl_vote_subject *subject)
         replica_fail(r, KL_NOMEM, "out of memory");
         return;
     }
-    guard->next[guard->next_count++] = (struct replica_ask){.subject = *subject, .signer = r->self};
+    struct replica_record *record = record_room(r);
+    if (!record)
+        return;
+    *record = (struct replica_record){.is_vote = true, .certificate = {.subject = *subject}};
+    r->to_log.next_count++;
+    r->to_log.next_votes = true;
+    guard->next[guard->next_count++] = (struct replica_ask){
+        .subject = *subject, .signer = r->self, .log_batch = r->to_log.given + 1};
+}
+
+void replica_barrier_begin(struct kl_replica *r)
+{
+    begin_log(r);
     begin_guard(r);
 }
 
@@ -271,4 +315,5 @@ void replica_barrier_done(struct kl_replica *r)
     free(r->to_log.next);
     free(r->to_guard.batch);
     free(r->to_guard.next);
+    free(r->to_guard.waiting);
 }

@@ -107,8 +107,10 @@ struct replica_answer {
     kl_proposal proposal;
 };
 
-/* One thing for the consensus log: a certificate with its signatures behind it, or a body. */
+/* One thing for the consensus log: a certificate with its signatures behind it, a body, or the
+ * subject of a vote of our own. */
 struct replica_record {
+    bool is_vote;
     kl_certificate certificate;
     u8 *signatures;
     struct replica_body *body;
@@ -122,8 +124,10 @@ struct replica_log {
     kl_status status;
     struct replica_record *batch, *next;
     usize batch_count, batch_cap, next_count, next_cap;
-    u64 batch_token, next_token; /* 0: no barrier */
-    u64 batch_mark, next_mark;   /* an epoch whose beginning is to be durable; 0: none */
+    u64 batch_token, next_token;  /* 0: no barrier */
+    u64 batch_mark, next_mark;    /* an epoch whose beginning is to be durable; 0: none */
+    bool batch_votes, next_votes; /* own votes are in it: it is synced */
+    u64 given, done;              /* batches */
     bool forget, mend;
     kl_guard_view floor; /* with forget */
 };
@@ -131,6 +135,7 @@ struct replica_log {
 struct replica_ask {
     kl_vote_subject subject;
     u32 signer;
+    u64 log_batch; /* that holds it */
     kl_rule broken;
     kl_vote vote;
 };
@@ -141,6 +146,8 @@ struct replica_guard {
     kl_status status;
     struct replica_ask *batch, *next;
     usize batch_count, batch_cap, next_count, next_cap;
+    struct replica_ask *waiting; /* signed, and not yet in the log */
+    usize waiting_count, waiting_cap;
     bool raise;
     kl_guard_view floor; /* with raise */
 };
@@ -377,6 +384,8 @@ void replica_log_forget(struct kl_replica *r, kl_guard_view floor);
 void replica_log_mend(struct kl_replica *r);
 void replica_sign(struct kl_replica *r, const kl_vote_subject *subject);
 void replica_guard_raise(struct kl_replica *r, kl_guard_view floor);
+/* Gives what the engine's step has asked for. */
+void replica_barrier_begin(struct kl_replica *r);
 void replica_barrier_done(struct kl_replica *r);
 
 /* replica_evidence.c */

@@ -123,9 +123,17 @@ static void watch_final(struct kl_replica_watch *watch, struct kl_tip *tip)
     CHECK(kl_hash_eq(&rig->final[height], &tip->hash));
 }
 
-static void watch_signs(struct kl_replica_watch *watch, KL_UNUSED const kl_vote *vote)
+static void watch_signs(struct kl_replica_watch *watch, const kl_vote *vote)
 {
-    of_watch(watch)->signs++;
+    struct rig_node *node = of_watch(watch);
+    node->signs++;
+    for (usize i = 0; i < node->vote_count; i++)
+        if (kl_evidence_of(&node->votes[i], &vote->subject) != KL_EVIDENCE_NONE)
+            kl_test_fail(__FILE__, __LINE__, "node %u signs both ways in view %llu of epoch %llu",
+                         node->index, (unsigned long long)vote->subject.proposal.view,
+                         (unsigned long long)vote->subject.proposal.epoch);
+    CHECK(node->vote_count < RIG_VOTES_MAX);
+    node->votes[node->vote_count++] = vote->subject;
 }
 
 static void watch_found(struct kl_replica_watch *watch, KL_UNUSED const kl_evidence *evidence)
@@ -279,6 +287,8 @@ void rig_init(struct rig *rig, u32 count, u64 epoch_blocks, u64 seed)
             .vote_secret = {.b = {[30] = 1, [31] = (u8)(i + 1)}},
             .randao_secret = {.b = {[30] = 2, [31] = (u8)(i + 1)}},
         };
+        node->votes = malloc(RIG_VOTES_MAX * sizeof *node->votes);
+        CHECK(node->votes);
         CHECK_OK(kl_sim_disk_new(&node->disk));
         CHECK_OK(kl_sim_disk_new(&node->key_disk));
         CHECK_OK(kl_memkv_open(&node->kv, KL_TABLE_COUNT));
@@ -447,6 +457,7 @@ void rig_done(struct rig *rig)
     for (u32 i = 0; i < rig->count; i++) {
         if (rig->nodes[i].up)
             stop(rig, i);
+        free(rig->nodes[i].votes);
         kl_kv_close(rig->nodes[i].kv);
         kl_sim_disk_free(rig->nodes[i].disk);
         kl_sim_disk_free(rig->nodes[i].key_disk);

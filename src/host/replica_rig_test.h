@@ -7,7 +7,7 @@
 #include "base/test.h"
 #include "host/replica.h"
 
-enum { RIG_NODES_MAX = 8, RIG_HEIGHTS_MAX = 4096, RIG_ACCOUNTS = 4 };
+enum { RIG_NODES_MAX = 8, RIG_HEIGHTS_MAX = 4096, RIG_ACCOUNTS = 4, RIG_VOTES_MAX = 16384 };
 #define RIG_MS 1000000ull
 #define RIG_S  1000000000ull
 
@@ -32,6 +32,8 @@ struct rig_node {
     u64 lane_free_ns[KL_LANES], lane_slow_ns[KL_LANES];
     u64 height; /* shown */
     usize signs, found, penalties;
+    kl_vote_subject *votes; /* all that it ever signed: none excludes another (checked) */
+    usize vote_count;
     char alarm[100];
 };
 

@@ -223,22 +223,64 @@ static void check_watches(void)
         CHECK_U64(rig.nodes[i].found, 0);
 }
 
-/* The guard comes back from a copy: the consensus log knows of votes that it does not. */
-KL_TEST(replica_with_an_old_guard_observes)
+/* The guard comes back from a copy, again and again, whatever it signed since: the consensus log
+ * holds that, and the guard is made whole. */
+KL_TEST(replica_with_an_old_guard_learns_its_votes_from_the_log)
 {
-    struct kl_sim_disk *copy;
     rig_init(&rig, 4, 200, *seed);
     rig_start(&rig);
     CHECK(rig_reaches(&rig, 5, 20 * RIG_S));
-    CHECK_OK(kl_sim_disk_cut(rig.nodes[1].key_disk, UINT64_MAX, KL_CUT_KEEP, 0, &copy));
+    for (u32 i = 0; i < 40; i++) {
+        struct kl_sim_disk *copy;
+        CHECK_OK(kl_sim_disk_cut(rig.nodes[1].key_disk, UINT64_MAX, KL_CUT_KEEP, 0, &copy));
+        rig.cut[3] = kl_rand_below(seed, 2); /* node 1 is needed, or not */
+        rig_until(&rig, rig.now_ns + kl_rand_below(seed, 500 * RIG_MS));
+        u64 end_ns = rig.now_ns + 10 * RIG_S;
+        for (usize signs = rig.nodes[1].signs; rig.nodes[1].signs == signs;
+             CHECK(rig.now_ns < end_ns))
+            rig_until(&rig, rig.now_ns + RIG_MS); /* and goes right behind a vote */
+        rig_crash(&rig, 1);
+        kl_sim_disk_free(rig.nodes[1].key_disk);
+        rig.nodes[1].key_disk = copy;
+        rig_open(&rig, 1);
+        rig_until(&rig, rig.now_ns + kl_rand_below(seed, 500 * RIG_MS));
+    }
+    rig.cut[3] = false;
+    rig.nodes[1].signs = 0;
+    CHECK(rig_reaches(&rig, rig.height + 10, 60 * RIG_S));
+    CHECK(rig.nodes[1].signs > 5);
+    check_settled(0);
+    rig_done(&rig);
+}
+
+/* A guard that has signed elsewhere what excludes what the log says. */
+KL_TEST(replica_whose_guard_and_log_exclude_one_another_watches)
+{
+    struct kl_guard *guard;
+    rig_init(&rig, 4, 200, *seed);
+    rig_start(&rig);
     CHECK(rig_reaches(&rig, 20, 20 * RIG_S));
+    kl_guard_owner owner = {.domain = kl_chain_vote_domain(kl_replica_chain(rig.nodes[1].replica)),
+                            .scheme = rig.scheme};
+    CHECK(rig.scheme->public_key(owner.key, &rig.nodes[1].vote_secret));
     rig_crash(&rig, 1);
     kl_sim_disk_free(rig.nodes[1].key_disk);
-    rig.nodes[1].key_disk = copy;
+    CHECK_OK(kl_sim_disk_new(&rig.nodes[1].key_disk));
+    CHECK_OK(kl_guard_create(&guard, kl_sim_disk_fs(rig.nodes[1].key_disk), &owner,
+                             (kl_guard_view){0}, 256));
+    for (u64 view = 1; view < 100; view++) {
+        kl_vote_subject subject = {.kind = KL_VOTE_FINALIZE, .proposal = {.view = view}};
+        kl_rule broken;
+        CHECK_OK(kl_guard_ask(guard, &subject, &broken));
+    }
+    CHECK_OK(kl_guard_sync(guard));
+    kl_guard_close(guard);
     rig_open(&rig, 1);
     CHECK(strstr(rig.nodes[1].alarm, "older"));
     CHECK(!kl_replica_consensus(rig.nodes[1].replica).signing);
-    check_watches();
+    rig.nodes[1].signs = 0;
+    rig_until(&rig, rig.now_ns + 400 * RIG_MS);
+    CHECK_U64(rig.nodes[1].signs, 0);
     rig_done(&rig);
 }
 
