@@ -200,8 +200,9 @@ struct sim {
     u64 sometimes[SOMETIMES_COUNT];
     bool forked;
     u64 forked_ns;
-    bool lied[SIM_NODES_MAX]; /* validators of whom honest nodes hold conflicting votes */
-    char broken[160];         /* the first assertion that did not hold; "" */
+    bool found[SIM_NODES_MAX]; /* validators that evidence named */
+    bool lied[SIM_NODES_MAX];  /* validators of whom honest nodes hold conflicting votes */
+    char broken[160];          /* the first assertion that did not hold; "" */
 };
 
 /* Who leads views 1, 2, ...: instead of the set's own order; NULL: that. */
