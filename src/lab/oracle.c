@@ -589,7 +589,7 @@ static void check_load(struct kl_lab_machine *machine)
 {
     kl_replica_load load = kl_replica_load_of(machine->replica);
     kl_pool_counts pool = kl_pool_count(kl_replica_pool(machine->replica));
-    const u64 candidates_max = 4 * machine->lab->plan.window, jobs_max = 4096;
+    const u64 candidates_max = 16 * machine->lab->plan.window, jobs_max = 4096;
     if (load.candidates > candidates_max || load.candidate_bytes > 64u << 20 ||
         load.jobs > jobs_max || pool.pending + pool.queued > 512 || pool.bytes > 1 << 20)
         kl_lab_break(machine->lab, 11,
