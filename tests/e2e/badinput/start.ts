@@ -33,7 +33,8 @@ export async function commandLines(t: Theme): Promise<void> {
             ["dev --coinbase 0x12", /--coinbase takes an address/],
             ["dev more", /one argument too many: more/],
             ["node", /--dir FOLDER is missing/],
-            ["init", /--genesis FILE is missing/],
+            ["init", /--dir FOLDER is missing/],
+            ["init --dir none", /--genesis FILE is missing/],
         ];
         for (const [line, text] of cases) {
             await says(t, line.split(" "), USAGE, text);
