@@ -58,7 +58,8 @@ int LLVMFuzzerTestOneInput(const u8 *bytes, usize len)
     KL_ASSERT(kl_yamux_new(&user.y, &config, &user.user) == KL_OK);
     kl_buf_init(&out, 1 << 22);
     for (usize at = user.choices, n; at < len && broken == KL_RULE_NONE; at += n) {
-        n = KL_MIN(len - at, 1 + (usize)choose(&user));
+        usize some = 1 + (usize)choose(&user);
+        n = KL_MIN(len - at, some);
         KL_ASSERT(kl_yamux_feed(user.y, kl_span_of(bytes + at, n), &broken) == KL_OK);
         KL_ASSERT(kl_yamux_stream_count(user.y) <= 2 * STREAMS);
         u8 what = choose(&user);
