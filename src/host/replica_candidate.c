@@ -142,6 +142,24 @@ void replica_candidates_prune(struct kl_replica *r)
     }
 }
 
+void replica_candidates_learn(struct kl_replica *r, const kl_vote_subject *subject)
+{
+    struct replica_candidate *named = replica_candidate_of(r, &subject->proposal.block_hash);
+    if (named && subject->kind != KL_VOTE_NULLIFY)
+        named->notarized = true;
+    if (r->candidate_count <= r->config.window / 2)
+        return;
+    kl_simplex_status status = kl_simplex_status_of(r->engine, replica_now(r));
+    for (struct replica_candidate **at = &r->candidates; *at;) {
+        const struct replica_candidate *c = *at;
+        bool is_over = c->epoch == status.epoch && c->view + r->config.window / 2 < status.view;
+        if (is_over && !c->notarized && c->state != REPLICA_RUNNING)
+            drop(r, at);
+        else
+            at = &(*at)->next;
+    }
+}
+
 void replica_candidates_done(struct kl_replica *r)
 {
     while (r->candidates)

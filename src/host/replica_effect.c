@@ -35,6 +35,7 @@ static void serve_log(struct kl_replica *r, const kl_bft_effect *effect)
 static void persist(struct kl_replica *r, const kl_bft_effect *effect)
 {
     r->branch_moved = true; /* it may have notarized another head */
+    replica_candidates_learn(r, &effect->certificate->subject);
     replica_persist(r, effect->certificate);
 }
 

@@ -94,6 +94,7 @@ struct replica_candidate {
     struct replica_body *body; /* NULL: in the log, or nowhere here */
     u32 source;                /* who brought the body */
     bool wanted;               /* a body is asked for */
+    bool notarized;            /* it may become final, however old its view */
     bool early, rouse;         /* valid and ahead of our clock; to be looked at again */
     replica_state state;
     struct replica_txs *txs; /* when VALID */
@@ -334,6 +335,9 @@ bool replica_candidate_room(struct kl_replica *r, usize len, u64 view);
 u32 replica_candidates_in(const struct kl_replica *r, u64 epoch, u64 view);
 /* Final are all blocks up to the head: what can no longer be goes. */
 void replica_candidates_prune(struct kl_replica *r);
+/* A certificate says that the block may become final; views that came to nothing leave behind
+ * blocks that may not. */
+void replica_candidates_learn(struct kl_replica *r, const kl_vote_subject *subject);
 void replica_candidates_done(struct kl_replica *r);
 /* The engine asks for a verdict. */
 void replica_execute(struct kl_replica *r, const kl_proposal *proposal);
