@@ -71,7 +71,7 @@ struct kl_sim_disk {
     u64 fail_after, read_fail_after; /* operations and reads that still succeed */
     kl_status fail, read_fail;
     u64 fail_seed;
-    u32 opens; /* files open */
+    u32 opens;       /* files open */
     const char *lie; /* see kl_sim_disk_lie */
 };
 
