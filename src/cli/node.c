@@ -9,6 +9,7 @@
 struct node {
     struct kl_node_options node;
     bool on_demand;
+    u64 sync_delay_ns;
     struct kl_greeting greeting;
 };
 
@@ -28,6 +29,8 @@ static usize own_options(kl_option *rows, struct node *n)
         {KL_OPTION_GROUP, .help = "data"},
         {KL_OPTION_TEXT, "--dir", .other = "--datadir", .value = "FOLDER",
          .help = "the data folder that keel init made", .into = &n->node.dir},
+        {KL_OPTION_SECONDS, "--fsync-delay", .value = "SECONDS", .into = &n->sync_delay_ns,
+         .max = SECOND_NS},
     };
     memcpy(rows, table, sizeof table);
     return KL_COUNT_OF(table);
@@ -89,7 +92,8 @@ int kl_cmd_node(int argc, char **argv)
     int code = parse(&n, argc, argv);
     if (code >= 0)
         return code;
-    kl_node_config config = {.durable = true, .on_demand = n.on_demand};
+    kl_node_config config = {
+        .durable = true, .on_demand = n.on_demand, .sync_delay_ns = n.sync_delay_ns};
     code = kl_node_options_apply(&config, &n.node, "node");
     if (code >= 0)
         return code;

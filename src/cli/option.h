@@ -13,7 +13,7 @@ typedef enum kl_option_kind {
     KL_OPTION_FLAG,    /* bool: takes no value; in the environment 1 or 0 */
     KL_OPTION_TEXT,    /* const char *: any text but an empty one */
     KL_OPTION_NUMBER,  /* u64 from min to max; decimal, or hexadecimal with 0x */
-    KL_OPTION_SECONDS, /* u64, nanoseconds from min to max; written in seconds: 2, 0.5 */
+    KL_OPTION_SECONDS, /* u64, nanoseconds from min to max; written in seconds: 2, 0.5, 4ms */
     KL_OPTION_ETHER,   /* kl_u256, wei; written in ether: 10000, 0.25 */
     KL_OPTION_GROUP,   /* no option: a title in the help, which is its `help` */
 } kl_option_kind;
@@ -24,7 +24,7 @@ typedef struct kl_option {
     const char *other; /* another spelling that is understood and not shown, or NULL */
     char letter;       /* 'b' for "-b", or 0 */
     const char *value; /* "SECONDS", what the help calls the value; NULL for flags */
-    const char *help;  /* one line */
+    const char *help;  /* one line; NULL: the help does not show the option */
     void *into;        /* where the value goes; untouched when the option is not given */
     bool *given;       /* set when it is given; may be NULL */
     u64 min, max;      /* of NUMBER and SECONDS */

@@ -22,7 +22,7 @@ static void print_options(const kl_usage *usage)
         const kl_option *o = &usage->options[i];
         if (o->kind == KL_OPTION_GROUP)
             printf("\n%s:\n", o->help);
-        else
+        else if (o->help)
             print_row(o->letter, o->name, o->value, o->help);
     }
     if (grouped)

@@ -158,17 +158,19 @@ KL_TEST(options_read_values_exactly)
         const char *text;
         u64 ns;
     } seconds[] = {
-        {"1", SECOND},         {"0.5", SECOND / 2},
-        {".25", SECOND / 4},   {"00012.000000001", 12 * SECOND + 1},
-        {"100", 100 * SECOND},
+        {"1", SECOND},           {"0.5", SECOND / 2},
+        {".25", SECOND / 4},     {"00012.000000001", 12 * SECOND + 1},
+        {"100", 100 * SECOND},   {"1ms", SECOND / 1000},
+        {"2.5ms", SECOND / 400},
     };
     for (usize i = 0; i < KL_COUNT_OF(seconds); i++) {
         struct parsed p = PARSE("a", "-b", seconds[i].text);
         CHECK_U64(p.code, -1);
         CHECK_U64(p.ns, seconds[i].ns);
     }
-    static const char *const bad_seconds[] = {"",    ".",   "1.",   "-1",  "1e3",  "1.0000000001",
-                                              "1,5", "1 2", "0x10", "inf", "1.2.3"};
+    static const char *const bad_seconds[] = {
+        "",     ".",   "1.",    "-1", "1e3",  "1.0000000001", "1,5",        "1 2",
+        "0x10", "inf", "1.2.3", "ms", "1.ms", "1 ms",         "1.0000001ms"};
     for (usize i = 0; i < KL_COUNT_OF(bad_seconds); i++)
         CHECK_U64(PARSE("a", "--block-time", bad_seconds[i]).code, KL_EXIT_USAGE);
     static const char *const bad_numbers[] = {"x", "-1", "1.5", "0x", "1 ", "18446744073709551616"};

@@ -5,7 +5,7 @@
 #include "cli/option.h"
 #include "codec/hex.h"
 
-enum { SECOND_DIGITS = 9, ETHER_DIGITS = 18, FRACTION_MAX = 100 };
+enum { SECOND_DIGITS = 9, MILLISECOND_DIGITS = 6, ETHER_DIGITS = 18, FRACTION_MAX = 100 };
 
 static bool read_number(u64 *out, const char *text)
 {
@@ -32,6 +32,13 @@ static bool read_fraction(kl_u256 *out, const char *text, usize digits)
 static bool read_seconds(u64 *out, const char *text)
 {
     kl_u256 wide;
+    char bare[FRACTION_MAX];
+    usize len = strlen(text);
+    if (len > 2 && len < sizeof bare && strcmp(text + len - 2, "ms") == 0) {
+        memcpy(bare, text, len - 2);
+        bare[len - 2] = '\0';
+        return read_fraction(&wide, bare, MILLISECOND_DIGITS) && kl_u256_to_u64(out, wide);
+    }
     return read_fraction(&wide, text, SECOND_DIGITS) && kl_u256_to_u64(out, wide);
 }
 

@@ -32,6 +32,8 @@ struct store {
     usize tables;
     u64 read_limit_ns;
     struct kl_clock *clock;
+    void (*synced)(void *ctx);
+    void *synced_ctx;
     kl_mutex mutex; /* over what follows */
     struct snapshot *idle;
     usize snapshots; /* in use */
@@ -322,10 +324,13 @@ static bool lacks_room(MDB_env *env)
 static kl_status commit(struct kl_kv_write *write)
 {
     struct change *c = (struct change *)write;
-    MDB_env *env = store_of(write->kv)->env;
+    const struct store *s = store_of(write->kv);
+    MDB_env *env = s->env;
     enter();
     int error = left(mdb_txn_commit(c->txn));
     free(c);
+    if (!error && s->synced)
+        s->synced(s->synced_ctx);
     return error == EIO && lacks_room(env) ? KL_FULL : status_of(error);
 }
 
@@ -484,6 +489,8 @@ kl_status kl_lmdb_open(struct kl_kv **out, const kl_lmdb_config *config)
     s->tables = config->table_count;
     s->read_limit_ns = config->read_limit_ns;
     s->clock = config->clock;
+    s->synced = config->synced;
+    s->synced_ctx = config->synced_ctx;
     kl_mutex_init(&s->mutex);
     enter();
     kl_status status = status_of(open_env(s, config));

@@ -18,9 +18,11 @@ typedef struct kl_lmdb_config {
     const char *path;          /* a folder of the real file system, which exists */
     const char *const *tables; /* names, in the order of kl_table */
     usize table_count;
-    u64 map_bytes;     /* address space to reserve */
-    u64 read_limit_ns; /* 0: no limit */
-    usize reader_max;  /* snapshots at one time; KL_LIMIT beyond */
+    u64 map_bytes;             /* address space to reserve */
+    u64 read_limit_ns;         /* 0: no limit */
+    usize reader_max;          /* snapshots at one time; KL_LIMIT beyond */
+    void (*synced)(void *ctx); /* after each commit that went well, before it returns; or NULL */
+    void *synced_ctx;
     struct kl_clock *clock;
 } kl_lmdb_config;
 

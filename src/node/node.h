@@ -53,6 +53,10 @@ typedef struct kl_node_config {
     int log_fd;
     bool log_json;
 
+    /* Every sync of the data folder's and the key's files, and every commit of the state database,
+     * takes that much longer: a slower disk, for figures. */
+    u64 sync_delay_ns;
+
     struct kl_progress *progress; /* of catching up while opening, or NULL */
 } kl_node_config;
 

@@ -188,7 +188,9 @@ static kl_host_config host_config(const struct kl_node *node)
     return (kl_host_config){
         .chain =
             {
-                .fs = c->dir ? node->folder.fs : node->scratch,
+                .fs = node->slow_fs ? node->slow_fs
+                      : c->dir      ? node->folder.fs
+                                    : node->scratch,
                 .kv = node->kv,
                 .workers = node->workers,
                 .genesis = c->genesis,
@@ -226,6 +228,12 @@ static kl_host_config host_config(const struct kl_node *node)
     };
 }
 
+static void delay_commit(void *ctx)
+{
+    const struct kl_node *node = ctx;
+    kl_sys_nap(node->config.sync_delay_ns);
+}
+
 static kl_status open_kv(struct kl_node *node)
 {
     char path[4096];
@@ -241,6 +249,8 @@ static kl_status open_kv(struct kl_node *node)
         .map_bytes = MAP_BYTES,
         .read_limit_ns = READ_LIMIT_NS,
         .reader_max = READER_MAX,
+        .synced = node->config.sync_delay_ns ? delay_commit : NULL,
+        .synced_ctx = node,
         .clock = kl_sys_clock(),
     };
     return kl_lmdb_open(&node->kv, &config);
@@ -378,6 +388,8 @@ kl_status kl_node_open_storage(struct kl_node *node, kl_node_report *report, kl_
         KL_TRY(kl_node_try_port(node, fault));
     if (status == KL_OK)
         status = prepare(node, report);
+    if (status == KL_OK && node->config.sync_delay_ns)
+        status = kl_slow_fs_open(&node->slow_fs, node->folder.fs, node->config.sync_delay_ns);
     if (status != KL_OK)
         return blame_folder(node, status, fault);
     watched = node;
@@ -389,6 +401,8 @@ void kl_node_close_storage(struct kl_node *node)
 {
     kl_host_close(node->host);
     kl_member_close(node->member);
+    kl_slow_fs_close(node->slow_key_fs);
+    kl_slow_fs_close(node->slow_fs);
     kl_sys_fs_close(node->key_fs);
     if (watched == node)
         watched = NULL;

@@ -21,6 +21,8 @@ static kl_status open_key(struct kl_node *node, kl_validator_key *key, bool *has
     if (status == KL_OK)
         status = kl_validator_key_load(node->key_fs, key);
     *has = status == KL_OK;
+    if (*has && node->config.sync_delay_ns && !node->slow_key_fs)
+        status = kl_slow_fs_open(&node->slow_key_fs, node->key_fs, node->config.sync_delay_ns);
     return status == KL_NOTFOUND ? KL_OK : status;
 }
 
@@ -94,7 +96,9 @@ kl_status kl_node_open_member(struct kl_node *node, const kl_host_config *host,
         .chain = host->chain,
         .pool = host->pool,
         .log_fs = host->chain.fs,
-        .key_fs = has_key ? node->key_fs : NULL,
+        .key_fs = !has_key            ? NULL
+                  : node->slow_key_fs ? node->slow_key_fs
+                                      : node->key_fs,
         .vote_secret = key.vote_secret,
         .randao_secret = key.randao_secret,
         .has_operator = has_key,

@@ -12,6 +12,7 @@
 #include "base/test.h"
 #include "sys/env.h"
 #include "sys/fs.h"
+#include "sys/slow_fs.h"
 
 /* A fresh folder under the system's one for temporary files. */
 struct temp {
@@ -53,6 +54,38 @@ KL_TEST(fs_keeps_the_contract)
     struct temp temp;
     temp_open(&temp);
     kl_file_contract(temp.fs);
+    temp_done(&temp);
+}
+
+KL_TEST(slow_fs_keeps_the_contract)
+{
+    struct temp temp;
+    struct kl_fs *slow;
+    temp_open(&temp);
+    CHECK_OK(kl_slow_fs_open(&slow, temp.fs, 1));
+    kl_file_contract(slow);
+    kl_slow_fs_close(slow);
+    temp_done(&temp);
+}
+
+KL_TEST(slow_fs_waits_behind_what_went_well)
+{
+    const u64 delay_ns = 3000000;
+    struct temp temp;
+    struct kl_fs *slow;
+    struct kl_file *file;
+    temp_open(&temp);
+    CHECK_OK(kl_slow_fs_open(&slow, temp.fs, delay_ns));
+    CHECK_OK(kl_fs_open(slow, &file, "a", KL_OPEN_CREATE));
+    u64 start_ns = kl_mono_ns(kl_sys_clock());
+    CHECK_OK(kl_file_sync(file));
+    CHECK(kl_mono_ns(kl_sys_clock()) - start_ns >= delay_ns);
+    start_ns = kl_mono_ns(kl_sys_clock());
+    CHECK_OK(kl_fs_sync_dir(slow, ""));
+    CHECK(kl_mono_ns(kl_sys_clock()) - start_ns >= delay_ns);
+    CHECK(kl_fs_sync_dir(slow, "none") == KL_NOTFOUND);
+    kl_file_close(file);
+    kl_slow_fs_close(slow);
     temp_done(&temp);
 }
 
