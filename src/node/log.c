@@ -14,6 +14,7 @@
 #include "codec/json.h"
 #include "crypto/address.h"
 #include "evm/evm.h"
+#include "node/drops.h"
 #include "node/node_priv.h"
 #include "rpc/revert.h"
 
@@ -46,6 +47,7 @@ struct kl_node_log {
     u64 reverted_to;
     const char *alarms[ALARMS_MAX];
     usize alarm_count;
+    kl_drops drops;
     u64 reasons; /* so far; the last REASONS of them are kept */
     struct reason reason[REASONS];
 };
@@ -96,6 +98,15 @@ void kl_node_log_alarm(struct kl_node_log *log, const char *what)
         log->alarms[log->alarm_count++] = what;
     kl_unlock(&log->lock);
     kl_bell_ring(&log->node->bell);
+}
+
+void kl_node_log_dropped(struct kl_node_log *log, const kl_net_dropped *dropped)
+{
+    kl_lock(&log->lock);
+    bool told = kl_drops_add(&log->drops, dropped);
+    kl_unlock(&log->lock);
+    if (told)
+        kl_bell_ring(&log->node->bell);
 }
 
 void kl_node_log_executed(struct kl_node_log *log, const kl_tx *tx, const kl_tx_result *result)
@@ -305,6 +316,13 @@ static void write_alarms(struct kl_node_log *log)
             kl_buf_print(&log->text, "    Alarm: %s\n\n", alarms[i]);
 }
 
+static void write_drops(struct kl_node_log *log)
+{
+    kl_lock(&log->lock);
+    kl_drops_print(&log->drops, &log->text, log->json);
+    kl_unlock(&log->lock);
+}
+
 /* Puts the next blocks together, as many as make a good piece; false when there are none.  Nothing
  * of the chain is held while the text is handed over. */
 static bool put_together(struct kl_node_log *log)
@@ -312,6 +330,7 @@ static bool put_together(struct kl_node_log *log)
     struct kl_reader *reader;
     write_revert(log);
     write_alarms(log);
+    write_drops(log);
     if (kl_reader_open(kl_node_chain(log->node), &reader) != KL_OK)
         return false; /* the next step rings again */
     u64 head = kl_reader_tip(reader)->header.number;

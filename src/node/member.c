@@ -131,6 +131,12 @@ static void on_frame(struct kl_net_user *user, u32 peer, kl_span frame)
     wake(m);
 }
 
+static void on_dropped(struct kl_net_user *user, const kl_net_dropped *dropped)
+{
+    struct kl_member *m = of_wire(user);
+    m->listener->dropped(m->listener, dropped);
+}
+
 /* --- its thread --- */
 
 static void tell_broken(struct kl_member *m)
@@ -220,7 +226,7 @@ kl_status kl_member_open(struct kl_member **out, const kl_replica_config *config
     m->listener = listener;
     m->net = (struct kl_replica_net){.send = send_frame, .penalize = penalize};
     m->watch = (struct kl_replica_watch){.final = on_final, .alarm = on_alarm};
-    m->wire_user = (struct kl_net_user){on_up, on_down, on_frame};
+    m->wire_user = (struct kl_net_user){on_up, on_down, on_frame, on_dropped};
     kl_mutex_init(&m->lock);
     kl_mutex_init(&m->bell);
     kl_cond_init(&m->progress);

@@ -17,6 +17,8 @@ struct kl_member_listener {
     void (*pending)(struct kl_member_listener *listener, const kl_tx *tx);
     void (*alarm)(struct kl_member_listener *listener, const char *what); /* static text */
     void (*broken)(struct kl_member_listener *listener, kl_status status);
+    /* On the net's thread. */
+    void (*dropped)(struct kl_member_listener *listener, const kl_net_dropped *dropped);
 };
 
 /* How it reaches the others. */

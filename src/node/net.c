@@ -5,7 +5,6 @@
 
 #include "base/sync.h"
 #include "sys/loop.h"
-#include "sys/tcp.h"
 #include "sys/thread.h"
 
 #define QUEUE_MAX      ((usize)64 << 20) /* bytes from other threads that wait */
@@ -24,6 +23,7 @@ struct socket {
     struct kl_net *net;
     u32 link;
     bool dialling, dirty;
+    char address[KL_TCP_TEXT_MAX];
     unsigned interest;
     struct kl_buf out;
     usize out_at;
@@ -177,6 +177,7 @@ static bool on_ready(struct kl_watch *watch, unsigned what)
             lose(net, link);
         } else {
             s->dialling = false;
+            kl_tcp_peer(watch->fd, s->address);
             want(s, KL_READY_READ);
             kl_swarm_opened(net->swarm, link, kl_loop_now(net->loop));
         }
@@ -199,6 +200,7 @@ static bool add_socket(struct kl_net *net, u32 link, int fd, bool dialling)
     s->net = net;
     s->link = link;
     s->dialling = dialling;
+    kl_tcp_peer(fd, s->address);
     s->interest = dialling ? KL_READY_WRITE : KL_READY_READ;
     kl_buf_init(&s->out, SIZE_MAX);
     if (kl_loop_add(net->loop, &s->watch, s->interest, false) != KL_OK) {
@@ -222,10 +224,24 @@ static void dial(struct kl_swarm_user *user, u32 peer, u32 link)
     net->failed[link] = net->any_failed = true;
 }
 
-static void close_link(struct kl_swarm_user *user, u32 link, KL_UNUSED kl_rule why)
+static void tell_dropped(struct kl_net *net, u32 link, kl_rule why)
 {
-    drop_socket(of(user), link);
-    of(user)->failed[link] = false;
+    kl_net_dropped dropped = {.at_ns = kl_loop_now(net->loop), .address = "?", .why = why};
+    i32 peer = KL_SWARM_NONE;
+    dropped.has_id = kl_swarm_link_peer(net->swarm, link, &dropped.id, &peer);
+    dropped.listed = peer != KL_SWARM_NONE;
+    if (net->sockets[link])
+        memcpy(dropped.address, net->sockets[link]->address, sizeof dropped.address);
+    net->user->dropped(net->user, &dropped);
+}
+
+static void close_link(struct kl_swarm_user *user, u32 link, kl_rule why)
+{
+    struct kl_net *net = of(user);
+    if (why != KL_RULE_NONE)
+        tell_dropped(net, link, why);
+    drop_socket(net, link);
+    net->failed[link] = false;
 }
 
 static void writable(struct kl_swarm_user *user, u32 link)

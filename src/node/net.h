@@ -6,6 +6,7 @@
 #define KL_NODE_NET_H
 
 #include "p2p/swarm.h"
+#include "sys/tcp.h"
 
 struct kl_net;
 
@@ -31,11 +32,22 @@ typedef struct kl_net_config {
     struct kl_entropy *entropy;
 } kl_net_config;
 
+/* A connection that the net has ended. */
+typedef struct kl_net_dropped {
+    u64 at_ns;   /* monotonic */
+    bool has_id; /* it had shown who it is, or was dialled */
+    bool listed; /* it is one of the peers */
+    kl_peer_id id;
+    char address[KL_TCP_TEXT_MAX];
+    kl_rule why; /* never KL_RULE_NONE */
+} kl_net_dropped;
+
 /* Called on the net's thread, without any lock of the net's. */
 struct kl_net_user {
     void (*up)(struct kl_net_user *user, u32 peer);
     void (*down)(struct kl_net_user *user, u32 peer);
     void (*frame)(struct kl_net_user *user, u32 peer, kl_span frame);
+    void (*dropped)(struct kl_net_user *user, const kl_net_dropped *dropped);
 };
 
 /* Listens.  What kl_tcp_listen says; KL_NOMEM. */

@@ -42,10 +42,15 @@ static void on_frame(struct kl_net_user *user, u32 peer, kl_span frame)
     atomic_fetch_add(&end->total, 1);
 }
 
+static void on_dropped(KL_UNUSED struct kl_net_user *user, const kl_net_dropped *dropped)
+{
+    CHECK(dropped->why != KL_RULE_NONE);
+}
+
 static void open_net(u32 i, u16 port)
 {
     struct end *end = &ends[i];
-    end->user = (struct kl_net_user){on_up, on_down, on_frame};
+    end->user = (struct kl_net_user){on_up, on_down, on_frame, on_dropped};
     const kl_net_config config = {
         .identity = &end->identity,
         .host = "127.0.0.1",

@@ -74,6 +74,8 @@ void kl_node_log_free(struct kl_node_log *log); /* NULL is fine */
 void kl_node_log_step(struct kl_node_log *log, const struct kl_tip *tip);
 /* Something that a person should know of: static text. */
 void kl_node_log_alarm(struct kl_node_log *log, const char *what);
+/* A peer was dropped; on the net's thread. */
+void kl_node_log_dropped(struct kl_node_log *log, const kl_net_dropped *dropped);
 /* A transaction was executed; on the execution thread. */
 void kl_node_log_executed(struct kl_node_log *log, const kl_tx *tx, const kl_tx_result *result);
 /* Writes what is to be written; gives up when the bell says stop and nobody reads. */

@@ -36,6 +36,8 @@ struct link {
     bool over;    /* something is wrong with it: ended when the event has been dealt with */
     kl_rule why;
     u32 peer; /* known, or to be */
+    kl_peer_id id;
+    bool has_id; /* it has shown who it is */
     struct kl_conn *conn;
     u64 began_ns, heard_ns, pinged_ns;
     u32 out[KL_SWARM_CLASSES]; /* our streams; 0: none yet */
@@ -147,6 +149,8 @@ static void on_open(struct link *link, const kl_peer_id *id)
 {
     struct kl_swarm *s = link->swarm;
     u32 number = find_peer(s, id);
+    link->id = *id;
+    link->has_id = true;
     if (link->dialled)
         s->peers[link->peer].dialling = false;
     if (number == NOBODY || !is_kept(s, link, &s->peers[number])) {
@@ -436,7 +440,10 @@ static void tick_link(struct kl_swarm *s, u32 at)
     if (link_due_ns(s, link) > s->now_ns)
         return;
     if (link->over || link->state != LINK_OPEN || link->pinged_ns) {
-        end(s, at, link->over ? link->why : KL_RULE_SWARM_SILENT);
+        end(s, at,
+            link->over                 ? link->why
+            : link->state != LINK_OPEN ? KL_RULE_SWARM_HANDSHAKE
+                                       : KL_RULE_SWARM_SILENT);
         return;
     }
     link->pinged_ns = s->now_ns;
@@ -498,6 +505,16 @@ void kl_swarm_drop(struct kl_swarm *s, u32 number, kl_rule why, u64 now_ns)
         return;
     s->peers[number].pause_ns = PAUSE_MAX;
     end(s, s->peers[number].link, why);
+}
+
+bool kl_swarm_link_peer(const struct kl_swarm *s, u32 at, kl_peer_id *id, i32 *peer)
+{
+    const struct link *link = s->links[at];
+    if (!link || (!link->has_id && link->peer == NOBODY))
+        return false;
+    *id = link->has_id ? link->id : s->peers[link->peer].id;
+    *peer = link->peer == NOBODY ? KL_SWARM_NONE : (i32)link->peer;
+    return true;
 }
 
 bool kl_swarm_is_up(const struct kl_swarm *s, u32 peer)

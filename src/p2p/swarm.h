@@ -88,6 +88,9 @@ u64 kl_swarm_due_ns(const struct kl_swarm *swarm);
 bool kl_swarm_send(struct kl_swarm *swarm, u32 peer, kl_swarm_class class, kl_span frame);
 /* Ends the connection with a peer that broke a rule; it is dialled again after a pause. */
 void kl_swarm_drop(struct kl_swarm *swarm, u32 peer, kl_rule why, u64 now_ns);
+/* Whom a link is with: false while that is not known.  *peer: its place, or KL_SWARM_NONE; may be
+ * asked while close is called. */
+bool kl_swarm_link_peer(const struct kl_swarm *swarm, u32 link, kl_peer_id *id, i32 *peer);
 bool kl_swarm_is_up(const struct kl_swarm *swarm, u32 peer);
 u32 kl_swarm_up_count(const struct kl_swarm *swarm);
 

@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <stdio.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -90,6 +91,24 @@ u16 kl_tcp_port(int fd)
     socklen_t len = sizeof at;
     KL_ASSERT(getsockname(fd, &at.any, &len) == 0);
     return ntohs(at.any.sa_family == AF_INET6 ? at.v6.sin6_port : at.v4.sin_port);
+}
+
+void kl_tcp_peer(int fd, char out[KL_TCP_TEXT_MAX])
+{
+    address at = {0};
+    socklen_t len = sizeof at;
+    char host[INET6_ADDRSTRLEN] = "";
+    snprintf(out, KL_TCP_TEXT_MAX, "?");
+    if (getpeername(fd, &at.any, &len) != 0)
+        return;
+    bool six = at.any.sa_family == AF_INET6;
+    const void *ip = six ? (const void *)&at.v6.sin6_addr : (const void *)&at.v4.sin_addr;
+    if (!inet_ntop(at.any.sa_family, ip, host, sizeof host))
+        return;
+    if (six)
+        snprintf(out, KL_TCP_TEXT_MAX, "[%s]:%u", host, ntohs(at.v6.sin6_port));
+    else
+        snprintf(out, KL_TCP_TEXT_MAX, "%s:%u", host, ntohs(at.v4.sin_port));
 }
 
 kl_status kl_tcp_accept(int *out, int listener)

@@ -18,6 +18,11 @@ u16 kl_tcp_port(int fd);
  * KL_LIMIT: no descriptors or memory left, it stays waiting; KL_IO. */
 KL_MUST_USE kl_status kl_tcp_accept(int *out, int listener);
 
+/* Whom a connected socket is connected with, as "127.0.0.1:30300" or "[::1]:30300"; "?" when it is
+ * connected no more. */
+enum { KL_TCP_TEXT_MAX = 56 };
+void kl_tcp_peer(int fd, char out[KL_TCP_TEXT_MAX]);
+
 /* Begins to connect to a numeric address; when the socket can be written to, kl_tcp_dialled says
  * how that went.  KL_NOTFOUND (no address), KL_LIMIT, KL_IO. */
 KL_MUST_USE kl_status kl_tcp_dial(int *out, const char *host, u16 port);

@@ -1,6 +1,8 @@
 #include "sys/tcp.h"
 
 #include <poll.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "base/test.h"
 
@@ -26,6 +28,12 @@ KL_TEST(tcp_listens_connects_and_carries_bytes)
         CHECK_OK(kl_tcp_connect(&client, hosts[i], port));
         wait_readable(listener);
         CHECK_OK(kl_tcp_accept(&server, listener));
+        char text[KL_TCP_TEXT_MAX], want[KL_TCP_TEXT_MAX];
+        snprintf(want, sizeof want, i ? "[::1]:%u" : "127.0.0.1:%u", port);
+        kl_tcp_peer(client, text);
+        CHECK(strcmp(text, want) == 0);
+        kl_tcp_peer(listener, text);
+        CHECK(strcmp(text, "?") == 0);
 
         u8 bytes[16];
         usize n = 99;
