@@ -197,6 +197,12 @@ static void on_executed(struct kl_simplex *s, u64 of_view, const kl_hash *hash,
         [KL_BFT_INVALID] = JUDGED_INVALID,
         [KL_BFT_UNAVAILABLE] = JUDGED_MISSING,
     };
+    if (s->root_judged == JUDGED_RUNNING && kl_hash_eq(&s->root.block_hash, hash) &&
+        (!of_view || of_view == s->root.view)) {
+        s->root_judged = judged[verdict];
+        if (verdict == KL_BFT_UNAVAILABLE)
+            kl_simplex_fetch_body(s, &s->root, KL_BFT_ALL);
+    }
     for (u64 view = s->base; view < s->base + s->config.window; view++) {
         kl_simplex_slot *slot = slot_at(s, view);
         const kl_proposal *target = kl_simplex_target(slot);
@@ -215,6 +221,8 @@ static void on_executed(struct kl_simplex *s, u64 of_view, const kl_hash *hash,
 
 static void on_body(struct kl_simplex *s, const kl_hash *hash)
 {
+    if (s->root_judged == JUDGED_MISSING && kl_hash_eq(&s->root.block_hash, hash))
+        s->root_judged = JUDGED_NOT;
     for (u64 view = s->base; view < s->base + s->config.window; view++) {
         kl_simplex_slot *slot = slot_at(s, view);
         if (slot->judged == JUDGED_MISSING && kl_hash_eq(&slot->judged_hash, hash))

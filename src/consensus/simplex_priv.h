@@ -94,6 +94,7 @@ struct kl_simplex {
     kl_certificate root_certificate;
     u8 *root_room;
     bool has_root_certificate;
+    kl_simplex_judged root_judged; /* of what is built on it, where it is above the committed */
     u64 run_end;
     u64 ahead[RUN_AHEAD / 64]; /* bit view % RUN_AHEAD: nullified too, above a hole in the run */
 
@@ -153,9 +154,11 @@ const kl_proposal *kl_simplex_target(const kl_simplex_slot *slot);
 /* A view below the ring is known to be nullified; false when that is no news, or too far ahead. */
 bool kl_simplex_run_wants(const struct kl_simplex *s, u64 view);
 void kl_simplex_run_add(struct kl_simplex *s, u64 view);
-/* A new root below the ring, with what proves it. */
+/* A new root below the ring, with what proves it; nobody has judged it. */
 void kl_simplex_root_set(struct kl_simplex *s, const kl_proposal *root,
                          const kl_certificate *certificate);
+/* The root is a block that is still to be executed. */
+bool kl_simplex_root_lacks(const struct kl_simplex *s);
 void kl_simplex_certificate_copy(kl_certificate *out, u8 *room, const kl_certificate *from);
 usize kl_simplex_room(const kl_simplex_config *config);
 

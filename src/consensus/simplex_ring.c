@@ -39,6 +39,7 @@ void kl_simplex_ring_reset(struct kl_simplex *s, const kl_proposal *floor)
 {
     s->root = s->final = s->committed = s->notarized = *floor;
     s->has_root_certificate = s->has_final_certificate = false;
+    s->root_judged = JUDGED_VALID;
     s->run_end = floor->view;
     memset(s->ahead, 0, sizeof s->ahead);
     s->base = floor->view + 1;
@@ -85,6 +86,7 @@ void kl_simplex_root_set(struct kl_simplex *s, const kl_proposal *root,
 {
     KL_ASSERT(root->view > s->root.view);
     s->root = *root;
+    s->root_judged = JUDGED_NOT;
     if (root->view > s->run_end)
         run_to(s, root->view);
     s->has_root_certificate = certificate;
@@ -108,8 +110,16 @@ static void slot_leaves(struct kl_simplex *s, const kl_simplex_slot *slot)
     const kl_certificate *certificate = notarized_by(slot);
     if (has_certificate(slot, KL_VOTE_NULLIFY))
         kl_simplex_run_add(s, slot->view);
-    if (certificate)
-        kl_simplex_root_set(s, &certificate->subject.proposal, certificate);
+    if (!certificate)
+        return;
+    kl_simplex_root_set(s, &certificate->subject.proposal, certificate);
+    if (slot->judged == JUDGED_VALID && kl_hash_eq(&slot->judged_hash, &s->root.block_hash))
+        s->root_judged = JUDGED_VALID;
+}
+
+bool kl_simplex_root_lacks(const struct kl_simplex *s)
+{
+    return s->root.view > s->committed.view && s->root_judged != JUDGED_VALID;
 }
 
 void kl_simplex_ring_reach(struct kl_simplex *s, u64 view)

@@ -102,10 +102,23 @@ static void release(struct kl_simplex *s)
     }
 }
 
-/* Blocks to execute: what is notarized above the committed, and what is proposed in our view on a
- * parent that we accept. */
+static void execute(struct kl_simplex *s, const kl_proposal *p, kl_bft_peer peer)
+{
+    kl_bft_effect *effect = kl_simplex_emit(s, KL_BFT_EXECUTE);
+    effect->proposal = *p;
+    effect->again = kl_hash_eq(&p->block_hash, &p->parent_hash);
+    effect->peer = peer;
+    s->again = true;
+}
+
+/* Blocks to execute: what is notarized above the committed, be it below the ring, and what is
+ * proposed in our view on a parent that we accept. */
 static void judge(struct kl_simplex *s)
 {
+    if (kl_simplex_root_lacks(s) && s->root_judged == JUDGED_NOT) {
+        s->root_judged = JUDGED_RUNNING;
+        execute(s, &s->root, KL_BFT_NO_PEER);
+    }
     for (u64 view = KL_MAX(s->base, s->committed.view + 1); view <= s->view; view++) {
         kl_simplex_slot *slot = slot_at(s, view);
         const kl_proposal *p = kl_simplex_target(slot);
@@ -118,11 +131,7 @@ static void judge(struct kl_simplex *s)
             continue;
         slot->judged = JUDGED_RUNNING;
         slot->judged_hash = p->block_hash;
-        kl_bft_effect *effect = kl_simplex_emit(s, KL_BFT_EXECUTE);
-        effect->proposal = *p;
-        effect->again = kl_hash_eq(&p->block_hash, &p->parent_hash);
-        effect->peer = slot->source;
-        s->again = true;
+        execute(s, p, slot->source);
     }
 }
 
@@ -229,7 +238,8 @@ static void propose(struct kl_simplex *s, kl_simplex_slot *slot)
         return;
     }
     const kl_simplex_slot *parent_slot = slot_at(s, parent.view);
-    if (parent.view > s->committed.view && parent_slot && parent_slot->judged != JUDGED_VALID)
+    kl_simplex_judged judged = parent_slot ? parent_slot->judged : s->root_judged;
+    if (parent.view > s->committed.view && judged != JUDGED_VALID)
         return; /* nothing to build on yet */
     slot->building = true;
     own->vote.subject.proposal = p;

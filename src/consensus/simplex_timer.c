@@ -84,6 +84,10 @@ static bool is_stuck(const struct kl_simplex *s)
 
 static void retry_bodies(struct kl_simplex *s)
 {
+    if (kl_simplex_root_lacks(s) && s->root_judged == JUDGED_MISSING) {
+        kl_simplex_fetch_body(s, &s->root, KL_BFT_ALL);
+        s->root_judged = JUDGED_NOT;
+    }
     for (u64 view = KL_MAX(s->base, s->committed.view + 1); view <= s->view; view++) {
         kl_simplex_slot *slot = slot_at(s, view);
         if (slot->judged != JUDGED_MISSING || !kl_simplex_target(slot))

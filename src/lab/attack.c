@@ -247,7 +247,8 @@ static void garbage(struct kl_lab_machine *machine, const struct kl_lab_frame *f
     u64 bits = 1 + kl_lab_below(lab, 3);
     for (u64 i = 0; i < bits && len; i++) {
         u64 tail = kl_lab_percent(lab, 60) ? KL_MIN(len, (usize)64) : len;
-        copy[len - 1 - kl_lab_below(lab, tail)] ^= (u8)(1u << kl_lab_below(lab, 8));
+        unsigned bit = (unsigned)kl_lab_below(lab, 8);
+        copy[len - 1 - kl_lab_below(lab, tail)] ^= (u8)(1u << bit);
     }
     if (kl_lab_percent(lab, 10))
         len = kl_lab_below(lab, len + 1);

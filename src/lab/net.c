@@ -31,8 +31,10 @@ static void carry_one(struct kl_lab_machine *from, u32 to, struct kl_lab_frame *
     if (!lab->calm && lab->plan.tail_ns && kl_lab_percent(lab, 5))
         delay_ns += kl_lab_below(lab, lab->plan.tail_ns);
     u64 at_ns = lab->now_ns + delay_ns;
-    if (from->clog_ns[to] > lab->now_ns)
-        at_ns = KL_MAX(at_ns, from->clog_ns[to] + kl_lab_below(lab, KL_MS));
+    if (from->clog_ns[to] > lab->now_ns) {
+        u64 free_ns = from->clog_ns[to] + kl_lab_below(lab, KL_MS);
+        at_ns = KL_MAX(at_ns, free_ns);
+    }
     frame->refs++;
     kl_lab_post(lab,
                 &(kl_lab_event){.kind = KL_LAB_FRAME,

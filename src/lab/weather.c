@@ -106,7 +106,8 @@ static void clog_some(struct kl_lab *lab)
     u32 links = 1 + lab->count / 3;
     for (u32 i = 0; i < links; i++) {
         struct kl_lab_machine *machine = lab->machines[kl_lab_below(lab, lab->count)];
-        machine->clog_ns[kl_lab_below(lab, lab->count)] = lab->now_ns + kl_lab_below(lab, 5 * KL_S);
+        u64 until_ns = lab->now_ns + kl_lab_below(lab, 5 * KL_S);
+        machine->clog_ns[kl_lab_below(lab, lab->count)] = until_ns;
     }
 }
 
@@ -133,7 +134,8 @@ static void fail_disk(struct kl_lab *lab)
     struct kl_sim_disk *disk =
         machine->key && kl_lab_percent(lab, 30) ? machine->key : machine->data;
     kl_status status = kl_lab_percent(lab, 50) ? KL_IO : KL_FULL;
-    kl_sim_disk_fail(disk, kl_lab_below(lab, 40), status, kl_rand(&lab->dice));
+    u64 operations = kl_lab_below(lab, 40);
+    kl_sim_disk_fail(disk, operations, status, kl_rand(&lab->dice));
     machine->broken = true;
     kl_lab_tell(machine, "has a disk that fails", 0, 0, 0);
     kl_lab_saw(lab, KL_LAB_SAW_DISK_FAILED);

@@ -184,8 +184,10 @@ void kl_lab_work_users(struct kl_lab *lab)
     u64 count = (lab->plan.transactions + kl_lab_below(lab, 100)) / 100;
     for (u64 i = 0; i < count && !lab->calm; i++) {
         struct account *a = &lab->work->account[kl_lab_below(lab, USERS)];
-        if (a->nonce - a->final < OUTSTANDING)
-            submit(somebody(lab), make(lab, a));
+        if (a->nonce - a->final >= OUTSTANDING)
+            continue;
+        struct sent *tx = make(lab, a);
+        submit(somebody(lab), tx);
     }
     for (u32 i = 0; i < ACCOUNTS; i++)
         if (i < USERS || i >= OPERATORS)
