@@ -226,7 +226,8 @@ kl_status kl_member_open(struct kl_member **out, const kl_replica_config *config
     m->listener = listener;
     m->net = (struct kl_replica_net){.send = send_frame, .penalize = penalize};
     m->watch = (struct kl_replica_watch){.final = on_final, .alarm = on_alarm};
-    m->wire_user = (struct kl_net_user){on_up, on_down, on_frame, on_dropped};
+    m->wire_user = (struct kl_net_user){
+        .up = on_up, .down = on_down, .frame = on_frame, .dropped = on_dropped};
     kl_mutex_init(&m->lock);
     kl_mutex_init(&m->bell);
     kl_cond_init(&m->progress);

@@ -7,12 +7,9 @@
 #include "sys/loop.h"
 #include "sys/thread.h"
 
-#define QUEUE_MAX      ((usize)64 << 20) /* bytes from other threads that wait */
-#define PEER_QUEUE_MAX ((usize)32 << 20) /* bytes for one peer and class */
-#define HANDSHAKE_NS   UINT64_C(10000000000)
+#define QUEUE_MAX ((usize)64 << 20) /* bytes from other threads that wait */
 
 enum {
-    HANDSHAKES_MAX = 32,
     READ_BYTES = 1 << 16,
     READS_MAX = 4,   /* of one socket in a turn */
     PULL = 32 << 10, /* bytes framed at once: what comes later can overtake the rest */
@@ -179,7 +176,8 @@ static bool on_ready(struct kl_watch *watch, unsigned what)
             s->dialling = false;
             kl_tcp_peer(watch->fd, s->address);
             want(s, KL_READY_READ);
-            kl_swarm_opened(net->swarm, link, kl_loop_now(net->loop));
+            kl_multiaddr remote = {.host = KL_HOST_NONE};
+            kl_swarm_opened(net->swarm, link, &remote, kl_loop_now(net->loop));
         }
         settle(net);
         return true;
@@ -213,12 +211,20 @@ static bool add_socket(struct kl_net *net, u32 link, int fd, bool dialling)
 
 /* --- what the swarm asks for --- */
 
-static void dial(struct kl_swarm_user *user, u32 peer, u32 link)
+static const kl_net_peer *where(const struct kl_net *net, const kl_peer_id *id)
+{
+    for (u32 i = 0; i < net->config.peer_count; i++)
+        if (kl_peer_id_eq(&net->peers[i].id, id))
+            return &net->peers[i];
+    return NULL;
+}
+
+static void dial(struct kl_swarm_user *user, i32 peer, u32 link)
 {
     struct kl_net *net = of(user);
+    const kl_net_peer *at = where(net, kl_swarm_id(net->swarm, (u32)peer));
     int fd = -1;
-    if (kl_tcp_dial(&fd, net->peers[peer].host, net->peers[peer].port) == KL_OK &&
-        add_socket(net, link, fd, true))
+    if (at && kl_tcp_dial(&fd, at->host, at->port) == KL_OK && add_socket(net, link, fd, true))
         return;
     kl_tcp_close(fd);
     net->failed[link] = net->any_failed = true;
@@ -278,7 +284,9 @@ static bool on_listener(struct kl_watch *watch, KL_UNUSED unsigned what)
     struct kl_net *net = watch->owner;
     int fd;
     while (kl_tcp_accept(&fd, watch->fd) == KL_OK) {
-        i32 link = kl_swarm_accepted(net->swarm, kl_loop_now(net->loop));
+        kl_multiaddr remote = {.host = KL_HOST_NONE};
+        kl_rule why;
+        i32 link = kl_swarm_accepted(net->swarm, &remote, kl_loop_now(net->loop), &why);
         if (link == KL_SWARM_NONE) {
             kl_tcp_close(fd);
         } else if (!add_socket(net, (u32)link, fd, false)) {
@@ -317,7 +325,7 @@ static void send_all(struct kl_net *net)
         kl_span frame = kl_span_of(s->bytes, s->len);
         if (s->drop != KL_RULE_NONE)
             kl_swarm_drop(net->swarm, s->peer, s->drop, kl_loop_now(net->loop));
-        for (u32 i = 0; i < net->config.peer_count && s->drop == KL_RULE_NONE; i++)
+        for (u32 i = 0; i < KL_SWARM_PEERS_MAX && s->drop == KL_RULE_NONE; i++)
             if (s->peer == KL_NET_ALL || s->peer == i)
                 (void)kl_swarm_send(net->swarm, i, s->class, frame);
         free(s);
@@ -380,21 +388,18 @@ u32 kl_net_up_count(struct kl_net *net)
 
 static kl_status open_swarm(struct kl_net *net)
 {
-    kl_peer_id ids[KL_SWARM_PEERS_MAX];
-    for (u32 i = 0; i < net->config.peer_count; i++)
-        ids[i] = net->peers[i].id;
     kl_swarm_config config = {
         .identity = &net->identity,
         .entropy = net->config.entropy,
-        .peers = ids,
-        .peer_count = net->config.peer_count,
-        .frame_max = net->config.frame_max,
-        .queue_max = PEER_QUEUE_MAX,
-        .handshakes_max = HANDSHAKES_MAX,
-        .handshake_ns = HANDSHAKE_NS,
+        .limits = kl_swarm_limits_usual(),
     };
+    for (usize i = 0; i < KL_SWARM_CLASSES; i++)
+        config.frame_max[i] = net->config.frame_max;
     memcpy(config.digest, net->config.digest, sizeof config.digest);
-    return kl_swarm_new(&net->swarm, &config, &net->swarm_user);
+    KL_TRY(kl_swarm_new(&net->swarm, &config, &net->swarm_user));
+    for (u32 i = 0; i < net->config.peer_count; i++)
+        (void)kl_swarm_want(net->swarm, &net->peers[i].id, KL_SWARM_VALIDATOR, 0);
+    return KL_OK;
 }
 
 static kl_status open_all(struct kl_net *net)
@@ -416,7 +421,12 @@ kl_status kl_net_open(struct kl_net **out, const kl_net_config *config, struct k
     if (config->peer_count)
         memcpy(net->peers, config->peers, config->peer_count * sizeof *config->peers);
     net->user = user;
-    net->swarm_user = (struct kl_swarm_user){dial, close_link, writable, on_up, on_down, on_frame};
+    net->swarm_user = (struct kl_swarm_user){.dial = dial,
+                                             .close = close_link,
+                                             .writable = writable,
+                                             .up = on_up,
+                                             .down = on_down,
+                                             .frame = on_frame};
     net->listener = (struct kl_watch){.ready = on_listener, .owner = net, .fd = -1};
     net->timer = (struct kl_timer){.fire = on_timer, .owner = net};
     net->last = &net->first;

@@ -50,7 +50,8 @@ static void on_dropped(KL_UNUSED struct kl_net_user *user, const kl_net_dropped 
 static void open_net(u32 i, u16 port)
 {
     struct end *end = &ends[i];
-    end->user = (struct kl_net_user){on_up, on_down, on_frame, on_dropped};
+    end->user = (struct kl_net_user){
+        .up = on_up, .down = on_down, .frame = on_frame, .dropped = on_dropped};
     const kl_net_config config = {
         .identity = &end->identity,
         .host = "127.0.0.1",

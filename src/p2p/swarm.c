@@ -47,7 +47,7 @@ struct link {
 
 struct peer {
     kl_peer_id id;
-    bool is_self;
+    bool used;
     u32 link; /* open, or NOBODY */
     bool dialling;
     u64 dial_ns, pause_ns;
@@ -80,8 +80,8 @@ static u32 index_of(const struct link *link)
 
 static u32 find_peer(const struct kl_swarm *s, const kl_peer_id *id)
 {
-    for (u32 i = 0; i < s->config.peer_count; i++)
-        if (kl_peer_id_eq(&s->peers[i].id, id) && !s->peers[i].is_self)
+    for (u32 i = 0; i < KL_SWARM_PEERS_MAX; i++)
+        if (s->peers[i].used && kl_peer_id_eq(&s->peers[i].id, id))
             return i;
     return NOBODY;
 }
@@ -212,7 +212,7 @@ static bool take_bytes(struct link *link, kl_swarm_class class, kl_span *data)
     usize len = KL_MIN(want - buf->len, data->len);
     kl_buf_bytes(buf, data->p, len);
     *data = kl_span_sub(*data, len, data->len - len);
-    if (buf->failed || (buf->len == FRAME_HEAD && frame_len(buf) > s->config.frame_max))
+    if (buf->failed || (buf->len == FRAME_HEAD && frame_len(buf) > s->config.frame_max[0]))
         return false;
     if (buf->len < FRAME_HEAD || buf->len < FRAME_HEAD + frame_len(buf))
         return true;
@@ -299,7 +299,7 @@ static i32 new_link(struct kl_swarm *s, bool dialled, u32 peer)
         link->peer = peer;
         link->began_ns = link->heard_ns = s->now_ns;
         for (usize c = 0; c < KL_SWARM_CLASSES; c++)
-            kl_buf_init(&link->in[c].frame, s->config.frame_max + FRAME_HEAD);
+            kl_buf_init(&link->in[c].frame, s->config.frame_max[0] + FRAME_HEAD);
         s->links[i] = link;
         return (i32)i;
     }
@@ -318,7 +318,7 @@ static bool begin(struct kl_swarm *s, struct link *link)
         .peer_streams_max = STREAMS_MAX,
         .streams_max = 2 * STREAMS_MAX,
         .window = 4 * KL_YAMUX_WINDOW,
-        .queue_max = s->config.queue_max,
+        .queue_max = s->config.limits.queue_friend,
     };
     kl_entropy_fill(s->config.entropy, config.static_key.b, sizeof config.static_key.b);
     kl_entropy_fill(s->config.entropy, config.ephemeral.b, sizeof config.ephemeral.b);
@@ -341,13 +341,15 @@ static void settle(struct kl_swarm *s, u32 at)
         s->user->writable(s->user, at);
 }
 
-i32 kl_swarm_accepted(struct kl_swarm *s, u64 now_ns)
+i32 kl_swarm_accepted(struct kl_swarm *s, KL_UNUSED const kl_multiaddr *remote, u64 now_ns,
+                      kl_rule *why)
 {
+    *why = KL_RULE_NONE;
     u32 shaking = 0;
     s->now_ns = now_ns;
     for (u32 i = 0; i < KL_SWARM_LINKS_MAX; i++)
         shaking += s->links[i] && !s->links[i]->dialled && s->links[i]->state == LINK_SHAKES;
-    if (shaking >= s->config.handshakes_max)
+    if (shaking >= s->config.limits.handshakes)
         return KL_SWARM_NONE;
     i32 at = new_link(s, false, NOBODY);
     if (at == KL_SWARM_NONE)
@@ -360,7 +362,7 @@ i32 kl_swarm_accepted(struct kl_swarm *s, u64 now_ns)
     return at;
 }
 
-void kl_swarm_opened(struct kl_swarm *s, u32 at, u64 now_ns)
+void kl_swarm_opened(struct kl_swarm *s, u32 at, KL_UNUSED const kl_multiaddr *remote, u64 now_ns)
 {
     struct link *link = s->links[at];
     s->now_ns = now_ns;
@@ -407,7 +409,7 @@ void kl_swarm_pull(struct kl_swarm *s, u32 at, usize max, struct kl_buf *out, bo
 
 static bool may_dial(const struct peer *peer)
 {
-    return !peer->is_self && peer->link == NOBODY && !peer->dialling;
+    return peer->used && peer->link == NOBODY && !peer->dialling;
 }
 
 static void dial(struct kl_swarm *s, u32 number)
@@ -419,7 +421,7 @@ static void dial(struct kl_swarm *s, u32 number)
         return;
     }
     peer->dialling = true;
-    s->user->dial(s->user, number, (u32)at);
+    s->user->dial(s->user, (i32)number, (u32)at);
 }
 
 static u64 link_due_ns(const struct kl_swarm *s, const struct link *link)
@@ -427,7 +429,7 @@ static u64 link_due_ns(const struct kl_swarm *s, const struct link *link)
     if (link->over)
         return 0;
     if (link->state != LINK_OPEN)
-        return link->began_ns + s->config.handshake_ns;
+        return link->began_ns + s->config.limits.handshake_ns;
     if (link->pinged_ns)
         return link->pinged_ns + SILENCE_NS;
     return link->heard_ns + PING_NS;
@@ -457,7 +459,7 @@ void kl_swarm_tick(struct kl_swarm *s, u64 now_ns)
     for (u32 i = 0; i < KL_SWARM_LINKS_MAX; i++)
         if (s->links[i])
             tick_link(s, i);
-    for (u32 i = 0; i < s->config.peer_count; i++)
+    for (u32 i = 0; i < KL_SWARM_PEERS_MAX; i++)
         if (may_dial(&s->peers[i]) && s->peers[i].dial_ns <= now_ns)
             dial(s, i);
 }
@@ -468,7 +470,7 @@ u64 kl_swarm_due_ns(const struct kl_swarm *s)
     for (u32 i = 0; i < KL_SWARM_LINKS_MAX; i++)
         if (s->links[i])
             due_ns = KL_MIN(due_ns, link_due_ns(s, s->links[i]));
-    for (u32 i = 0; i < s->config.peer_count; i++)
+    for (u32 i = 0; i < KL_SWARM_PEERS_MAX; i++)
         if (may_dial(&s->peers[i]))
             due_ns = KL_MIN(due_ns, s->peers[i].dial_ns);
     return due_ns;
@@ -479,14 +481,14 @@ u64 kl_swarm_due_ns(const struct kl_swarm *s)
 bool kl_swarm_send(struct kl_swarm *s, u32 number, kl_swarm_class class, kl_span frame)
 {
     u8 head[FRAME_HEAD];
-    if (number >= s->config.peer_count || s->peers[number].link == NOBODY ||
-        frame.len > s->config.frame_max)
+    if (number >= KL_SWARM_PEERS_MAX || !s->peers[number].used || s->peers[number].link == NOBODY ||
+        frame.len > s->config.frame_max[0])
         return false;
     u32 at = s->peers[number].link;
     struct link *link = s->links[at];
     u32 stream = link->out[class];
     if (link->over || !link->ready[class] ||
-        kl_conn_queued(link->conn, stream) + FRAME_HEAD + frame.len > s->config.queue_max)
+        kl_conn_queued(link->conn, stream) + FRAME_HEAD + frame.len > s->config.limits.queue_friend)
         return false;
     kl_store_be32(head, (u32)frame.len);
     if (kl_conn_write(link->conn, stream, KL_SPAN_OF(head)) != KL_OK ||
@@ -501,7 +503,7 @@ bool kl_swarm_send(struct kl_swarm *s, u32 number, kl_swarm_class class, kl_span
 void kl_swarm_drop(struct kl_swarm *s, u32 number, kl_rule why, u64 now_ns)
 {
     s->now_ns = now_ns;
-    if (number >= s->config.peer_count || s->peers[number].link == NOBODY)
+    if (number >= KL_SWARM_PEERS_MAX || !s->peers[number].used || s->peers[number].link == NOBODY)
         return;
     s->peers[number].pause_ns = PAUSE_MAX;
     end(s, s->peers[number].link, why);
@@ -519,25 +521,65 @@ bool kl_swarm_link_peer(const struct kl_swarm *s, u32 at, kl_peer_id *id, i32 *p
 
 bool kl_swarm_is_up(const struct kl_swarm *s, u32 peer)
 {
-    u32 at = peer < s->config.peer_count ? s->peers[peer].link : NOBODY;
+    u32 at = peer < KL_SWARM_PEERS_MAX && s->peers[peer].used ? s->peers[peer].link : NOBODY;
     return at != NOBODY && s->links[at]->is_up;
 }
 
 u32 kl_swarm_up_count(const struct kl_swarm *s)
 {
     u32 count = 0;
-    for (u32 i = 0; i < s->config.peer_count; i++)
+    for (u32 i = 0; i < KL_SWARM_PEERS_MAX; i++)
         count += kl_swarm_is_up(s, i);
     return count;
 }
 
+i32 kl_swarm_want(struct kl_swarm *s, const kl_peer_id *id, KL_UNUSED kl_swarm_standing standing,
+                  KL_UNUSED u64 now_ns)
+{
+    u32 at = find_peer(s, id);
+    if (kl_peer_id_eq(&s->self, id))
+        return KL_SWARM_NONE;
+    for (u32 i = 0; at == NOBODY && i < KL_SWARM_PEERS_MAX; i++)
+        if (!s->peers[i].used) {
+            at = i;
+            s->peers[i] =
+                (struct peer){.id = *id, .used = true, .link = NOBODY, .pause_ns = PAUSE_NS};
+        }
+    return at == NOBODY ? KL_SWARM_NONE : (i32)at;
+}
+
+const kl_peer_id *kl_swarm_id(const struct kl_swarm *s, u32 peer)
+{
+    return peer < KL_SWARM_PEERS_MAX && s->peers[peer].used ? &s->peers[peer].id : NULL;
+}
+
+i32 kl_swarm_find(const struct kl_swarm *s, const kl_peer_id *id)
+{
+    u32 at = find_peer(s, id);
+    return at == NOBODY ? KL_SWARM_NONE : (i32)at;
+}
+
 /* --- life --- */
+
+kl_swarm_limits kl_swarm_limits_usual(void)
+{
+    return (kl_swarm_limits){
+        .inbound = 64,
+        .per_ip = 2,
+        .per_net = 8,
+        .knocks = 10,
+        .handshakes = 32,
+        .handshake_ns = UINT64_C(10000000000),
+        .spare_local = true,
+        .queue_friend = 32 << 20,
+        .queue_stranger = 1 << 20,
+    };
+}
 
 kl_status kl_swarm_new(struct kl_swarm **out, const kl_swarm_config *config,
                        struct kl_swarm_user *user)
 {
     static const char *const topics[KL_SWARM_CLASSES] = {"bft", "tx", "sync"};
-    KL_ASSERT(config->peer_count <= KL_SWARM_PEERS_MAX);
     struct kl_swarm *s = calloc(1, sizeof *s);
     if (!s)
         return KL_NOMEM;
@@ -550,11 +592,6 @@ kl_status kl_swarm_new(struct kl_swarm **out, const kl_swarm_config *config,
         s->name_spans[i] = kl_span_str(s->names[i]);
         s->protocols[i] = (kl_conn_protocol){s->name_spans[i], yamux_class[i]};
     }
-    for (u32 i = 0; i < config->peer_count; i++)
-        s->peers[i] = (struct peer){.id = config->peers[i],
-                                    .is_self = kl_peer_id_eq(&config->peers[i], &s->self),
-                                    .link = NOBODY,
-                                    .pause_ns = PAUSE_NS};
     *out = s;
     return KL_OK;
 }

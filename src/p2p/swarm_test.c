@@ -54,11 +54,27 @@ static void fill(KL_UNUSED struct kl_entropy *entropy, void *out, usize len)
 
 static struct kl_entropy entropy = {fill};
 
+/* Who stands in a node's place, and where a node stands with another. */
+static u32 who(const struct node *node, u32 peer)
+{
+    const kl_peer_id *id = kl_swarm_id(node->swarm, peer);
+    for (u32 i = 0; id && i < NODES; i++)
+        if (kl_peer_id_eq(&ids[i], id))
+            return i;
+    return NODES;
+}
+
+static u32 place(u32 node, u32 other)
+{
+    return (u32)kl_swarm_find(nodes[node].swarm, &ids[other]);
+}
+
 /* --- what swarms ask for --- */
 
-static void dial(struct kl_swarm_user *user, u32 peer, u32 link)
+static void dial(struct kl_swarm_user *user, i32 at, u32 link)
 {
     struct node *node = of(user);
+    u32 peer = who(node, (u32)at);
     CHECK(wire_count < WIRES && peer != number(node));
     struct wire *w = &wires[wire_count];
     *w = (struct wire){.open = true, .node = {number(node), peer}, .link = {link, UINT32_MAX}};
@@ -86,12 +102,14 @@ static void put_number(u8 out[8], u64 n)
 
 static void on_up(struct kl_swarm_user *user, u32 peer)
 {
+    peer = who(of(user), peer);
     CHECK(!of(user)->peer_up[peer]);
     of(user)->peer_up[peer] = true;
 }
 
 static void on_down(struct kl_swarm_user *user, u32 peer)
 {
+    peer = who(of(user), peer);
     CHECK(of(user)->peer_up[peer]);
     of(user)->peer_up[peer] = false;
 }
@@ -100,6 +118,7 @@ static void on_down(struct kl_swarm_user *user, u32 peer)
 static void on_frame(struct kl_swarm_user *user, u32 peer, kl_swarm_class class, kl_span frame)
 {
     struct node *node = of(user);
+    peer = who(node, peer);
     CHECK(frame.len >= 8);
     u64 n = kl_load_be64(frame.p);
     CHECK(n > node->heard[peer][class] && n <= nodes[peer].sent[number(node)][class]);
@@ -113,22 +132,26 @@ static void on_frame(struct kl_swarm_user *user, u32 peer, kl_swarm_class class,
 static void start(u32 i)
 {
     struct node *node = &nodes[i];
-    kl_peer_id list[NODES];
-    for (u32 k = 0; k < NODES; k++)
-        list[k] = node->listed[k] || k == i ? ids[k] : (kl_peer_id){{(u8)(k + 1)}};
     kl_swarm_config config = {.identity = &node->identity,
                               .entropy = &entropy,
-                              .peers = list,
-                              .peer_count = NODES,
-                              .frame_max = 100000,
-                              .queue_max = 1 << 20,
-                              .handshakes_max = 8,
-                              .handshake_ns = 2000 * MS};
+                              .frame_max = {100000, 100000, 100000},
+                              .limits = kl_swarm_limits_usual()};
+    config.limits.queue_friend = 1 << 20;
+    config.limits.handshakes = 8;
+    config.limits.handshake_ns = 2000 * MS;
     memcpy(config.digest, digests[i], sizeof config.digest);
-    node->user = (struct kl_swarm_user){dial, close_link, writable, on_up, on_down, on_frame};
+    node->user = (struct kl_swarm_user){.dial = dial,
+                                        .close = close_link,
+                                        .writable = writable,
+                                        .up = on_up,
+                                        .down = on_down,
+                                        .frame = on_frame};
     memset(node->peer_up, 0, sizeof node->peer_up);
     memset(node->heard, 0, sizeof node->heard);
     CHECK_OK(kl_swarm_new(&node->swarm, &config, &node->user));
+    for (u32 k = 0; k < NODES; k++)
+        CHECK(!node->listed[k] || (kl_swarm_want(node->swarm, &ids[k], KL_SWARM_VALIDATOR,
+                                                 now_ns) == KL_SWARM_NONE) == (k == i));
     node->up = true;
 }
 
@@ -189,8 +212,11 @@ static void drop(struct wire *w)
 static void connect_wire(struct wire *w)
 {
     struct node *to = &nodes[w->node[1]];
-    i32 link = to->up && !cut[w->node[0]][w->node[1]] ? kl_swarm_accepted(to->swarm, now_ns)
-                                                      : KL_SWARM_NONE;
+    kl_rule why;
+    kl_multiaddr remote = {.host = KL_HOST_IP4, .ip = {127, 0, 0, 1}};
+    i32 link = to->up && !cut[w->node[0]][w->node[1]]
+                   ? kl_swarm_accepted(to->swarm, &remote, now_ns, &why)
+                   : KL_SWARM_NONE;
     if (link == KL_SWARM_NONE) {
         drop(w);
         return;
@@ -199,7 +225,7 @@ static void connect_wire(struct wire *w)
     w->link[1] = (u32)link;
     to->wire_of[link] = (u32)(w - wires);
     if (is_linked(w, 0))
-        kl_swarm_opened(nodes[w->node[0]].swarm, w->link[0], now_ns);
+        kl_swarm_opened(nodes[w->node[0]].swarm, w->link[0], &remote, now_ns);
 }
 
 /* Carries some bytes from one end to the other; a cut wire carries nothing and says nothing. */
@@ -255,7 +281,8 @@ static void send(u32 from, u32 to, kl_swarm_class class, usize len)
     put_number(frame, n);
     for (usize i = 8; i < len; i++)
         frame[i] = (u8)(n + i);
-    if (kl_swarm_send(nodes[from].swarm, to, class, kl_span_of(frame, KL_MAX(len, (usize)8))))
+    if (kl_swarm_send(nodes[from].swarm, place(from, to), class,
+                      kl_span_of(frame, KL_MAX(len, (usize)8))))
         nodes[from].sent[to][class] = n;
 }
 
@@ -384,7 +411,7 @@ KL_TEST(swarm_drops_and_dials_again)
 {
     begin(seed);
     run(500, seed);
-    kl_swarm_drop(nodes[0].swarm, 1, KL_RULE_VOTE_SIGNATURE, now_ns);
+    kl_swarm_drop(nodes[0].swarm, place(0, 1), KL_RULE_VOTE_SIGNATURE, now_ns);
     CHECK(!nodes[0].peer_up[1]);
     CHECK_RULE(nodes[0].why, KL_RULE_VOTE_SIGNATURE);
     run(3000, seed);
@@ -398,16 +425,16 @@ KL_TEST(swarm_frames_are_bounded)
     begin(seed);
     run(500, seed);
     static u8 frame[100001];
-    CHECK(!kl_swarm_send(nodes[0].swarm, 1, KL_SWARM_BFT, KL_SPAN_OF(frame)));
+    CHECK(!kl_swarm_send(nodes[0].swarm, place(0, 1), KL_SWARM_BFT, KL_SPAN_OF(frame)));
     frame[7] = 1;
     nodes[0].sent[1][KL_SWARM_BFT] = 1;
     for (usize i = 8; i < 100000; i++)
         frame[i] = (u8)(1 + i);
-    CHECK(kl_swarm_send(nodes[0].swarm, 1, KL_SWARM_BFT, kl_span_of(frame, 100000)));
+    CHECK(kl_swarm_send(nodes[0].swarm, place(0, 1), KL_SWARM_BFT, kl_span_of(frame, 100000)));
     for (int i = 0; i < 20; i++) /* what is queued is bounded, too */
-        (void)kl_swarm_send(nodes[0].swarm, 2, KL_SWARM_SYNC, kl_span_of(frame, 99999));
-    CHECK(!kl_swarm_send(nodes[0].swarm, 2, KL_SWARM_SYNC, kl_span_of(frame, 99999)));
-    CHECK(!kl_swarm_send(nodes[0].swarm, 0, KL_SWARM_BFT, kl_span_of(frame, 8)));
+        (void)kl_swarm_send(nodes[0].swarm, place(0, 2), KL_SWARM_SYNC, kl_span_of(frame, 99999));
+    CHECK(!kl_swarm_send(nodes[0].swarm, place(0, 2), KL_SWARM_SYNC, kl_span_of(frame, 99999)));
+    CHECK(!kl_swarm_send(nodes[0].swarm, place(0, 0), KL_SWARM_BFT, kl_span_of(frame, 8)));
     CHECK(!kl_swarm_send(nodes[0].swarm, 99, KL_SWARM_BFT, kl_span_of(frame, 8)));
     done();
 }
