@@ -92,7 +92,8 @@ typedef enum kl_bft_effect_kind {
     KL_BFT_BARRIER,            /* token; has_body: proposal.block_hash's body too */
     KL_BFT_SIGN,               /* subject */
     KL_BFT_BUILD,              /* proposal, without block_hash: build on parent_hash */
-    KL_BFT_EXECUTE,            /* proposal; again: a re-proposal, whose header has a lower view */
+    KL_BFT_EXECUTE,            /* proposal; again: a re-proposal, whose header has a lower view.
+                                  Blocks below are executed first, as far as they are here */
     KL_BFT_FETCH_BODY,         /* proposal, peer to ask first: answer with KL_BFT_BODY */
     KL_BFT_FETCH_CERTIFICATES, /* peer to ask first, epoch, from, to: views */
     KL_BFT_SYNC,       /* proposal, certificate: it is final and its ancestors are not known here */

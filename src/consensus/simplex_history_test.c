@@ -147,6 +147,50 @@ KL_TEST(simplex_script_old_parent_gets_no_vote)
     sim_done(&sim);
 }
 
+/* --- a parent below the ring --- */
+
+static u64 notarized_views;
+
+/* Of the first views no finalize vote arrives, of the others, for five minutes, no proposal. */
+static bool nothing_becomes_final(const struct sim *in, const sim_item *item, u32 from, u32 to)
+{
+    const kl_vote_subject *subject = said(item);
+    (void)from;
+    (void)to;
+    if (!subject)
+        return true;
+    if (subject->proposal.view <= notarized_views)
+        return subject->kind != KL_VOTE_FINALIZE;
+    return item->message != M_PROPOSAL || in->now_ns > 300000 * SIM_MS;
+}
+
+/* Blocks are notarized and not final when so many views come to nothing that no slot holds them;
+ * then power fails everywhere.  What the next leader builds on is executed by those who were
+ * started again, wherever it stands; of some, the body is gone with the power and is fetched. */
+KL_TEST(simplex_script_parent_below_the_ring_is_built_on)
+{
+    for (u32 lost = 0; lost < 2; lost++)
+        for (notarized_views = 1; notarized_views < 4; notarized_views++) {
+            begin(4, 0, 1000);
+            sim.passes = nothing_becomes_final;
+            sim_until(&sim, 290000 * SIM_MS);
+            CHECK_U64(sim.height, 0);
+            CHECK(oracle_view(&sim, 0, notarized_views)->has[KL_VOTE_NOTARIZE - 1]);
+            for (u32 i = 0; i < sim.count; i++) {
+                const struct kl_simplex *s = sim.nodes[i].engine;
+                CHECK(s->base > notarized_views && s->run_end > notarized_views + 8);
+                sim_crash(&sim, &sim.nodes[i]);
+            }
+            if (lost)
+                memset(sim.nodes[1].has + 1, 0, sim.block_count - 1);
+            for (u32 i = 0; i < sim.count; i++)
+                sim_start(&sim, &sim.nodes[i]);
+            sim_until(&sim, 340000 * SIM_MS);
+            hold(notarized_views + 20);
+            sim_done(&sim);
+        }
+}
+
 /* --- work that is lost --- */
 
 /* Execution and bodies fail for a long time, at one node or at all: whatever was asked for is asked

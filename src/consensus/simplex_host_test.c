@@ -327,12 +327,16 @@ void sim_step(struct sim *sim, sim_node *node, const kl_bft_event *event)
 
 /* --- what arrives --- */
 
+/* An engine builds on what was found valid in this life, or is committed: a build on anything else
+ * fails each time, and with all in that state nothing would ever be proposed. */
 static void arrive_built(struct sim *sim, sim_node *node, sim_item *item)
 {
     const kl_proposal *p = &item->proposal;
     u32 parent = (u32)(sim_block_of(sim, &p->parent_hash) - sim->blocks);
-    if (sim->no_builds || !(node->has[parent] & HAS_EXECUTED) ||
-        sim->block_count > SIM_BLOCKS_MAX - 8) {
+    if (!(node->has[parent] & HAS_EXECUTED))
+        sim_break(sim, "node %u builds in view %llu on a block that it has not executed",
+                  sim_index(sim, node), (unsigned long long)p->view);
+    if (sim->no_builds || sim->block_count > SIM_BLOCKS_MAX - 8) {
         item->event.kind = KL_BFT_BUILD_FAILED;
         return;
     }
@@ -341,15 +345,31 @@ static void arrive_built(struct sim *sim, sim_node *node, sim_item *item)
     item->event.hash = block->hash;
 }
 
+/* As far as bodies are here, the blocks below it are executed first. */
+static bool is_executed(struct sim *sim, sim_node *node, const sim_block *block)
+{
+    const sim_block *path[64];
+    usize count = 0;
+    while (!(node->has[block - sim->blocks] & HAS_EXECUTED)) {
+        if (!(node->has[block - sim->blocks] & HAS_BODY) || !block->valid ||
+            count == KL_COUNT_OF(path))
+            return false;
+        path[count++] = block;
+        block = sim_block_of(sim, &block->parent);
+    }
+    while (count)
+        node->has[path[--count] - sim->blocks] |= HAS_EXECUTED;
+    return true;
+}
+
 static void arrive_executed(struct sim *sim, sim_node *node, sim_item *item)
 {
     const kl_proposal *p = &item->proposal;
     const sim_block *block = sim_block_of(sim, &p->block_hash);
-    u8 *has = &node->has[block - sim->blocks];
     item->event.verdict = KL_BFT_UNAVAILABLE;
     if (sim->no_executions >> item->node & 1)
         return;
-    if (!(*has & HAS_BODY))
+    if (!(node->has[block - sim->blocks] & HAS_BODY))
         return;
     bool fits = block->valid && block->height == p->height &&
                 (item->has_body || kl_hash_eq(&block->parent, &p->parent_hash));
@@ -357,10 +377,8 @@ static void arrive_executed(struct sim *sim, sim_node *node, sim_item *item)
         item->event.verdict = KL_BFT_INVALID;
         return;
     }
-    if (!(node->has[sim_block_of(sim, &block->parent) - sim->blocks] & HAS_EXECUTED))
-        return;
-    *has |= HAS_EXECUTED;
-    item->event.verdict = KL_BFT_VALID;
+    if (is_executed(sim, node, block))
+        item->event.verdict = KL_BFT_VALID;
 }
 
 kl_bft_epoch sim_epoch_of(struct sim *sim, const sim_node *node, u64 height,

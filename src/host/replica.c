@@ -516,7 +516,9 @@ kl_simplex_status kl_replica_consensus(const struct kl_replica *r)
 
 kl_replica_load kl_replica_load_of(const struct kl_replica *r)
 {
-    kl_replica_load load = {.candidates = r->candidate_count, .jobs = r->work_count};
+    kl_replica_load load = {.candidates = r->candidate_count,
+                            .jobs = r->work_count,
+                            .baseless_builds = r->baseless_builds};
     for (const struct replica_candidate *c = r->candidates; c; c = c->next)
         load.candidate_bytes += c->body ? c->body->len : 0;
     return load;

@@ -126,7 +126,8 @@ kl_simplex_status kl_replica_consensus(const struct kl_replica *replica);
 typedef struct kl_replica_load {
     usize candidates; /* blocks judged and not final */
     usize candidate_bytes;
-    usize jobs; /* given and not done */
+    usize jobs;          /* given and not done */
+    u64 baseless_builds; /* ever: the engine asked for a block on one that was not executed here */
 } kl_replica_load;
 kl_replica_load kl_replica_load_of(const struct kl_replica *replica);
 

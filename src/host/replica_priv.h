@@ -286,6 +286,7 @@ struct kl_replica {
 
     struct replica_work *works; /* all that are out */
     usize work_count;
+    u64 baseless_builds; /* whose parent was not executed */
 
     /* The execution lane's. */
     struct kl_exec *exec;

@@ -230,6 +230,7 @@ static void build_run(struct kl_job *job)
     kl_arena_reset(&r->run_arena, KEEP_BYTES);
     kl_chain_lag_of(r->chain, &lag);
     struct kl_tip *parent = replica_tip(r, &w->proposal.parent_hash);
+    w->found.no_parent = !parent;
     if (!parent || lag.delta_bytes > REPLICA_LAG_BYTES)
         w->found.status = KL_AGAIN;
     else
@@ -282,6 +283,8 @@ static void build_finish(struct replica_work *work)
     bool built = take_built(r, w);
     if (w->proposal.epoch != r->epoch->number)
         return; /* nobody waits for it: views of epochs have the same numbers */
+    if (f->no_parent && r->head->header.number < w->proposal.height)
+        r->baseless_builds++;
     replica_tell(r, &(kl_bft_event){.kind = built ? KL_BFT_BUILT : KL_BFT_BUILD_FAILED,
                                     .peer = KL_BFT_NO_PEER,
                                     .view = w->proposal.view,

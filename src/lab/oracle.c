@@ -596,6 +596,9 @@ static void check_load(struct kl_lab_machine *machine)
                      "machine %u holds %zu candidates of %zu bytes, %zu jobs, %zu transactions",
                      machine->index, load.candidates, load.candidate_bytes, load.jobs,
                      pool.pending + pool.queued);
+    if (load.baseless_builds)
+        kl_lab_break(machine->lab, 0, "machine %u was to build on a block that it has not executed",
+                     machine->index);
 }
 
 void kl_lab_oracle_look(struct kl_lab *lab)
