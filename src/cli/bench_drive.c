@@ -156,6 +156,13 @@ static void put_send(struct kl_buf *out, const kl_bench_tx *tx, usize id)
     kl_buf_str(out, "\"]}");
 }
 
+static const kl_bench_url *lane_url(const struct lane *lane)
+{
+    const struct drive *d = lane->drive;
+    usize count = d->plan->url_count;
+    return count ? &d->plan->urls[(usize)(lane - d->lanes) % count] : &d->node->url;
+}
+
 /* Writes all the lane's requests. */
 KL_MUST_USE static kl_status lane_fill(struct lane *lane)
 {
@@ -177,7 +184,7 @@ KL_MUST_USE static kl_status lane_fill(struct lane *lane)
         }
         if (d->plan->mode == KL_BENCH_BATCH)
             kl_buf_str(&body, "]");
-        kl_bench_request(&lane->text, &d->node->url, kl_buf_view(&body));
+        kl_bench_request(&lane->text, lane_url(lane), kl_buf_view(&body));
         lane->ends[r] = lane->text.len;
     }
     bool good = lane->ends && !body.failed && !lane->text.failed;
@@ -204,7 +211,7 @@ KL_MUST_USE static kl_status lanes_open(struct drive *d)
             if (i % accounts % connections == c)
                 lane->order[lane->tx_count++] = (u32)i;
         KL_TRY(lane_fill(lane));
-        KL_TRY(kl_bench_conn_open(&lane->conn, d->node->loop, &d->node->url));
+        KL_TRY(kl_bench_conn_open(&lane->conn, d->node->loop, lane_url(lane)));
     }
     return KL_OK;
 }

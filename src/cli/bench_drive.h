@@ -21,6 +21,8 @@ typedef struct kl_bench_plan {
     usize connections, batch;
     double rate; /* transactions a second, of KL_BENCH_RATE */
     u64 wait_ns; /* how long the last ones may take to enter a block once all are sent */
+    const kl_bench_url *urls; /* connections go to these nodes in turn; none: to the watched one */
+    usize url_count;
 } kl_bench_plan;
 
 /* A block by when it was seen. */
@@ -60,5 +62,9 @@ typedef struct kl_bench_tally {
 } kl_bench_tally;
 KL_MUST_USE kl_status kl_bench_count(kl_bench_tally *out, const struct kl_bench_run *run,
                                      struct kl_bench_node *node, kl_bench_tx *txs, usize count);
+/* The same once the blocks hold what the accounts' nonces say was mined; sets the run's mined and
+ * end_ns. */
+KL_MUST_USE kl_status kl_bench_count_all(kl_bench_tally *out, struct kl_bench_run *run,
+                                         struct kl_bench_node *node, kl_bench_tx *txs, usize count);
 
 #endif

@@ -2,7 +2,6 @@
  * started anew for each run; one that runs gets one load after the other. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "cli/bench.h"
 #include "cli/bench_drive.h"
@@ -86,23 +85,6 @@ static bool judge(const struct kl_bench_run *run, const kl_bench_tally *tally)
     return !run->refused && !tally->failed;
 }
 
-/* A node may count a block's nonces a moment before it shows the block. */
-KL_MUST_USE static kl_status count_all(kl_bench_tally *tally, struct kl_bench_run *run,
-                                       struct kl_bench_node *node, kl_bench_tx *txs, usize count)
-{
-    for (unsigned tries = 0; tries < 100; tries++) {
-        KL_TRY(kl_bench_count(tally, run, node, txs, count));
-        if (tally->found >= run->mined)
-            break;
-        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
-        KL_TRY(kl_bench_look(run, node));
-    }
-    run->mined = tally->found;
-    for (usize i = 0; i < count; i++)
-        run->end_ns = i == 0 ? txs[i].seen_ns : KL_MAX(run->end_ns, txs[i].seen_ns);
-    return KL_OK;
-}
-
 KL_MUST_USE static kl_status measure(struct load *load, struct kl_bench_node *node,
                                      struct kl_bench_work *work, kl_bench_tx *txs, bool *good)
 {
@@ -114,7 +96,7 @@ KL_MUST_USE static kl_status measure(struct load *load, struct kl_bench_node *no
     if (status == KL_OK)
         status = kl_bench_drive(&run, node, work, txs, load->count, &load->plan);
     if (status == KL_OK)
-        status = count_all(&tally, &run, node, txs, load->count);
+        status = kl_bench_count_all(&tally, &run, node, txs, load->count);
     if (status == KL_OK) {
         *good = judge(&run, &tally);
         take_figures(load, &run, &tally);

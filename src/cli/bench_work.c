@@ -18,7 +18,7 @@
 #define RECEIPT_WAIT_NS ((u64)60 * 1000000000)
 #define RECEIPT_POLL_NS 2000000
 
-static const char mnemonic[] = "test test test test test test test test test test test junk";
+const char kl_bench_mnemonic[] = "test test test test test test test test test test test junk";
 
 /* Creation code, by tests/contracts/bench.ts from tests/contracts/Bench.sol. */
 static const u8 token_code[] = {
@@ -338,8 +338,8 @@ kl_status kl_bench_work_open(struct kl_bench_work *work, struct kl_bench_node *n
     *work = (struct kl_bench_work){.kind = kind, .accounts = accounts};
     kl_arena_init(&work->arena, WORK_MEMORY_MAX);
     KL_TRY(kl_sys_workers_new(&work->workers, kl_sys_cpu_count()));
-    KL_TRY(kl_wallet_from_mnemonic(&work->wallet, KL_SPAN_TEXT(mnemonic), KL_SPAN_NONE, accounts,
-                                   &bad));
+    KL_TRY(kl_wallet_from_mnemonic(&work->wallet, kl_span_str(kl_bench_mnemonic), KL_SPAN_NONE,
+                                   accounts, &bad));
     work->recipients = KL_TAKE(&work->arena, kl_address, KL_BENCH_RECIPIENTS);
     if (!work->recipients)
         return KL_NOMEM;

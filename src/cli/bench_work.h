@@ -19,6 +19,8 @@ typedef enum kl_bench_kind {
 KL_MUST_USE bool kl_bench_kind_parse(kl_bench_kind *out, const char *name);
 const char *kl_bench_kind_name(kl_bench_kind kind);
 
+extern const char kl_bench_mnemonic[];
+
 enum {
     KL_BENCH_ACCOUNTS_MAX = 1000,
     KL_BENCH_RECIPIENTS = 10000,

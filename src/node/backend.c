@@ -281,6 +281,12 @@ static usize peer_count(struct kl_rpc_backend *backend)
     return node->member ? kl_member_peer_count(node->member) : 0;
 }
 
+static u64 sent_bytes(struct kl_rpc_backend *backend)
+{
+    struct kl_node *node = node_of(backend);
+    return node->member ? kl_member_sent_bytes(node->member) : 0;
+}
+
 static bool votes(struct kl_rpc_backend *backend, kl_rpc_votes *out)
 {
     static const char *const words[] = {
@@ -335,5 +341,6 @@ const struct kl_rpc_backend_ops kl_node_backend_ops = {
     .set_interval = set_interval,
     .health = health,
     .peer_count = peer_count,
+    .sent_bytes = sent_bytes,
     .votes = votes,
 };

@@ -250,6 +250,11 @@ u32 kl_member_peer_count(struct kl_member *m)
     return m->wire ? kl_net_up_count(m->wire) : 0;
 }
 
+u64 kl_member_sent_bytes(struct kl_member *m)
+{
+    return m->wire ? kl_net_sent_bytes(m->wire) : 0;
+}
+
 kl_status kl_member_start(struct kl_member *m)
 {
     kl_lock(&m->lock);

@@ -53,6 +53,7 @@ struct kl_net {
     bool running;
     atomic_bool stop;
     atomic_uint up;
+    atomic_ullong sent_bytes;
 
     kl_mutex lock; /* the queue's */
     struct sending *first, **last;
@@ -108,6 +109,7 @@ static bool flush(struct socket *s)
         if (status != KL_OK)
             return false;
         s->out_at += put;
+        atomic_fetch_add(&net->sent_bytes, put);
     }
     want(s, KL_READY_READ);
     return true;
@@ -382,6 +384,11 @@ void kl_net_drop(struct kl_net *net, u32 peer, kl_rule why)
 u32 kl_net_up_count(struct kl_net *net)
 {
     return atomic_load(&net->up);
+}
+
+u64 kl_net_sent_bytes(struct kl_net *net)
+{
+    return atomic_load(&net->sent_bytes);
 }
 
 /* --- life --- */

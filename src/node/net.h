@@ -142,4 +142,7 @@ typedef struct kl_net_peer_info {
 /* At most max of those that are met, as of a moment ago; returns how many there are. */
 u32 kl_net_peers(struct kl_net *net, kl_net_peer_info *out, u32 max);
 
+/* Bytes that went to peers so far, encrypted, as TCP carries them. */
+u64 kl_net_sent_bytes(struct kl_net *net);
+
 #endif

@@ -31,7 +31,7 @@ struct making {
     kl_validator_key *keys;
     kl_policy_entry *entries;
     kl_validator_proofs *proofs;
-    kl_address *operators;
+    kl_address *accounts; /* of operators, and others that are funded */
     kl_secret32 *identities;
     kl_roster *roster;  /* of all */
     struct kl_buf text; /* of the genesis */
@@ -58,13 +58,16 @@ static void make_keys(struct making *m)
     for (u32 i = 0; i < m->config->count; i++) {
         kl_validator_key_new(&m->keys[i], m->config->scheme);
         kl_validator_key_entry(&m->entries[i], &m->proofs[i], &m->keys[i], 1);
-        m->operators[i] = m->entries[i].validator.operator;
+        m->accounts[i] = m->entries[i].validator.operator;
         kl_entropy_fill(kl_sys_entropy(), m->identities[i].b, sizeof m->identities[i].b);
         m->roster->peers[i] = (kl_net_peer){.id = kl_peer_id_of(&m->identities[i]),
                                             .host = LOOPBACK,
                                             .port = (u16)(m->config->base_port + i)};
     }
     m->roster->peer_count = m->config->count;
+    if (m->config->funded_count)
+        memcpy(m->accounts + m->config->count, m->config->funded,
+               m->config->funded_count * sizeof *m->accounts);
 }
 
 static kl_status save_roster(struct making *m, const char *dir, u32 i)
@@ -97,8 +100,8 @@ static kl_status write_genesis(struct making *m)
                 .policy = kl_authority_address},
         .entries = m->entries,
         .count = c->count,
-        .accounts = m->operators,
-        .account_count = c->count,
+        .accounts = m->accounts,
+        .account_count = (usize)c->count + c->funded_count,
         .balance = operator_balance,
     };
     kl_arena_init(&arena, ARENA_MAX);
@@ -186,7 +189,7 @@ static kl_status make_node(struct making *m, u32 i)
 
 static kl_status make(struct making *m)
 {
-    if (!m->keys || !m->entries || !m->proofs || !m->operators || !m->identities || !m->roster)
+    if (!m->keys || !m->entries || !m->proofs || !m->accounts || !m->identities || !m->roster)
         return blame(m, KL_NOMEM, m->config->dir);
     make_keys(m);
     KL_TRY(write_genesis(m));
@@ -207,7 +210,7 @@ kl_status kl_network_make(const kl_network_config *config, kl_hash *genesis, kl_
         .keys = calloc(count, sizeof *m.keys),
         .entries = calloc(count, sizeof *m.entries),
         .proofs = calloc(count, sizeof *m.proofs),
-        .operators = calloc(count, sizeof *m.operators),
+        .accounts = calloc(count + config->funded_count, sizeof *m.accounts),
         .identities = calloc(count, sizeof *m.identities),
         .roster = calloc(1, sizeof *m.roster),
     };
@@ -224,7 +227,7 @@ kl_status kl_network_make(const kl_network_config *config, kl_hash *genesis, kl_
     free(m.keys);
     free(m.entries);
     free(m.proofs);
-    free(m.operators);
+    free(m.accounts);
     kl_buf_done(&m.text);
     return status;
 }

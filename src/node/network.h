@@ -18,6 +18,8 @@ typedef struct kl_network_config {
     u64 chain_id, timestamp;
     u16 base_port; /* 0: the nodes do not look for one another */
     u64 epoch_blocks, block_period_ms, empty_period_ms, delta_ms;
+    const kl_address *funded; /* accounts that have as much as an operator's */
+    u32 funded_count;
 } kl_network_config;
 
 /* Makes it; the operators' accounts are funded.  *genesis: the hash.  After a failure what was made

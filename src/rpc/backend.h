@@ -69,6 +69,7 @@ struct kl_rpc_backend_ops {
 
     kl_status (*health)(struct kl_rpc_backend *backend);
     usize (*peer_count)(struct kl_rpc_backend *backend);
+    u64 (*sent_bytes)(struct kl_rpc_backend *backend); /* to peers, since it started */
     /* False where nobody votes, or it cannot be told. */
     bool (*votes)(struct kl_rpc_backend *backend, kl_rpc_votes *out);
 };

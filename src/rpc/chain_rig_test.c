@@ -264,6 +264,11 @@ static usize rig_peer_count(KL_UNUSED struct kl_rpc_backend *backend)
     return 2;
 }
 
+static u64 rig_sent_bytes(KL_UNUSED struct kl_rpc_backend *backend)
+{
+    return 1000;
+}
+
 /* Of three places the last one has not voted. */
 static bool rig_votes(KL_UNUSED struct kl_rpc_backend *backend, kl_rpc_votes *out)
 {
@@ -294,6 +299,7 @@ static const struct kl_rpc_backend_ops ops = {
     .automine = rig_automine,
     .health = rig_health,
     .peer_count = rig_peer_count,
+    .sent_bytes = rig_sent_bytes,
     .votes = rig_votes,
 };
 

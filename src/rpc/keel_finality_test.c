@@ -139,6 +139,7 @@ KL_TEST(status_says_why_no_block_comes)
     CHECK_SPAN(chain_rig_member(&rig, got, "health"), kl_span_str("good"));
     CHECK_SPAN(chain_rig_member(&rig, got, "number"), kl_span_str("0x1"));
     CHECK_SPAN(chain_rig_member(&rig, got, "peers"), kl_span_str("0x2"));
+    CHECK_SPAN(chain_rig_member(&rig, got, "bytesSent"), kl_span_str("0x3e8"));
     CHECK_U64(chain_rig_member(&rig, got, "view").len, 0);
     chain_rig_done(&rig);
     chain_rig_init_voting(&rig, 4);

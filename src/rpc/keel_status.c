@@ -74,6 +74,7 @@ bool kl_rpc_keel_status(struct kl_rpc_call *call)
     kl_json_add_text(out, "engine", engine_name(spec->engine));
     kl_json_add_text(out, "health", health == KL_OK ? "good" : kl_status_text(health));
     kl_json_add_quantity(out, "peers", ops->peer_count(call->backend));
+    kl_json_add_quantity(out, "bytesSent", ops->sent_bytes(call->backend));
     kl_json_add_quantity(out, "number", tip->header.number);
     kl_json_add_hash(out, "hash", &tip->hash);
     kl_json_add_quantity(out, "timestamp", tip->header.timestamp);

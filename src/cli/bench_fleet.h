@@ -1,0 +1,56 @@
+/* bench_fleet: a network of validators under test: processes of this program on loopback, in a
+ * folder of their own for the time of the run, each started, killed, asked and weighed by itself.
+ *
+ * Thread: one.  What goes wrong is told on stderr where it happens. */
+#ifndef KL_CLI_BENCH_FLEET_H
+#define KL_CLI_BENCH_FLEET_H
+
+#include <signal.h>
+
+#include "cli/bench_node.h"
+
+enum { KL_FLEET_MAX = 16, KL_FLEET_PATH = 512 };
+
+typedef struct kl_fleet_config {
+    const char *program; /* keel */
+    const char *parent;  /* the folder to make the network's in */
+    u32 count;           /* validators, 1 to KL_FLEET_MAX */
+    u32 accounts;        /* of the development mnemonic, that have Ether */
+    u64 block_time_ns, sync_delay_ns;
+    bool loud; /* what the nodes print goes to ours */
+} kl_fleet_config;
+
+struct kl_fleet {
+    kl_fleet_config config;
+    char dir[KL_FLEET_PATH];
+    u16 rpc_port, peer_port; /* of node 0; node i is at + i */
+    struct kl_bench_node nodes[KL_FLEET_MAX];
+    bool up[KL_FLEET_MAX];
+};
+
+/* Makes the network's folders and starts nobody.  close also after a failure. */
+KL_MUST_USE kl_status kl_fleet_open(struct kl_fleet *fleet, const kl_fleet_config *config);
+/* Ends who runs and removes the folder. */
+void kl_fleet_close(struct kl_fleet *fleet);
+
+/* Starts node i, which must be down (asserted), and waits for its first answer. */
+KL_MUST_USE kl_status kl_fleet_start(struct kl_fleet *fleet, u32 i);
+/* Ends it: SIGTERM, or SIGKILL for a death without a word. */
+void kl_fleet_end(struct kl_fleet *fleet, u32 i, int signal_number);
+/* Node i, which is down, begins anew from the genesis, with its name in the network and without a
+ * validator's key: an observer that has everything to catch up with. */
+KL_MUST_USE kl_status kl_fleet_forget(struct kl_fleet *fleet, u32 i);
+
+/* Waits until all who run are connected with one another and have the highest head among them;
+ * KL_TIMEOUT. */
+KL_MUST_USE kl_status kl_fleet_meet(struct kl_fleet *fleet);
+
+/* What all who run have used up together so far. */
+typedef struct kl_fleet_weight {
+    u64 cpu_ns, rss_bytes;      /* rss: of the one that holds most */
+    u64 sent_bytes, file_bytes; /* to peers; to files */
+    u64 height;                 /* the highest head */
+} kl_fleet_weight;
+KL_MUST_USE kl_status kl_fleet_weigh(struct kl_fleet *fleet, kl_fleet_weight *out);
+
+#endif
