@@ -5,7 +5,8 @@
  * change and nothing else, and hashes level by level, deepest first, so that the nodes of a level
  * go through the multi-lane Keccak together.  docs/formats/trie-node.md draws a stored node.
  *
- *   trie.h   stored tries: update, prove, check proofs; roots of lists and of small maps
+ *   trie.h   stored tries: update, prove keys and ranges, check proofs; roots of lists and of small
+ *            maps
  *
  * Thread: any; the source and sink are called from the calling thread only. */
 #ifndef KL_TRIE_TRIE_H
@@ -80,6 +81,32 @@ KL_MUST_USE kl_status kl_trie_prove(const kl_span **nodes, usize *count, const k
  * PROOF_SHORT, PROOF_TRAILING.  key may have any length; nodes may be any bytes. */
 kl_rule kl_trie_check(kl_span *value, const kl_hash *root, kl_span key, const kl_span *nodes,
                       usize count);
+
+/* A range: all leaves from a key on, up to the last one here. */
+typedef struct kl_trie_range {
+    const kl_trie_change *leaves; /* rising; values not empty */
+    usize count;
+    const kl_span *nodes; /* what shows that none is missing */
+    usize node_count;
+    bool complete; /* there are no leaves behind the last one */
+} kl_trie_range;
+
+/* The leaves of a stored trie from `first` on, until there are leaf_max of them or their keys and
+ * values make byte_max (at least one, if there is one), and the proof: the nodes on the way to
+ * first, then those on the way to the last leaf that are not among them; none at all where the
+ * leaves are the whole trie.  Everything lives in the arena.  KL_CORRUPT as kl_trie_prove. */
+KL_MUST_USE kl_status kl_trie_prove_range(kl_trie_range *out, const kl_hash *owner,
+                                          const kl_hash *first, usize leaf_max, usize byte_max,
+                                          struct kl_trie_source *source, struct kl_arena *arena);
+
+/* Judges leaves and nodes that somebody gives for the range from `first` on under root: they are
+ * every leaf between first and the last one; without leaves, there is none from first on.  Sets
+ * range->complete.  *broken: PROOF_RANGE (leaves out of order, before first, or too long), the rows
+ * of kl_trie_check, PROOF_HASH for leaves that are not those of the root.  KL_NOMEM when scratch is
+ * exhausted, about 300 bytes a leaf. */
+KL_MUST_USE kl_status kl_trie_check_range(kl_trie_range *range, const kl_hash *root,
+                                          const kl_hash *first, struct kl_arena *scratch,
+                                          kl_rule *broken);
 
 /* The root of the trie that maps rlp(i) to values[i]: transactions, receipts, withdrawals.  Values
  * are not empty. */
