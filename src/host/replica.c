@@ -285,6 +285,7 @@ static kl_status open_all(struct kl_replica *r, struct kl_progress *progress,
     KL_TRY(kl_bft_log_open(&r->log, r->config.log_fs, segment, &report->log));
     KL_TRY(open_key(r, report));
     KL_TRY(open_execution(r));
+    KL_TRY(replica_local_open(r));
     if (r->guard && report->log.damaged) {
         r->observing = true;
         r->observe_above = kl_guard_newest(r->guard);
@@ -331,6 +332,7 @@ void kl_replica_close(struct kl_replica *r)
         work->drop(work);
     }
     replica_gossip_done(r);
+    replica_local_done(r);
     replica_commits_done(r);
     replica_barrier_done(r);
     replica_candidates_done(r);
@@ -464,6 +466,7 @@ void kl_replica_start(struct kl_replica *r)
     if (!r->signing)
         replica_tell(r, &(kl_bft_event){.kind = KL_BFT_SIGNING, .on = false});
     replica_fetch_head(r);
+    replica_local_start(r);
     replica_settle(r);
 }
 
@@ -473,7 +476,7 @@ u64 kl_replica_due_ns(const struct kl_replica *r)
 {
     u64 due_ns = KL_MIN(r->engine_due_ns, r->fetch_due_ns);
     due_ns = KL_MIN(due_ns, KL_MIN(r->early_due_ns, r->status_due_ns));
-    return KL_MIN(due_ns, r->gossip_due_ns);
+    return KL_MIN(due_ns, KL_MIN(r->gossip_due_ns, replica_local_due_ns(r)));
 }
 
 void kl_replica_tick(struct kl_replica *r)
@@ -491,6 +494,8 @@ void kl_replica_tick(struct kl_replica *r)
         replica_early(r);
     if (r->gossip_due_ns <= now_ns)
         replica_gossip_due(r);
+    if (replica_local_due_ns(r) <= now_ns)
+        replica_local_tick(r);
     replica_settle(r);
 }
 

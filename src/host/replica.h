@@ -111,9 +111,25 @@ void kl_replica_tick(struct kl_replica *replica);
 
 /* A transaction of our own user's, decoded, with sender; admitted at once by what the pool knows of
  * the head (account facts are read here: not for untrusted volume), and sent to all peers.
- * only_new: see kl_pool_arrival.  *broken: see kl_pool_add. */
+ * only_new: see kl_pool_arrival.  *broken: see kl_pool_add.
+ *
+ * Until a final block holds it, or none can any more, it is sent to everybody every ten seconds and
+ * to each peer that comes, and a file in the data folder keeps it over a restart.  What is beyond
+ * 16,384 of them, or 32 MiB, is only in the pool. */
 KL_MUST_USE kl_status kl_replica_submit(struct kl_replica *replica, const kl_tx *tx, bool only_new,
                                         kl_rule *broken);
+/* Whether it is followed here like that; durable: after a power cut it will be there again. */
+typedef enum kl_replica_own {
+    KL_REPLICA_NOT_OWN,
+    KL_REPLICA_OWN,
+    KL_REPLICA_OWN_DURABLE,
+} kl_replica_own;
+kl_replica_own kl_replica_own_of(const struct kl_replica *replica, const kl_hash *hash);
+
+/* The nonce after the last pending one of sender, as of the newest final block that is known here,
+ * which readers may not have been shown yet.  Fails like a read of the state. */
+KL_MUST_USE kl_status kl_replica_next_nonce(struct kl_replica *replica, const kl_address *sender,
+                                            u64 *out);
 
 struct kl_chain *kl_replica_chain(struct kl_replica *replica);
 struct kl_pool *kl_replica_pool(struct kl_replica *replica);

@@ -110,6 +110,8 @@ static void commit_finish(struct replica_work *work)
         replica_fail(r, KL_CORRUPT, "another block is final at this height");
     if (commits->gap)
         clear(commits->next, &commits->next_count);
+    for (usize i = 0; head && i < commits->batch_count; i++)
+        replica_local_final(r, commits->batch[i].txs);
     if (head)
         replica_head_moved(r, head, commits->facts, commits->fact_count, token);
     clear(commits->batch, &commits->batch_count);

@@ -134,6 +134,8 @@ static void take_finish(struct replica_work *work)
         replica_fail(r, KL_CORRUPT, "another block is final at this height");
     struct kl_tip *head = w->head;
     w->head = NULL;
+    for (usize i = 0; head && i < w->appended; i++)
+        replica_local_final(r, w->txs[i]);
     if (head)
         replica_head_moved(r, head, w->facts, w->fact_count, r->token_given);
     if (w->broken != KL_RULE_NONE || w->status != KL_OK)

@@ -53,33 +53,6 @@ void replica_gossip_due(struct kl_replica *r)
     send_own(r);
 }
 
-/* What we have, for a peer that has just come. */
-struct sending {
-    kl_span envelopes[KL_MESSAGE_TRANSACTIONS_MAX];
-    usize count, bytes;
-};
-
-static void add_own(void *ctx, const kl_pool_tx *tx, bool pending)
-{
-    struct sending *sending = ctx;
-    if (!pending || !tx->local || sending->count == KL_MESSAGE_TRANSACTIONS_MAX ||
-        sending->bytes + tx->tx.raw.len > KL_MESSAGE_BODY_MAX / 2)
-        return;
-    sending->envelopes[sending->count++] = tx->tx.raw;
-    sending->bytes += tx->tx.raw.len;
-}
-
-void replica_gossip_all(struct kl_replica *r, u32 peer)
-{
-    struct sending *sending = calloc(1, sizeof *sending);
-    if (sending && kl_pool_each(r->pool, add_own, sending) == KL_OK && sending->count)
-        replica_send(r, peer,
-                     &(kl_message){.kind = KL_MESSAGE_TRANSACTIONS,
-                                   .transactions = sending->envelopes,
-                                   .transaction_count = sending->count});
-    free(sending);
-}
-
 /* --- a peer's --- */
 
 struct taken {
@@ -157,8 +130,11 @@ static void admit(struct kl_replica *r, struct take_work *w, usize i)
     if (w->version != r->head->version &&
         replica_facts_of(r, &w->txs[i].sender, &how.facts) != KL_OK)
         return;
-    if (kl_pool_add(r->pool, &w->txs[i], &how, &added, &broken) == KL_OK && broken == KL_RULE_NONE)
-        r->pool_grown = true;
+    if (kl_pool_add(r->pool, &w->txs[i], &how, &added, &broken) != KL_OK || broken != KL_RULE_NONE)
+        return;
+    r->pool_grown = true;
+    if (added.replaced)
+        replica_local_replaced(r, &added.replaced_hash);
 }
 
 static void begin(struct kl_replica *r);

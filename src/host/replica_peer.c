@@ -52,7 +52,7 @@ void kl_replica_connected(struct kl_replica *r, u32 peer)
     KL_ASSERT(peer < KL_REPLICA_PEERS_MAX);
     r->peers[peer].connected = true;
     replica_send(r, peer, &(kl_message){.kind = KL_MESSAGE_STATUS, .from = r->status_height});
-    replica_gossip_all(r, peer);
+    replica_local_greet(r, peer);
 }
 
 void kl_replica_disconnected(struct kl_replica *r, u32 peer)

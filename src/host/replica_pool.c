@@ -64,9 +64,20 @@ kl_status kl_replica_submit(struct kl_replica *r, const kl_tx *tx, bool only_new
     KL_TRY(kl_pool_add(r->pool, tx, &how, &added, broken));
     if (*broken != KL_RULE_NONE)
         return KL_OK;
+    if (added.replaced)
+        replica_local_replaced(r, &added.replaced_hash);
+    replica_local_add(r, tx);
     replica_gossip_own(r, tx->raw);
     r->pool_grown = true;
     replica_settle(r);
+    return KL_OK;
+}
+
+kl_status kl_replica_next_nonce(struct kl_replica *r, const kl_address *sender, u64 *out)
+{
+    kl_pool_facts facts;
+    KL_TRY(replica_facts_of(r, sender, &facts));
+    *out = kl_pool_next_nonce(r->pool, sender, facts.nonce);
     return KL_OK;
 }
 

@@ -9,6 +9,7 @@
  *   replica_barrier.c    the consensus log and the sign guard
  *   replica_pool.c       the pool follows the head; is a transaction pending?
  *   replica_gossip.c     transactions between peers
+ *   replica_local.c      our own users' until they are in a block
  *   replica_peer.c       what peers say
  *   replica_serve.c      what they ask for
  *   replica_fetch.c      catching up by height
@@ -23,6 +24,7 @@
 
 #include "base/map.h"
 #include "host/replica.h"
+#include "host/tx_journal.h"
 
 #define NEVER UINT64_MAX
 
@@ -208,6 +210,26 @@ struct replica_gossip {
     usize out_count; /* that the job which is out was given */
 };
 
+/* Own users' transactions that are in no block, and the file that keeps them. */
+struct replica_local;
+struct replica_locals {
+    struct kl_map by_hash;
+    struct replica_local *first, *last; /* as they came, or were sent again */
+    usize count, bytes;
+    u64 again_ns; /* when they are sent again */
+    struct kl_tx_journal *journal;
+    bool off;        /* it has failed */
+    bool must_renew; /* what it holds is not all good */
+    /* A batch for the file, and the next one while it is written. */
+    struct replica_work work;
+    bool busy, renews, syncs;
+    kl_status status;
+    struct replica_local **batch, **next;
+    usize batch_count, batch_cap, next_count, next_cap;
+    u64 written, synced; /* batches */
+    u64 sync_ns;         /* when one is due */
+};
+
 struct kl_replica {
     kl_replica_config config;
     const kl_vote_scheme *scheme;
@@ -264,6 +286,7 @@ struct kl_replica {
     bool pool_grown;   /* something was added */
     bool branch_moved; /* or what the notarized head holds has changed */
 
+    struct replica_locals locals;
     struct replica_gossip gossip;
     u64 gossip_due_ns;
 
@@ -412,12 +435,24 @@ usize replica_branch(const struct kl_replica *r, const kl_hash *from,
                      const struct replica_txs **out, usize most);
 enum { REPLICA_BRANCH_MAX = 64 };
 
+/* replica_local.c */
+KL_MUST_USE kl_status replica_local_open(struct kl_replica *r);
+void replica_local_start(struct kl_replica *r);
+void replica_local_done(struct kl_replica *r);
+/* One that the pool has taken. */
+void replica_local_add(struct kl_replica *r, const kl_tx *tx);
+void replica_local_replaced(struct kl_replica *r, const kl_hash *hash);
+void replica_local_final(struct kl_replica *r, const struct replica_txs *txs); /* NULL is fine */
+/* All of them, for a peer that has just come. */
+void replica_local_greet(struct kl_replica *r, u32 peer);
+u64 replica_local_due_ns(const struct kl_replica *r);
+void replica_local_tick(struct kl_replica *r);
+
 /* replica_gossip.c */
 void replica_gossip_init(struct kl_replica *r);
 void replica_gossip_done(struct kl_replica *r);
 void replica_gossip_own(struct kl_replica *r, kl_span envelope);
 void replica_gossip_due(struct kl_replica *r);
-void replica_gossip_all(struct kl_replica *r, u32 peer);
 void replica_gossip_hear(struct kl_replica *r, u32 peer, const kl_message *message);
 
 /* replica_peer.c */

@@ -546,13 +546,14 @@ bool rig_reaches(struct rig *rig, u64 height, u64 timeout_ns)
 kl_rule rig_submit(struct rig *rig, u32 node, u32 account)
 {
     kl_secret32 key = account_key(account);
+    u64 percent = rig->fee_percent ? rig->fee_percent : 100;
     kl_tx tx = {.type = KL_TX_DYNAMIC_FEE,
                 .replay_safe = true,
                 .chain_id = 4711,
                 .nonce = rig->nonce[account],
                 .gas_limit = 21000,
-                .max_fee = kl_u256_of(5000000000),
-                .max_priority_fee = kl_u256_of(1000000000),
+                .max_fee = kl_u256_of(50000000 * percent),
+                .max_priority_fee = kl_u256_of(10000000 * percent),
                 .value = kl_u256_of(1),
                 .has_to = true,
                 .to = {{0xbb}}};

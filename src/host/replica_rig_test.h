@@ -58,6 +58,7 @@ struct rig {
     kl_hash final[RIG_HEIGHTS_MAX];
     u64 height, transactions;
     u64 nonce[RIG_ACCOUNTS];
+    u64 fee_percent; /* of what transactions offer usually; 0: 100 */
     struct kl_arena arena;
     struct kl_buf genesis;
     const kl_vote_scheme *scheme;

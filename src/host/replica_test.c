@@ -476,3 +476,107 @@ KL_TEST(replica_an_idle_chain_is_silent_until_a_transaction_comes)
     check_settled(1);
     rig_done(&rig);
 }
+
+static bool no_transactions(KL_UNUSED struct rig *r, KL_UNUSED u32 from, KL_UNUSED u32 to,
+                            kl_message_kind kind)
+{
+    return kind != KL_MESSAGE_TRANSACTIONS;
+}
+
+/* Who was sent a transaction is alone, and dies; what it had is there when it comes back, and goes
+ * to the others. */
+KL_TEST(replica_own_transactions_survive_a_crash)
+{
+    rig_init(&rig, 4, 32, *seed);
+    rig_start(&rig);
+    CHECK(rig_reaches(&rig, 3, 20 * RIG_S));
+    for (unsigned how = KL_CUT_DROP; how <= KL_CUT_RANDOM; how++) {
+        u64 before = rig.transactions;
+        rig.cut[1] = true;
+        for (u32 i = 0; i < 6; i++)
+            CHECK_RULE(rig_submit(&rig, 1, i % RIG_ACCOUNTS), KL_RULE_NONE);
+        rig_until(&rig, rig.now_ns + RIG_S);
+        rig_crash_how(&rig, 1, how);
+        rig_until(&rig, rig.now_ns + 2 * RIG_S);
+        CHECK_U64(rig.transactions, before);
+        rig.cut[1] = false;
+        rig_open(&rig, 1);
+        CHECK_U64(kl_pool_count(kl_replica_pool(rig.nodes[1].replica)).pending, 6);
+        CHECK(rig_reaches(&rig, rig.height + 10, 60 * RIG_S));
+        CHECK_U64(rig.transactions, before + 6);
+    }
+    /* What is in a block is not brought back. */
+    rig_crash_how(&rig, 1, KL_CUT_KEEP);
+    rig_open(&rig, 1);
+    CHECK_U64(kl_pool_count(kl_replica_pool(rig.nodes[1].replica)).pending, 0);
+    check_settled(18);
+    rig_done(&rig);
+}
+
+/* Where the first word of a transaction is lost, it is said again. */
+KL_TEST(replica_own_transactions_are_sent_until_they_are_final)
+{
+    rig_init(&rig, 4, 32, *seed);
+    rig.no_key[3] = true;
+    rig_start(&rig);
+    CHECK(rig_reaches(&rig, 3, 20 * RIG_S));
+    rig.passes = no_transactions;
+    for (u32 i = 0; i < 6; i++)
+        CHECK_RULE(rig_submit(&rig, 3, i % RIG_ACCOUNTS), KL_RULE_NONE);
+    rig_until(&rig, rig.now_ns + 4 * RIG_S);
+    CHECK_U64(rig.transactions, 0);
+    rig.passes = NULL;
+    u64 frames = rig.frames[KL_MESSAGE_TRANSACTIONS];
+    rig_until(&rig, rig.now_ns + 12 * RIG_S);
+    check_settled(6);
+    CHECK(rig.frames[KL_MESSAGE_TRANSACTIONS] > frames);
+    frames = rig.frames[KL_MESSAGE_TRANSACTIONS];
+    rig_until(&rig, rig.now_ns + 40 * RIG_S); /* and not any more */
+    CHECK_U64(rig.frames[KL_MESSAGE_TRANSACTIONS], frames);
+    rig_done(&rig);
+}
+
+/* Nonces with gaps, each to another node: all travel, and are in blocks in order. */
+KL_TEST(replica_gapped_nonces_travel_and_wait_for_one_another)
+{
+    rig_init(&rig, 4, 32, *seed);
+    rig_start(&rig);
+    CHECK(rig_reaches(&rig, 3, 20 * RIG_S));
+    for (u64 nonce = 8; nonce-- > 1;) {
+        rig.nonce[0] = nonce;
+        CHECK_RULE(rig_submit(&rig, (u32)(nonce % 4), 0), KL_RULE_NONE);
+    }
+    rig_until(&rig, rig.now_ns + RIG_S);
+    CHECK_U64(rig.transactions, 0);
+    for (u32 i = 0; i < 4; i++)
+        CHECK_U64(kl_pool_count(kl_replica_pool(rig.nodes[i].replica)).queued, 7);
+    rig.nonce[0] = 0;
+    CHECK_RULE(rig_submit(&rig, 2, 0), KL_RULE_NONE);
+    CHECK(rig_reaches(&rig, rig.height + 10, 60 * RIG_S));
+    check_settled(8);
+    rig_done(&rig);
+}
+
+/* A replacement is the one that a restart brings back. */
+KL_TEST(replica_a_replaced_transaction_stays_replaced)
+{
+    rig_init(&rig, 4, 32, *seed);
+    rig_start(&rig);
+    CHECK(rig_reaches(&rig, 3, 20 * RIG_S));
+    rig.cut[1] = true;
+    CHECK_RULE(rig_submit(&rig, 1, 0), KL_RULE_NONE);
+    rig.nonce[0] = 0;
+    rig.fee_percent = 120;
+    CHECK_RULE(rig_submit(&rig, 1, 0), KL_RULE_NONE);
+    rig_until(&rig, rig.now_ns + RIG_S);
+    rig_crash(&rig, 1);
+    rig_open(&rig, 1);
+    CHECK_U64(kl_pool_count(kl_replica_pool(rig.nodes[1].replica)).pending, 1);
+    rig.nonce[0] = 0; /* cheaper than what is there */
+    rig.fee_percent = 110;
+    CHECK_RULE(rig_submit(&rig, 1, 0), KL_RULE_POOL_REPLACE_UNDERPRICED);
+    rig.cut[1] = false;
+    CHECK(rig_reaches(&rig, rig.height + 10, 60 * RIG_S));
+    check_settled(1);
+    rig_done(&rig);
+}

@@ -4,6 +4,7 @@
 #include "crypto/keccak.h"
 #include "lab/attack_priv.h"
 #include "lab/oracle_priv.h"
+#include "lab/work_priv.h"
 #include "lab/world_priv.h"
 
 enum {
@@ -301,6 +302,7 @@ void kl_lab_start(struct kl_lab_machine *machine)
     if (machine->life > 1)
         kl_lab_oracle_opened(machine, promised && !machine->forgot && !machine->harmed);
     machine->forgot = false;
+    kl_lab_work_opened(machine);
     kl_replica_start(machine->replica);
     after(machine, true);
     kl_lab_relink(machine->lab);
@@ -353,6 +355,7 @@ void kl_lab_crash(struct kl_lab_machine *machine, kl_lab_death death)
     struct kl_sim_disk *key_found =
         key ? cut_disk(lab, key, moment(lab, key, machine->durable_key), how) : NULL;
     bool loses = death == KL_LAB_POWER_CUT && kl_lab_percent(lab, 50);
+    kl_lab_work_crashes(machine);
     wind_up(machine);
     kl_lab_statedb_restart(machine->state, loses);
     if (loses)
@@ -377,6 +380,7 @@ static void replace_data(struct kl_lab_machine *machine, struct kl_sim_disk *dat
     kl_lab_statedb_free(machine->state);
     machine->state = kl_lab_statedb_new();
     machine->forgot = machine->lost_data = true;
+    kl_lab_work_forgets(machine);
 }
 
 void kl_lab_wipe(struct kl_lab_machine *machine)

@@ -51,6 +51,7 @@
     X(TRANSACTION, "a transaction was final", 1)                            \
     X(FAILED_TRANSACTION, "a transaction failed and was final", 1)          \
     X(OBSERVED, "an observer followed", 3)                                  \
+    X(OWN_BACK, "a machine came back with a transaction of its user's", 1)  \
     X(FORK, "more than F have forked the chain, and were named", 4)
 typedef enum kl_lab_sometimes {
 #define KL_LAB_SOMETIMES_X(NAME, text, least) KL_LAB_SAW_##NAME,

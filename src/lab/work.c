@@ -18,6 +18,7 @@ struct sent {
     kl_tx tx; /* in the arena */
     struct kl_arena arena;
     u64 at_ns, at_views;
+    u32 kept; /* machines that keep it and are down, a bit each */
 };
 
 struct account {
@@ -138,6 +139,7 @@ static struct sent *sign(struct kl_lab *lab, struct account *a, kl_tx *fields)
     sent->tx.sender = sender;
     sent->tx.has_sender = true;
     sent->at_views = lab->views;
+    sent->kept = 0;
     return sent;
 }
 
@@ -169,6 +171,21 @@ static struct kl_lab_machine *somebody(struct kl_lab *lab)
     return lab->machines[kl_lab_below(lab, lab->count)];
 }
 
+/* Whether some machine of the core has promised to see to it. */
+static bool is_kept(const struct kl_lab *lab, const struct sent *sent)
+{
+    for (u32 i = 0; i < lab->count; i++) {
+        const struct kl_lab_machine *machine = lab->machines[i];
+        if (!kl_lab_is_honest(machine) || machine->abandoned)
+            continue;
+        if (machine->replica
+                ? kl_replica_own_of(machine->replica, &sent->tx.hash) == KL_REPLICA_OWN_DURABLE
+                : sent->kept >> i & 1)
+            return true;
+    }
+    return false;
+}
+
 static void send_again(struct kl_lab *lab, struct account *a)
 {
     if (a->final == a->nonce ||
@@ -176,7 +193,59 @@ static void send_again(struct kl_lab *lab, struct account *a)
         return;
     struct kl_lab_machine *machine = somebody(lab);
     for (u64 n = a->final; n < a->nonce; n++)
-        submit(machine, &a->sent[n % OUTSTANDING]);
+        if (!is_kept(lab, &a->sent[n % OUTSTANDING]))
+            submit(machine, &a->sent[n % OUTSTANDING]);
+}
+
+void kl_lab_work_crashes(struct kl_lab_machine *machine)
+{
+    struct kl_lab_work *work = machine->lab->work;
+    u32 bit = 1u << machine->index;
+    for (u32 i = 0; i < ACCOUNTS; i++)
+        for (u64 n = work->account[i].final; n < work->account[i].nonce; n++) {
+            struct sent *sent = &work->account[i].sent[n % OUTSTANDING];
+            bool keeps =
+                kl_replica_own_of(machine->replica, &sent->tx.hash) == KL_REPLICA_OWN_DURABLE;
+            sent->kept = keeps ? sent->kept | bit : sent->kept & ~bit;
+        }
+}
+
+void kl_lab_work_forgets(struct kl_lab_machine *machine)
+{
+    struct kl_lab_work *work = machine->lab->work;
+    for (u32 i = 0; i < ACCOUNTS; i++)
+        for (u32 s = 0; s < OUTSTANDING; s++)
+            work->account[i].sent[s].kept &= ~(1u << machine->index);
+}
+
+/* Whether a block in the machine's ledger holds it. */
+static bool has_block(struct kl_lab_machine *machine, const kl_hash *hash)
+{
+    struct kl_reader *reader;
+    u64 number;
+    usize index;
+    KL_ASSERT(kl_reader_open(kl_replica_chain(machine->replica), &reader) == KL_OK);
+    kl_status status = kl_reader_tx(reader, hash, &number, &index);
+    kl_reader_close(reader);
+    return status == KL_OK;
+}
+
+void kl_lab_work_opened(struct kl_lab_machine *machine)
+{
+    struct kl_lab *lab = machine->lab;
+    for (u32 i = 0; i < ACCOUNTS; i++) {
+        const struct account *a = &lab->work->account[i];
+        for (u64 n = a->final; n < a->nonce; n++) {
+            const struct sent *sent = &a->sent[n % OUTSTANDING];
+            if (!(sent->kept >> machine->index & 1))
+                continue;
+            kl_lab_saw(lab, KL_LAB_SAW_OWN_BACK);
+            if (kl_replica_own_of(machine->replica, &sent->tx.hash) == KL_REPLICA_NOT_OWN &&
+                !has_block(machine, &sent->tx.hash))
+                kl_lab_break(lab, 0, "machine %u has forgotten a transaction of its user's",
+                             machine->index);
+        }
+    }
 }
 
 void kl_lab_work_users(struct kl_lab *lab)

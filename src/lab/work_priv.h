@@ -25,6 +25,11 @@ void kl_lab_work_users(struct kl_lab *lab);
 void kl_lab_work_probe(struct kl_lab *lab);
 /* A block has become final, the first time anywhere. */
 void kl_lab_work_final(struct kl_lab *lab, const kl_stored_block *block);
+/* A machine goes down: what it keeps for its users must be there when it comes back, and in a block
+ * without their sending it again; but for what it loses with its data. */
+void kl_lab_work_crashes(struct kl_lab_machine *machine);
+void kl_lab_work_opened(struct kl_lab_machine *machine);
+void kl_lab_work_forgets(struct kl_lab_machine *machine);
 /* Sent and not final. */
 u32 kl_lab_work_outstanding(const struct kl_lab *lab);
 /* The oldest transaction of a probe that is not final: views since it was sent; 0: none. */

@@ -38,28 +38,13 @@ static kl_status submit(struct kl_rpc_backend *backend, const kl_tx *tx,
     return kl_host_submit(node->host, tx, &submission, broken);
 }
 
-struct ask_nonce {
-    const kl_address *sender;
-    u64 nonce;
-};
-
-static void use_nonce(void *ctx, struct kl_pool *pool)
-{
-    struct ask_nonce *ask = ctx;
-    ask->nonce = kl_pool_next_nonce(pool, ask->sender, ask->nonce);
-}
-
 static u64 next_nonce(struct kl_rpc_backend *backend, const kl_address *sender, u64 account_nonce)
 {
+    struct kl_node *node = node_of(backend);
     u64 nonce;
-    if (node_of(backend)->member) {
-        struct ask_nonce ask = {.sender = sender, .nonce = account_nonce};
-        with_pool(backend, use_nonce, &ask);
-        return ask.nonce;
-    }
-    if (kl_host_next_nonce(node_of(backend)->host, sender, &nonce) != KL_OK)
-        return account_nonce;
-    return nonce;
+    kl_status status = node->member ? kl_member_next_nonce(node->member, sender, &nonce)
+                                    : kl_host_next_nonce(node->host, sender, &nonce);
+    return status == KL_OK ? nonce : account_nonce;
 }
 
 /* Transactions by reference, so that they are copied without the pool's lock. */

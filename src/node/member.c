@@ -329,6 +329,14 @@ void kl_member_with_pool(struct kl_member *m, void (*use)(void *ctx, struct kl_p
     kl_unlock(&m->lock);
 }
 
+kl_status kl_member_next_nonce(struct kl_member *m, const kl_address *sender, u64 *out)
+{
+    kl_lock(&m->lock);
+    kl_status status = kl_replica_next_nonce(m->replica, sender, out);
+    kl_unlock(&m->lock);
+    return status;
+}
+
 static kl_status is_in_block(struct kl_member *m, const kl_hash *hash, bool *out)
 {
     struct kl_reader *reader;

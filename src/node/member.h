@@ -52,6 +52,10 @@ kl_simplex_status kl_member_consensus(struct kl_member *member);
 KL_MUST_USE kl_status kl_member_submit(struct kl_member *member, const kl_tx *tx, bool only_new,
                                        u64 timeout_ns, kl_rule *broken);
 
+/* See kl_replica_next_nonce. */
+KL_MUST_USE kl_status kl_member_next_nonce(struct kl_member *member, const kl_address *sender,
+                                           u64 *out);
+
 /* The pool, for the duration of use(ctx, pool). */
 void kl_member_with_pool(struct kl_member *member, void (*use)(void *ctx, struct kl_pool *pool),
                          void *ctx);
