@@ -6,6 +6,7 @@ As many tests run at once as there are processors, but for those that want to be
 is a program whose last line gives its counts; one that ends without such a line, or with another
 exit code than its counts call for, counts as one failure.  Output of a test that passed is kept in
 BUILD/test-logs, output of one that failed is shown; the sum is kept in those of the first BUILD.
+Lines starting with 'same: ' are equal wherever a test of that name runs.
 Lines starting with 'skipped: ' name what was skipped and why, and are always shown.  Lines
 'tally: ' and 'left out: ' go into docs/conformance.md."""
 import json
@@ -65,13 +66,23 @@ def show(test, counts, lines, seconds, prefix):
             print("     " + line)
 
 
+def differs(test, lines, said):
+    """Complaints about what a test says to be the same in each build folder, and is not."""
+    for line in lines:
+        if line.startswith("same: "):
+            what = line.rpartition(" ")[0]
+            other = said.setdefault((test["name"], what), line)
+            if line != other:
+                yield f"{test['name']}: {line}; in another build folder {other}"
+
+
 def run_timed(test, build, log):
     start = time.monotonic()
     counts, lines = run(test, build, log)
     return test, counts, lines, time.monotonic() - start
 
 
-def run_build(build, words, prefix):
+def run_build(build, words, prefix, said):
     """Runs the tests of one build folder that the words name; the sum of their counts."""
     tests = json.loads(subprocess.check_output(["meson", "introspect", "--tests", str(build)]))
     tests = chosen(tests, words)
@@ -88,6 +99,9 @@ def run_build(build, words, prefix):
         tallies.update(conformance.tallies(test["name"], lines))
         left_out.update(conformance.left_out(lines))
         total[:] = [a + b for a, b in zip(total, counts)]
+        for complaint in differs(test, lines, said):
+            print(f"FAIL {complaint}")
+            total[1] += 1
         show(test, counts, lines, seconds, prefix)
 
     for together in (True, False):
@@ -105,11 +119,12 @@ def main():
     words = sys.argv[1:]
     first = pathlib.Path(words[0])
     total = [0, 0, 0]
+    said = {}
     while words:
         end = words.index("+") if "+" in words else len(words)
         build = pathlib.Path(words[0])
         prefix = "" if build == first else f"{build.name}: "
-        total = [a + b for a, b in zip(total, run_build(build, words[1:end], prefix))]
+        total = [a + b for a, b in zip(total, run_build(build, words[1:end], prefix, said))]
         words = words[end + 1:]
     summary = f"{total[0]} passed, {total[1]} failed, {total[2]} skipped"
     (first / "test-logs" / "sum").write_text(summary + "\n")

@@ -292,9 +292,10 @@ KL_TEST(guard_survives_a_long_life)
     u64 epoch = 0, view = 2, refused = 0, again = 0, cuts = 0;
     for (int step = 0; step < 6000; step++) {
         kl_rule broken;
+        kl_vote_kind kind = (kl_vote_kind)(1 + kl_rand_below(seed, 3));
+        u64 back = kl_rand_below(seed, 5);
         kl_vote_subject s =
-            subject((kl_vote_kind)(1 + kl_rand_below(seed, 3)), epoch,
-                    view - KL_MIN(kl_rand_below(seed, 5), view - 1), (u8)kl_rand_below(seed, 2));
+            subject(kind, epoch, view - KL_MIN(back, view - 1), (u8)kl_rand_below(seed, 2));
         CHECK_OK(kl_guard_ask(g, &s, &broken));
         refused += broken != KL_RULE_NONE;
         if (broken == KL_RULE_NONE && kl_rand_below(seed, 3)) {

@@ -52,6 +52,23 @@ KL_TEST(lab_seed_is_the_same_run_each_time)
     }
 }
 
+/* And in every build: tools/test.py compares the line over all build folders. */
+KL_TEST(lab_seed_is_the_same_run_in_each_build)
+{
+    u64 all = 0;
+    for (u64 seed_of_run = 1; seed_of_run <= 12; seed_of_run++) {
+        kl_lab_result r;
+        const kl_lab_options options = {.seed = seed_of_run,
+                                        .nodes = seed_of_run % 3 ? 4 : 7,
+                                        .views = 25,
+                                        .faults = UINT32_MAX,
+                                        .all = true};
+        run(&options, &r);
+        all = all * 0x9e3779b97f4a7c15u ^ r.trace;
+    }
+    printf("same: traces of 12 seeds %016llx\n", (unsigned long long)all);
+}
+
 /* With more than F twins some seed forks, and the twins, and nobody else, are seen to have done it.
  */
 KL_TEST(lab_forks_name_who_made_them)

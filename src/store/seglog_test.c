@@ -678,7 +678,8 @@ static void *crew_read(void *ctx)
     kl_arena_init(&arena, 1 << 20);
     while (!atomic_load(&crew->stop)) {
         u64 first = kl_seglog_first(crew->log), end = kl_seglog_end(crew->log);
-        u64 seq = kl_rand_below(&seed, 3) ? end - KL_MIN(end - first, 1 + kl_rand_below(&seed, 4))
+        u64 back = 1 + kl_rand_below(&seed, 4);
+        u64 seq = kl_rand_below(&seed, 3) ? end - KL_MIN(end - first, back)
                                           : first + kl_rand_below(&seed, end - first + 1);
         u8 want[700];
         kl_record record;

@@ -337,7 +337,7 @@ KL_TEST(pool_stays_consistent_under_random_use)
             facts[s].nonce += kl_rand_below(seed, 3);
             break;
         case 1:
-            facts[s].nonce -= KL_MIN(facts[s].nonce, kl_rand_below(seed, 3));
+            facts[s].nonce -= kl_rand_below(seed, KL_MIN(facts[s].nonce, 2u) + 1);
             break;
         case 2:
             *facts[s].balance.w = kl_rand(seed) >> kl_rand_below(seed, 64);
