@@ -41,10 +41,24 @@ usize kl_simplex_effects_max(const kl_simplex_config *config)
     return (usize)config->window * 24 + KL_SIMPLEX_REPLY_MAX + 32;
 }
 
+/* Who was heard is heard under its new place. */
+static void move_heard(struct kl_simplex *s, const kl_valset *to)
+{
+    u64 heard_ns[KL_VALIDATORS_MAX] = {0};
+    if (!s->set || kl_hash_eq(&s->set->hash, &to->hash))
+        return;
+    for (u32 i = 0; i < to->count; i++)
+        for (u32 k = 0; k < s->set->count; k++)
+            if (kl_address_eq(&to->validators[i].operator, &s->set->validators[k].operator))
+                heard_ns[i] = s->heard_ns[k];
+    memcpy(s->heard_ns, heard_ns, sizeof heard_ns);
+}
+
 static void epoch_enter(struct kl_simplex *s, const kl_bft_epoch *epoch)
 {
     KL_ASSERT(epoch->set && epoch->set->count && epoch->set->count <= s->config.validators_max);
     KL_ASSERT(epoch->self == KL_BFT_NOBODY || epoch->self < epoch->set->count);
+    move_heard(s, epoch->set);
     s->config.epoch = *epoch;
     s->set = epoch->set;
     s->epoch = epoch->epoch;

@@ -84,4 +84,8 @@ typedef struct kl_simplex_status {
 
 kl_simplex_status kl_simplex_status_of(const struct kl_simplex *s, u64 now_ns);
 
+/* When a validator of the epoch was last heard: a vote of its that is verified, or one that is held
+ * come again; 0: not since we started.  It may have come by way of others. */
+u64 kl_simplex_heard_ns(const struct kl_simplex *s, u32 validator);
+
 #endif

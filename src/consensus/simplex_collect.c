@@ -220,13 +220,18 @@ void kl_simplex_on_vote(struct kl_simplex *s, const kl_vote *vote, kl_bft_peer p
     /* The last view's nullify votes come late to everybody; repeated, their signer is stuck. */
     if (vote->subject.kind == KL_VOTE_NULLIFY && p->view + !is_held < s->view)
         help(s, vote->signer, peer, kl_simplex_entry(s));
-    if (is_held)
-        return; /* nothing that it could say is new: not worth a verification */
+    if (is_held) { /* nothing that it could say is new: not worth a verification */
+        if (memcmp(held->signature, vote->signature, s->set->scheme->signature_len) == 0)
+            s->heard_ns[vote->signer] = s->now_ns;
+        return;
+    }
     kl_rule rule = kl_vote_check(vote, s->set, &s->config.domain);
-    if (rule != KL_RULE_NONE)
+    if (rule != KL_RULE_NONE) {
         penalize(s, peer, rule);
-    else
-        on_good_vote(s, slot, vote, peer);
+        return;
+    }
+    s->heard_ns[vote->signer] = s->now_ns;
+    on_good_vote(s, slot, vote, peer);
 }
 
 void kl_simplex_restore_vote(struct kl_simplex *s, const kl_vote *vote)

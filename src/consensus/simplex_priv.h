@@ -122,6 +122,7 @@ struct kl_simplex {
     /* By validator. */
     u64 suspect_view[KL_VALIDATORS_MAX]; /* led, nullified, and silent since; 0: no suspicion */
     u64 helped_ns[KL_VALIDATORS_MAX];
+    u64 heard_ns[KL_VALIDATORS_MAX]; /* for status alone */
     bool reported[KL_VALIDATORS_MAX];
 };
 

@@ -332,3 +332,31 @@ KL_TEST(simplex_may_be_moved_into_the_middle_of_a_later_epoch)
     CHECK(asked_to_sign(KL_VOTE_NOTARIZE));
     sim_done(&sim);
 }
+
+/* For status: who was heard is known under its place in the next epoch too. */
+KL_TEST(simplex_knows_when_each_was_heard)
+{
+    begin(4, 16);
+    const struct kl_simplex *engine = sim.nodes[0].engine;
+    for (u32 i = 0; i < 4; i++)
+        CHECK_U64(kl_simplex_heard_ns(engine, i), 0);
+    sim.now_ns += 7 * SIM_MS;
+    tell_vote(2, nullify(1));
+    u64 first_ns = sim.now_ns;
+    CHECK_U64(kl_simplex_heard_ns(engine, 2), first_ns);
+    sim.now_ns += 7 * SIM_MS;
+    tell_vote(3, nullify(1));
+    tell_vote(2, nullify(1));
+    CHECK_U64(kl_simplex_heard_ns(engine, 2), sim.now_ns);
+    CHECK_U64(kl_simplex_heard_ns(engine, 1), 0);
+    kl_bft_epoch epoch = {.epoch = 1,
+                          .set = sim_set(&sim, 1),
+                          .self = sim_place(&sim, &sim.nodes[0], 1),
+                          .last_height = 6000,
+                          .floor = {.epoch = 1, .height = 5}};
+    u32 heard[] = {sim_place(&sim, &sim.nodes[2], 1), sim_place(&sim, &sim.nodes[3], 1)};
+    tell((kl_bft_event){.kind = KL_BFT_NEXT_EPOCH, .epoch_config = &epoch});
+    for (u32 i = 0; i < epoch.set->count; i++)
+        CHECK_U64(kl_simplex_heard_ns(engine, i), i == heard[0] || i == heard[1] ? sim.now_ns : 0);
+    sim_done(&sim);
+}

@@ -48,6 +48,12 @@ static kl_simplex_why why(const struct kl_simplex *s, const kl_simplex_slot *slo
     return KL_SIMPLEX_WAITS_PROPOSAL;
 }
 
+u64 kl_simplex_heard_ns(const struct kl_simplex *s, u32 validator)
+{
+    KL_ASSERT(validator < s->set->count);
+    return s->heard_ns[validator];
+}
+
 kl_simplex_status kl_simplex_status_of(const struct kl_simplex *s, u64 now_ns)
 {
     const kl_simplex_slot *slot = slot_at(s, s->view);

@@ -461,6 +461,7 @@ void kl_replica_start(struct kl_replica *r)
         replica_alarm(r, "the sign guard is older than the network: observing");
     }
     r->started = true;
+    replica_stall_begin(r);
     /* The engine began with whether there is a guard; what was found since, it hears at once. */
     replica_tell(r, &(kl_bft_event){.kind = KL_BFT_START});
     if (!r->signing)
@@ -476,7 +477,8 @@ u64 kl_replica_due_ns(const struct kl_replica *r)
 {
     u64 due_ns = KL_MIN(r->engine_due_ns, r->fetch_due_ns);
     due_ns = KL_MIN(due_ns, KL_MIN(r->early_due_ns, r->status_due_ns));
-    return KL_MIN(due_ns, KL_MIN(r->gossip_due_ns, replica_local_due_ns(r)));
+    due_ns = KL_MIN(due_ns, KL_MIN(r->gossip_due_ns, replica_local_due_ns(r)));
+    return r->started ? KL_MIN(due_ns, r->stall.due_ns) : due_ns;
 }
 
 void kl_replica_tick(struct kl_replica *r)
@@ -496,6 +498,8 @@ void kl_replica_tick(struct kl_replica *r)
         replica_gossip_due(r);
     if (replica_local_due_ns(r) <= now_ns)
         replica_local_tick(r);
+    if (r->started && r->stall.due_ns <= now_ns)
+        replica_stall_look(r);
     replica_settle(r);
 }
 

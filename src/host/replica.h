@@ -47,6 +47,8 @@ struct kl_replica_watch {
     void (*signs)(struct kl_replica_watch *watch, const kl_vote *vote); /* a signature was made */
     void (*found)(struct kl_replica_watch *watch, const kl_evidence *evidence);
     void (*alarm)(struct kl_replica_watch *watch, const char *what); /* static text */
+    /* Nothing became final for some seconds though it should, and why; and that it is over. */
+    void (*stalls)(struct kl_replica_watch *watch, const char *line); /* for the call */
 };
 
 typedef struct kl_replica_config {
@@ -137,6 +139,17 @@ struct kl_pool *kl_replica_pool(struct kl_replica *replica);
 /* Why no blocks are made final any more: KL_OK, or what failed. */
 kl_status kl_replica_health(const struct kl_replica *replica);
 kl_simplex_status kl_replica_consensus(const struct kl_replica *replica);
+
+/* Why no block is made final, for people. */
+enum { KL_REPLICA_WHY_MAX = 640 };
+typedef struct kl_replica_why {
+    kl_simplex_status consensus;
+    u64 stalled_ns; /* how long nothing became final though it should; 0: that is not so */
+    /* By place in the epoch's set: since its last vote came, at most since the start; our own: 0 */
+    u64 silent_ns[KL_VALIDATORS_MAX];
+    char text[KL_REPLICA_WHY_MAX];
+} kl_replica_why;
+void kl_replica_why_of(const struct kl_replica *replica, kl_replica_why *out);
 
 /* Bytes and counts it holds for peers and candidates, for bounds and metrics. */
 typedef struct kl_replica_load {

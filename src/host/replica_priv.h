@@ -14,6 +14,7 @@
  *   replica_serve.c      what they ask for
  *   replica_fetch.c      catching up by height
  *   replica_epoch.c      from one set of validators to the next
+ *   replica_stall.c      why nothing becomes final, and when to say so
  *   replica_evidence.c   two votes that exclude each other go on chain
  *
  * Two sides.  The replica's thread owns everything but what stands under "the execution lane's"
@@ -230,6 +231,13 @@ struct replica_locals {
     u64 sync_ns;         /* when one is due */
 };
 
+/* Since when nothing became final; see replica_stall.c. */
+struct replica_stall {
+    u64 started_ns, since_ns, looked_ns, due_ns;
+    u64 told_ns; /* 0: not */
+    u64 height;
+};
+
 struct kl_replica {
     kl_replica_config config;
     const kl_vote_scheme *scheme;
@@ -301,6 +309,8 @@ struct kl_replica {
     struct kl_tip *fetch_tip; /* whose epoch's set the machine views */
     bool taking;              /* blocks are being executed */
     u64 fetch_due_ns;
+
+    struct replica_stall stall;
 
     /* Evidence that is to be on chain. */
     struct replica_report reports[REPLICA_REPORTS_MAX];
@@ -420,6 +430,10 @@ void replica_barrier_done(struct kl_replica *r);
 void replica_report_add(struct kl_replica *r, const kl_evidence *evidence);
 /* Our head has moved: what is due is looked at. */
 void replica_reports_due(struct kl_replica *r);
+
+/* replica_stall.c */
+void replica_stall_begin(struct kl_replica *r);
+void replica_stall_look(struct kl_replica *r); /* due at stall.due_ns */
 
 /* replica_pool.c */
 KL_MUST_USE kl_status replica_facts_of(struct kl_replica *r, const kl_address *sender,

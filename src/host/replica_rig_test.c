@@ -149,6 +149,15 @@ static void watch_alarm(struct kl_replica_watch *watch, const char *what)
         printf("%u alarm: %s\n", node->index, what);
 }
 
+static void watch_stalls(struct kl_replica_watch *watch, const char *line)
+{
+    struct rig_node *node = of_watch(watch);
+    snprintf(node->stall, sizeof node->stall, "%s", line);
+    node->stalls++;
+    if (getenv("RIG_TELL"))
+        printf("%u: %s\n", node->index, line);
+}
+
 /* --- the chain --- */
 
 static kl_secret32 account_key(u32 account)
@@ -283,7 +292,8 @@ void rig_init(struct rig *rig, u32 count, u64 epoch_blocks, u64 seed)
             .watch = {.final = watch_final,
                       .signs = watch_signs,
                       .found = watch_found,
-                      .alarm = watch_alarm},
+                      .alarm = watch_alarm,
+                      .stalls = watch_stalls},
             .vote_secret = {.b = {[30] = 1, [31] = (u8)(i + 1)}},
             .randao_secret = {.b = {[30] = 2, [31] = (u8)(i + 1)}},
         };

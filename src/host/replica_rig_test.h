@@ -35,6 +35,8 @@ struct rig_node {
     kl_vote_subject *votes; /* all that it ever signed: none excludes another (checked) */
     usize vote_count;
     char alarm[100];
+    usize stalls; /* lines that said why there is no block */
+    char stall[KL_REPLICA_WHY_MAX + 100];
 };
 
 struct rig_item;

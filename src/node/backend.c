@@ -1,6 +1,8 @@
 /* What the RPC methods ask, answered by host and wallet. */
 #include "node/node_priv.h"
 
+#define NS_PER_S 1000000000u
+
 #define SUBMIT_WAIT_NS UINT64_C(10000000000)
 
 static struct kl_node *node_of(struct kl_rpc_backend *backend)
@@ -274,34 +276,28 @@ static u64 sent_bytes(struct kl_rpc_backend *backend)
 
 static bool votes(struct kl_rpc_backend *backend, kl_rpc_votes *out)
 {
-    static const char *const words[] = {
-        [KL_SIMPLEX_MOVING] = "nothing is overdue",
-        [KL_SIMPLEX_IDLE] = "no transaction waits",
-        [KL_SIMPLEX_WAITS_PROPOSAL] = "the leader has not proposed",
-        [KL_SIMPLEX_WAITS_BODY] = "the proposed block has not arrived",
-        [KL_SIMPLEX_WAITS_PARENT] = "certificates below the proposal are missing",
-        [KL_SIMPLEX_WAITS_NOTARIZE] = "votes for the proposal are missing",
-        [KL_SIMPLEX_WAITS_NULLIFY] = "votes to pass over the view are missing",
-        [KL_SIMPLEX_WAITS_DISK] = "a vote is not durable yet",
-        [KL_SIMPLEX_WAITS_EPOCH] = "the next epoch's validators are not known yet",
-        [KL_SIMPLEX_DIFFERS] = "others have notarized a block that is invalid here",
-    };
     struct kl_node *node = node_of(backend);
+    kl_replica_why why;
     if (!node->member)
         return false;
-    kl_simplex_status s = kl_member_consensus(node->member);
+    kl_member_why(node->member, &why);
+    const kl_simplex_status *s = &why.consensus;
     *out = (kl_rpc_votes){
-        .why = words[s.why],
-        .signing = s.signing,
-        .epoch = s.epoch,
-        .view = s.view,
-        .leader = s.leader,
-        .notarized = s.notarized.height,
-        .have = s.have,
-        .need = s.need,
+        .signing = s->signing,
+        .epoch = s->epoch,
+        .view = s->view,
+        .leader = s->leader,
+        .notarized = s->notarized.height,
+        .have = s->have,
+        .need = s->need,
+        .stalled_s = why.stalled_ns / NS_PER_S,
     };
-    _Static_assert(sizeof out->missing == sizeof s.missing, "one bit a place");
-    memcpy(out->missing, s.missing, sizeof s.missing);
+    _Static_assert(sizeof out->missing == sizeof s->missing, "one bit a place");
+    _Static_assert(sizeof out->why == sizeof why.text, "all of it");
+    memcpy(out->missing, s->missing, sizeof s->missing);
+    memcpy(out->why, why.text, sizeof why.text);
+    for (usize i = 0; i < KL_COUNT_OF(out->silent_s); i++)
+        out->silent_s[i] = (u32)KL_MIN(why.silent_ns[i] / NS_PER_S, (u64)UINT32_MAX);
     return true;
 }
 

@@ -27,6 +27,7 @@ enum {
     REASONS = 64,
     REASON_MAX = 300,
     ALARMS_MAX = 8, /* untold ones; of more the oldest are told */
+    STALL_MAX = 800,
 };
 
 /* Why a transaction failed: nothing on disk says. */
@@ -48,7 +49,8 @@ struct kl_node_log {
     const char *alarms[ALARMS_MAX];
     usize alarm_count;
     kl_drops drops;
-    u64 reasons; /* so far; the last REASONS of them are kept */
+    char stall[STALL_MAX]; /* the newest untold line, or "" */
+    u64 reasons;           /* so far; the last REASONS of them are kept */
     struct reason reason[REASONS];
 };
 
@@ -107,6 +109,14 @@ void kl_node_log_dropped(struct kl_node_log *log, const kl_net_dropped *dropped)
     kl_unlock(&log->lock);
     if (told)
         kl_bell_ring(&log->node->bell);
+}
+
+void kl_node_log_stall(struct kl_node_log *log, const char *line)
+{
+    kl_lock(&log->lock);
+    snprintf(log->stall, sizeof log->stall, "%s", line);
+    kl_unlock(&log->lock);
+    kl_bell_ring(&log->node->bell);
 }
 
 void kl_node_log_executed(struct kl_node_log *log, const kl_tx *tx, const kl_tx_result *result)
@@ -323,6 +333,27 @@ static void write_drops(struct kl_node_log *log)
     kl_unlock(&log->lock);
 }
 
+static void write_stall(struct kl_node_log *log)
+{
+    char line[STALL_MAX];
+    kl_lock(&log->lock);
+    memcpy(line, log->stall, sizeof line);
+    log->stall[0] = '\0';
+    kl_unlock(&log->lock);
+    if (!line[0])
+        return;
+    if (!log->json) {
+        kl_buf_print(&log->text, "    %s\n\n", line);
+        return;
+    }
+    struct kl_json_out out = kl_json_out_to(&log->text);
+    kl_json_put_object(&out);
+    kl_json_add_text(&out, "event", "stall");
+    kl_json_add_text(&out, "text", line);
+    kl_json_put_object_end(&out);
+    kl_buf_str(&log->text, "\n");
+}
+
 /* Puts the next blocks together, as many as make a good piece; false when there are none.  Nothing
  * of the chain is held while the text is handed over. */
 static bool put_together(struct kl_node_log *log)
@@ -331,6 +362,7 @@ static bool put_together(struct kl_node_log *log)
     write_revert(log);
     write_alarms(log);
     write_drops(log);
+    write_stall(log);
     if (kl_reader_open(kl_node_chain(log->node), &reader) != KL_OK)
         return false; /* the next step rings again */
     u64 head = kl_reader_tip(reader)->header.number;

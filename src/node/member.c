@@ -65,6 +65,12 @@ static void on_alarm(struct kl_replica_watch *watch, const char *what)
     m->listener->alarm(m->listener, what);
 }
 
+static void on_stalls(struct kl_replica_watch *watch, const char *line)
+{
+    struct kl_member *m = of_watch(watch);
+    m->listener->stalls(m->listener, line);
+}
+
 /* --- what it says to others, and they to it --- */
 
 static struct kl_member *of_net(struct kl_replica_net *net)
@@ -225,9 +231,9 @@ kl_status kl_member_open(struct kl_member **out, const kl_replica_config *config
         return KL_NOMEM;
     m->listener = listener;
     m->net = (struct kl_replica_net){.send = send_frame, .penalize = penalize};
-    m->watch = (struct kl_replica_watch){.final = on_final, .alarm = on_alarm};
     m->wire_user = (struct kl_net_user){
         .up = on_up, .down = on_down, .frame = on_frame, .dropped = on_dropped};
+    m->watch = (struct kl_replica_watch){.final = on_final, .alarm = on_alarm, .stalls = on_stalls};
     kl_mutex_init(&m->lock);
     kl_mutex_init(&m->bell);
     kl_cond_init(&m->progress);
@@ -313,12 +319,11 @@ kl_status kl_member_health(struct kl_member *m)
     return status;
 }
 
-kl_simplex_status kl_member_consensus(struct kl_member *m)
+void kl_member_why(struct kl_member *m, kl_replica_why *out)
 {
     kl_lock(&m->lock);
-    kl_simplex_status status = kl_replica_consensus(m->replica);
+    kl_replica_why_of(m->replica, out);
     kl_unlock(&m->lock);
-    return status;
 }
 
 void kl_member_with_pool(struct kl_member *m, void (*use)(void *ctx, struct kl_pool *pool),

@@ -16,6 +16,7 @@ struct kl_member_listener {
     void (*tip)(struct kl_member_listener *listener, struct kl_tip *tip); /* shown to readers */
     void (*pending)(struct kl_member_listener *listener, const kl_tx *tx);
     void (*alarm)(struct kl_member_listener *listener, const char *what); /* static text */
+    void (*stalls)(struct kl_member_listener *listener, const char *line);
     void (*broken)(struct kl_member_listener *listener, kl_status status);
     /* On the net's thread. */
     void (*dropped)(struct kl_member_listener *listener, const kl_net_dropped *dropped);
@@ -45,7 +46,7 @@ void kl_member_close(struct kl_member *member); /* stopped; NULL is fine */
 
 struct kl_chain *kl_member_chain(struct kl_member *member);
 kl_status kl_member_health(struct kl_member *member);
-kl_simplex_status kl_member_consensus(struct kl_member *member);
+void kl_member_why(struct kl_member *member, kl_replica_why *out);
 
 /* Admits a transaction with sender (see kl_replica_submit), and waits up to timeout_ns until a
  * block with it is shown, if it is pending; 0 does not wait. */

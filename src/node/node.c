@@ -106,6 +106,13 @@ static void on_member_dropped(struct kl_member_listener *listener, const kl_net_
         kl_node_log_dropped(node->log, dropped);
 }
 
+static void on_member_stalls(struct kl_member_listener *listener, const char *line)
+{
+    struct kl_node *node = node_of_member(listener);
+    if (node->log)
+        kl_node_log_stall(node->log, line);
+}
+
 static void on_member_broken(struct kl_member_listener *listener, kl_status status)
 {
     on_broken(&node_of_member(listener)->listener, status);
@@ -156,6 +163,7 @@ kl_status kl_node_open(struct kl_node **out, const kl_node_config *config, kl_no
     node->member_listener = (struct kl_member_listener){.tip = on_member_tip,
                                                         .pending = on_member_pending,
                                                         .alarm = on_member_alarm,
+                                                        .stalls = on_member_stalls,
                                                         .broken = on_member_broken,
                                                         .dropped = on_member_dropped};
     KL_ASSERT(sem_init(&node->bell.sem, 0, 0) == 0);

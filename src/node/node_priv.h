@@ -76,6 +76,8 @@ void kl_node_log_step(struct kl_node_log *log, const struct kl_tip *tip);
 void kl_node_log_alarm(struct kl_node_log *log, const char *what);
 /* A peer was dropped; on the net's thread. */
 void kl_node_log_dropped(struct kl_node_log *log, const kl_net_dropped *dropped);
+/* Why no block is being made, or that one is again; copied. */
+void kl_node_log_stall(struct kl_node_log *log, const char *line);
 /* A transaction was executed; on the execution thread. */
 void kl_node_log_executed(struct kl_node_log *log, const kl_tx *tx, const kl_tx_result *result);
 /* Writes what is to be written; gives up when the bell says stop and nobody reads. */

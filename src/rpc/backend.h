@@ -22,13 +22,15 @@ typedef struct kl_rpc_submission {
 
 /* How the votes for the next block stand. */
 typedef struct kl_rpc_votes {
-    const char *why; /* no block is there yet: static text */
-    bool signing;    /* this node votes */
+    char why[640]; /* no block is there yet */
+    bool signing;  /* this node votes */
     u64 epoch, view;
     u32 leader;     /* place in the epoch's set */
     u64 notarized;  /* height of the newest notarized block */
     u64 have, need; /* weight that is waited for; 0: no votes are */
+    u64 stalled_s;  /* nothing became final though it should; 0: that is not so */
     u8 missing[32]; /* bit per place: who has not voted */
+    u32 silent_s[256];
 } kl_rpc_votes;
 
 struct kl_rpc_backend_ops {

@@ -279,7 +279,9 @@ static bool rig_votes(KL_UNUSED struct kl_rpc_backend *backend, kl_rpc_votes *ou
                           .notarized = 5,
                           .have = 2,
                           .need = 3,
-                          .missing = {1 << 2}};
+                          .stalled_s = 12,
+                          .missing = {1 << 2},
+                          .silent_s = {[2] = 14}};
     return true;
 }
 

@@ -37,6 +37,22 @@ static void put_missing(struct kl_json_out *out, const kl_valset *set, const kl_
     kl_json_put_array_end(out);
 }
 
+/* Of those that have not voted: for how long nothing came from them. */
+static void put_silent(struct kl_json_out *out, const kl_valset *set, const kl_rpc_votes *votes)
+{
+    kl_json_put_key(out, "silent");
+    kl_json_put_array(out);
+    for (u32 i = 0; i < set->count; i++) {
+        if (!(votes->missing[i / 8] >> (i % 8) & 1) || !votes->silent_s[i])
+            continue;
+        kl_json_put_object(out);
+        kl_json_add_address(out, "operator", &set->validators[i].operator);
+        kl_json_add_quantity(out, "seconds", votes->silent_s[i]);
+        kl_json_put_object_end(out);
+    }
+    kl_json_put_array_end(out);
+}
+
 static bool put_votes(struct kl_rpc_call *call)
 {
     kl_rpc_votes votes;
@@ -47,6 +63,8 @@ static bool put_votes(struct kl_rpc_call *call)
     if (!kl_rpc_ok(call, set_of(call, votes.epoch, &set)))
         return false;
     kl_json_add_text(out, "why", votes.why);
+    if (votes.stalled_s)
+        kl_json_add_quantity(out, "stalledSeconds", votes.stalled_s);
     kl_json_add_bool(out, "signing", votes.signing);
     kl_json_add_quantity(out, "epoch", votes.epoch);
     kl_json_add_quantity(out, "view", votes.view);
@@ -58,6 +76,7 @@ static bool put_votes(struct kl_rpc_call *call)
         kl_json_add_quantity(out, "need", votes.need);
         kl_json_add_quantity(out, "have", votes.have);
         put_missing(out, &set, &votes);
+        put_silent(out, &set, &votes);
     }
     return true;
 }

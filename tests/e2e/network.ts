@@ -29,6 +29,8 @@ interface Status {
     need?: Hex;
     have?: Hex;
     missing?: Hex[];
+    silent?: { operator: Hex; seconds: Hex }[];
+    stalledSeconds?: Hex;
 }
 
 class Network {
@@ -167,11 +169,20 @@ await theme("network", {
         }, PATIENCE_MS);
         assert.equal(status.need, "0x3");
         assert.equal(status.have, "0x2");
-        assert.match(status.why, /^votes .* are missing$/);
+        assert.match(status.why, /^votes .* are missing: need 3 of 4, have 2/);
+        const silent = await until("who is silent, and for how long", async () => {
+            const told = await net.node(0).rpc.call("keel_status", []) as Status;
+            return told.silent?.length === 2 && told.stalledSeconds !== undefined ? told : undefined;
+        }, PATIENCE_MS);
+        assert.match(silent.why, /need 3 of 4, have 2; silent for \d+(?: to \d+)? s: 0x[0-9a-f]{8}\.\., 0x[0-9a-f]{8}\.\.$/);
+        assert.deepEqual(silent.silent?.map((one) => one.operator).sort(), [...status.missing ?? []].sort());
+        assert.match(net.node(0).log, /^ {4}No block for \d+ s: .* need 3 of 4, have 2; silent for/m);
         await net.start(1);
         const receipt = await until("its receipt", async () =>
             (await net.node(0).rpc.call("eth_getTransactionReceipt", [hash]) as RpcReceipt | null) ?? undefined, PATIENCE_MS);
         net.receipts.push(receipt);
+        await until("a line that says that it goes on", () =>
+            /^ {4}Blocks are made again, after \d+ s without$/m.test(net.node(0).log) || undefined, PATIENCE_MS);
         await net.start(2);
         await net.agree(all);
     });
