@@ -91,7 +91,8 @@ static kl_status look_up(struct take_work *w, struct kl_view *view, kl_fork fork
             w->heard[i].broken = broken;
     }
     w->count = good;
-    kl_tx_recover_all(w->txs, w->broken, good, fork, r->config.workers);
+    kl_senders_recover_all(r->config.chain.senders, w->txs, w->broken, good, fork,
+                           r->config.workers);
     for (usize i = 0; i < good; i++) {
         kl_account account;
         bool exists;

@@ -391,6 +391,7 @@ void kl_node_close(struct kl_node *node)
         kl_node_log_write(node->log);
     kl_node_log_free(node->log);
     kl_node_close_storage(node);
+    kl_senders_free(node->senders);
     kl_code_cache_free(node->codes);
     kl_sys_workers_free(node->workers);
     if (atomic_load(&signalled) == node)

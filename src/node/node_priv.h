@@ -33,6 +33,7 @@ struct kl_node {
     struct kl_kv *kv;
     struct kl_workers *workers;
     struct kl_code_cache *codes;
+    struct kl_senders *senders; /* where validators vote: of transactions heard of before a block */
     struct kl_fs *key_fs;     /* of a validator's folder, or NULL */
     struct kl_fs *slow_fs, *slow_key_fs; /* over both, where syncs are to take longer, or NULL */
     struct kl_host *host;     /* makes blocks alone, or */

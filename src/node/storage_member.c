@@ -7,6 +7,8 @@
 #include "node/validator_key.h"
 #include "sys/fs.h"
 
+enum { SENDERS = 1 << 16 }; /* more than the pool holds */
+
 /* Opens the folder of the key, when there is one with a key that can be used. */
 static kl_status open_key(struct kl_node *node, kl_validator_key *key, bool *has)
 {
@@ -79,6 +81,12 @@ static kl_status open_member(struct kl_node *node, const kl_replica_config *conf
     return status;
 }
 
+static kl_chain_config with_senders(kl_chain_config config, struct kl_senders *senders)
+{
+    config.senders = senders;
+    return config;
+}
+
 kl_status kl_node_open_member(struct kl_node *node, const kl_host_config *host,
                               kl_node_report *report, kl_node_fault *fault)
 {
@@ -87,13 +95,15 @@ kl_status kl_node_open_member(struct kl_node *node, const kl_host_config *host,
     kl_validator_proofs room;
     kl_replica_report found = {0};
     bool has_key;
+    if (!node->senders)
+        KL_TRY(kl_senders_new(&node->senders, SENDERS));
     KL_TRY(open_key(node, &key, &has_key));
     if (has_key)
         kl_validator_key_entry(&entry, &room, &key, 1);
     static const kl_address nobody;
     bool has_coinbase = !kl_address_eq(&host->coinbase, &nobody);
     kl_replica_config config = {
-        .chain = host->chain,
+        .chain = with_senders(host->chain, node->senders),
         .pool = host->pool,
         .log_fs = host->chain.fs,
         .key_fs = !has_key            ? NULL

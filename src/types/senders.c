@@ -96,6 +96,12 @@ kl_rule kl_senders_recover(struct kl_senders *senders, kl_tx *tx, kl_fork fork)
     return broken;
 }
 
+void kl_senders_remember(struct kl_senders *senders, const kl_tx *tx)
+{
+    if (senders && tx->has_sender)
+        put(senders, tx);
+}
+
 struct recovery {
     struct kl_senders *senders;
     kl_tx *txs;

@@ -23,4 +23,7 @@ kl_rule kl_senders_recover(struct kl_senders *senders, kl_tx *tx, kl_fork fork);
 void kl_senders_recover_all(struct kl_senders *senders, kl_tx *txs, kl_rule *broken, usize count,
                             kl_fork fork, struct kl_workers *workers);
 
+/* Remembers a transaction that was recovered elsewhere, under rules since Homestead. */
+void kl_senders_remember(struct kl_senders *senders, const kl_tx *tx);
+
 #endif

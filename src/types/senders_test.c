@@ -51,6 +51,33 @@ KL_TEST(senders_are_what_recovering_gives)
     kl_arena_done(&arena);
 }
 
+/* What was recovered elsewhere is taken as it is: here a sender that nobody would find. */
+KL_TEST(senders_that_are_told_are_remembered)
+{
+    struct kl_arena arena;
+    struct kl_senders *senders;
+    kl_arena_init(&arena, 1 << 26);
+    CHECK_OK(kl_senders_new(&senders, 16));
+    kl_secret32 key = random_key(seed);
+    kl_tx tx = random_tx(seed, KL_TX_DYNAMIC_FEE, &key, &arena), told = tx, bare = tx;
+    bare.has_sender = false;
+    kl_senders_remember(senders, &bare);
+    kl_senders_remember(NULL, &tx);
+    kl_tx back = decoded(&tx, &arena);
+    CHECK_RULE(kl_senders_recover(senders, &back, KL_FORK_NEWEST), KL_RULE_NONE);
+    CHECK(kl_address_eq(&back.sender, &tx.sender));
+    memset(told.sender.b, 0x5a, sizeof told.sender.b);
+    told.has_sender = true;
+    kl_senders_free(senders);
+    CHECK_OK(kl_senders_new(&senders, 16));
+    kl_senders_remember(senders, &told);
+    back = decoded(&tx, &arena);
+    CHECK_RULE(kl_senders_recover(senders, &back, KL_FORK_NEWEST), KL_RULE_NONE);
+    CHECK(kl_address_eq(&back.sender, &told.sender));
+    kl_senders_free(senders);
+    kl_arena_done(&arena);
+}
+
 /* A verdict is never remembered in a sender's place. */
 KL_TEST(senders_of_bad_signatures_are_not_remembered)
 {
