@@ -137,9 +137,10 @@ static kl_status grow_batch(struct kl_seglog *log, u64 record_bytes)
     u8 *grown = malloc(cap);
     if (!grown)
         return KL_NOMEM;
+    usize whole = (log->batch_len + KL_SEG_SECTOR - 1) / KL_SEG_SECTOR * KL_SEG_SECTOR;
     kl_lock(&log->mutex);
-    if (log->batch_len)
-        memcpy(grown, log->batch, log->batch_len);
+    if (whole)
+        memcpy(grown, log->batch, whole); /* the last sector's zeros too */
     free(log->batch);
     log->batch = grown;
     log->batch_cap = cap;

@@ -146,6 +146,35 @@ KL_TEST(seglog_fits_every_length)
     }
 }
 
+/* Behind the last byte of a sector are zeros, whatever lay in the memory that a batch has grown
+ * into. */
+KL_TEST(seglog_writes_nothing_that_lay_in_memory)
+{
+    for (int count = 1; count < 60; count++) {
+        struct kl_sim_disk *disk = begin(1 << 16);
+        for (int i = 0; i < count; i++) {
+            u8 *volatile dirty = malloc(1 << 14); /* volatile, or none of this would happen */
+            CHECK(dirty);
+            memset(dirty, 0xa5, 1 << 14);
+            free(dirty);
+            append(kl_rand_below(seed, 90), seed);
+        }
+        CHECK_OK(kl_seglog_write(twin.log));
+        u8 sector[KL_SEG_SECTOR];
+        u64 at = KL_SEG_SECTOR; /* behind the file's header */
+        for (usize end;; at += KL_SEG_SECTOR) {
+            peek(FIRST_FILE, at, sector, sizeof sector);
+            end = kl_load_be16(sector + 6);
+            if (end == 0)
+                break;
+            while (end < KL_SEG_SECTOR)
+                CHECK_U64(sector[end++], 0);
+        }
+        CHECK(at > KL_SEG_SECTOR);
+        finish(disk);
+    }
+}
+
 /* Records larger than a segment get a larger one; an empty segment makes room for it. */
 KL_TEST(seglog_takes_large_records)
 {
