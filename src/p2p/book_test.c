@@ -471,8 +471,8 @@ KL_TEST(book_text_refused)
         "{\"version\":1,\"seq\":-1,\"peers\":[]}",
         "{\"version\":1,\"seq\":1,\"peers\":{}}",
         "{\"version\":1,\"seq\":1,\"peers\":[{}]}",
-        "{\"version\":1,\"seq\":1,\"peers\":[{\"peer\":\"x\",\"by\":\"x\",\"seq\":1,\"reached\":1,"
-        "\"addresses\":[]}]}"};
+        ("{\"version\":1,\"seq\":1,\"peers\":[{\"peer\":\"x\",\"by\":\"x\",\"seq\":1,\"reached\":1,"
+         "\"addresses\":[]}]}")};
     kl_book_config config = config_of(seed);
     struct kl_book *book = book_new(&config);
     for (usize i = 0; i < KL_COUNT_OF(bad); i++) {
