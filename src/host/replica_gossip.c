@@ -7,6 +7,7 @@
 
 #include "crypto/keccak.h"
 #include "host/replica_priv.h"
+#include "types/senders.h"
 
 enum {
     GATHER_NS = 2000000,

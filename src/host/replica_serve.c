@@ -149,10 +149,11 @@ static kl_status read_answer(struct serve_work *w, struct blocks *b)
 
 static void serve_blocks(struct serve_work *w, struct kl_arena *arena)
 {
-    struct blocks *b = KL_ZERO(arena, struct blocks, 1);
+    struct blocks *b = KL_TAKE(arena, struct blocks, 1); /* large, and mostly not used */
     if (!b || !w->from || kl_reader_open(w->work.replica->chain, &b->reader) != KL_OK)
         return;
     b->arena = arena;
+    b->bytes = b->shown = 0;
     b->message = (kl_message){
         .kind = KL_MESSAGE_BLOCKS, .from = w->from, .blocks = b->list, .headers = b->headers};
     kl_status status = read_answer(w, b);
