@@ -3,7 +3,6 @@
  *     --rounds N   of killing one (2)
  *     --seed N     (1) */
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Wallet } from "ethers";
@@ -12,7 +11,7 @@ import { verify, verifyState } from "./lib/keel.ts";
 import { freePort, type Node } from "./lib/node.ts";
 import { Random } from "./lib/random.ts";
 import type { Hex, RpcReceipt } from "./lib/rpc.ts";
-import { output, run } from "./lib/tool.ts";
+import { output } from "./lib/tool.ts";
 
 const CHAIN_ID = 31337n;
 const COUNT = 4;
@@ -202,38 +201,5 @@ await theme("network", {
             await verify(t, net.folder(i));
             await verifyState(t, net.folder(i));
         }
-    });
-
-    await t.test("keel devnet: four from one terminal, and from a second one what is done to them", async () => {
-        const dir = join(t.folder(), "net");
-        const port = Math.min(await freePort(), 60_000);
-        const common = ["--dir", dir, "--base-port", String(port)];
-        const parent = spawn(t.target.command, ["devnet", "-n", String(COUNT), "--block-time", "0.05", ...common],
-                             { stdio: ["ignore", "pipe", "inherit"] });
-        let said = "";
-        parent.stdout.on("data", (text: Buffer) => (said += text.toString()));
-        const over = new Promise<number | null>((done) => parent.once("exit", (code) => done(code)));
-        const devnet = async (...words: string[]): Promise<string> =>
-            (await run(t.target.command, ["devnet", ...words, ...common], { cwd: t.folder() })).out;
-        try {
-            const connected = (text: string, who: number): boolean =>
-                text.split("\n").filter((line) => /^\d+ +validator +\d+ +\d+ +\d+ +3 /.test(line)).length === who;
-            await until("four connected validators", async () => connected(await devnet("status"), COUNT) || undefined, PATIENCE_MS);
-            await devnet("kill", "2");
-            await until("one that does not answer", async () => /^2 +does not answer$/m.test(await devnet("status")) || undefined, PATIENCE_MS);
-            await devnet("stop", "1");
-            await until("another one", async () => /^1 +does not answer$/m.test(await devnet("status")) || undefined, PATIENCE_MS);
-            await devnet("cont", "1");
-            await devnet("restart", "2");
-            await until("all of them again", async () => connected(await devnet("status"), COUNT) || undefined, PATIENCE_MS);
-        } finally {
-            parent.kill("SIGINT");
-        }
-        assert.equal(await over, 0);
-        for (let i = 0; i < COUNT; i++) {
-            assert.match(said, new RegExp(`^node-${i} \\| Listening on`, "m"));
-        }
-        const after = await run(t.target.command, ["devnet", "kill", "0", ...common], { cwd: t.folder() });
-        assert.match(after.err, /no network is running/);
     });
 });

@@ -1,0 +1,322 @@
+/* network: validators as processes, transactions that flow, and what must hold of all in the end. */
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { Wallet } from "ethers";
+import { sleep, type Theme, until, within } from "./harness.ts";
+import { freePort, type Node, type Target } from "./node.ts";
+import { type Hex, quantity, Rpc, type RpcReceipt, RpcError } from "./rpc.ts";
+import { output, type Ran, run } from "./tool.ts";
+
+export const CHAIN_ID = 31337n;
+export const THERE = `0x${"22".repeat(20)}`;
+/* What is promised is 10 s; a machine that is busy with other things may take longer. */
+export const PATIENCE_MS = 60_000;
+
+const ANSWER_LIMIT_MS = 5_000;
+const OUTSTANDING_MAX = 12;
+
+export interface Status {
+    number: Hex;
+    engine: string;
+    health: string;
+    validators: Hex;
+    signing: boolean;
+    why: string;
+    peers: Hex;
+    need?: Hex;
+    have?: Hex;
+    missing?: Hex[];
+    silent?: { operator: Hex; seconds: Hex }[];
+    stalledSeconds?: Hex;
+}
+
+export const operatorOf = (folder: string): Wallet =>
+    new Wallet((JSON.parse(readFileSync(join(folder, "validator", "key.json"), "utf8")) as { operator: Hex }).operator);
+
+/* A port with so many behind it that are free, most likely. */
+export const freePorts = async (): Promise<number> => 10_000 + (await freePort()) % 20_000;
+
+/* What can be asked, and is expected to answer. */
+export interface Member {
+    readonly name: string;
+    readonly rpc: Rpc;
+}
+
+/* Nodes of which some answer. */
+export abstract class Net {
+    readonly dir: string;
+    readonly count: number;
+    readonly all: readonly number[];
+    /* Who is expected to answer. */
+    readonly up = new Set<number>();
+
+    constructor(dir: string, count: number) {
+        this.dir = dir;
+        this.count = count;
+        this.all = Array.from({ length: count }, (_, i) => i);
+    }
+
+    abstract rpc(i: number): Rpc;
+
+    folder(i: number): string {
+        return join(this.dir, `node-${i}`);
+    }
+
+    members(who: readonly number[] = this.all): Member[] {
+        return who.map((i) => ({ name: `node ${i}`, rpc: this.rpc(i) }));
+    }
+
+    height(i: number): Promise<number> {
+        return this.rpc(i).number();
+    }
+
+    status(i: number): Promise<Status> {
+        return this.rpc(i).call<Status>("keel_status");
+    }
+
+    /* The highest block that anybody up has. */
+    async top(): Promise<number> {
+        const heights = await Promise.all([...this.up].map((i) => within(ANSWER_LIMIT_MS, `node ${i}`, this.height(i)).catch(() => 0)));
+        return Math.max(0, ...heights);
+    }
+
+    /* Waits for a block above all there are; gives the time it took, in ms. */
+    async goesOn(what: string, limit_ms = PATIENCE_MS): Promise<number> {
+        const start = Date.now();
+        const before = await this.top();
+        await until(`${what}: a block above ${before}`, async () => (await this.top()) > before || undefined, limit_ms);
+        return Date.now() - start;
+    }
+
+    /* Waits until a node has what the others have; gives the time it took, in ms. */
+    async hasAll(i: number, limit_ms = PATIENCE_MS): Promise<number> {
+        const start = Date.now();
+        const least = await this.top();
+        await until(`node ${i} at height ${least}`, async () => (await this.height(i)) >= least || undefined, limit_ms);
+        return Date.now() - start;
+    }
+}
+
+/* Each node a process of the test. */
+export class Processes extends Net {
+    readonly nodes: Node[] = [];
+    readonly t: Theme;
+
+    constructor(t: Theme, dir: string, count: number) {
+        super(dir, count);
+        this.t = t;
+    }
+
+    static async make(t: Theme, count: number, options: readonly string[] = []): Promise<Processes> {
+        const dir = join(t.folder(), "net");
+        await output(t.target.command, ["init", "--validators", String(count), "--epoch", "8", "--period", "50", "--base-port",
+                                        String(await freePorts()), "--dir", dir, ...options], { cwd: t.folder() });
+        return new Processes(t, dir, count);
+    }
+
+    async start(i: number, extra: readonly string[] = [], target: Target = this.t.target): Promise<Node> {
+        const node = await this.t.start({ dir: this.folder(i), plain: true, extra }, target);
+        this.nodes[i] = node;
+        this.up.add(i);
+        return node;
+    }
+
+    async startAll(): Promise<void> {
+        await Promise.all(this.all.map((i) => this.start(i)));
+    }
+
+    async kill(i: number): Promise<void> {
+        this.up.delete(i);
+        await this.node(i).kill();
+    }
+
+    async stop(i: number): Promise<void> {
+        this.up.delete(i);
+        await this.node(i).stop();
+    }
+
+    signal(i: number, signal: "SIGSTOP" | "SIGCONT"): void {
+        const pid = this.node(i).pid;
+        assert.ok(pid !== undefined && this.node(i).running);
+        if (signal === "SIGSTOP") {
+            this.up.delete(i);
+        } else {
+            this.up.add(i);
+        }
+        process.kill(pid, signal);
+    }
+
+    node(i: number): Node {
+        const node = this.nodes[i];
+        assert.ok(node, `node ${i} was never started`);
+        return node;
+    }
+
+    rpc(i: number): Rpc {
+        return this.node(i).rpc;
+    }
+}
+
+/* keel devnet, and the orders of a second terminal. */
+export class Devnet extends Net {
+    readonly t: Theme;
+    readonly port: number;
+    readonly parent: ChildProcess;
+    said = "";
+    readonly #over: Promise<number | null>;
+    readonly #rpcs: Rpc[];
+
+    constructor(t: Theme, dir: string, count: number, port: number, options: readonly string[]) {
+        super(dir, count);
+        this.t = t;
+        this.port = port;
+        this.#rpcs = this.all.map((i) => new Rpc(`http://127.0.0.1:${port + i}`));
+        this.parent = spawn(t.target.command, ["devnet", "-n", String(count), "--dir", dir, "--base-port", String(port), ...options],
+                            { stdio: ["ignore", "pipe", "inherit"], cwd: t.folder() });
+        this.parent.stdout?.on("data", (text: Buffer) => (this.said += text.toString()));
+        this.#over = new Promise((done) => this.parent.once("exit", (code) => done(code)));
+        process.on("exit", () => this.parent.kill("SIGKILL"));
+        for (const i of this.all) {
+            this.up.add(i);
+        }
+    }
+
+    static async start(t: Theme, count: number, options: readonly string[] = []): Promise<Devnet> {
+        const net = new Devnet(t, join(t.folder(), "net"), count, await freePorts(), options);
+        await net.whole();
+        return net;
+    }
+
+    rpc(i: number): Rpc {
+        const rpc = this.#rpcs[i];
+        assert.ok(rpc);
+        return rpc;
+    }
+
+    asked(...words: string[]): Promise<Ran> {
+        return run(this.t.target.command, ["devnet", ...words, "--dir", this.dir], { cwd: this.t.folder() });
+    }
+
+    async order(...words: string[]): Promise<string> {
+        const ran = await this.asked(...words);
+        assert.equal(ran.code, 0, `keel devnet ${words.join(" ")}: ${ran.err}`);
+        return ran.out;
+    }
+
+    /* Waits until the table says so of one node. */
+    async says(i: number, what: RegExp): Promise<void> {
+        let row = "";
+        await until(`node ${i}: ${what.source}`, async () => {
+            row = (await this.asked("status")).out.split("\n").find((line) => line.startsWith(`${i} `)) ?? "";
+            return what.test(row) || undefined;
+        }, PATIENCE_MS).catch((error: unknown) => {
+            throw new Error(`${String(error)}: ${row}`);
+        });
+    }
+
+    /* Everybody answers, votes and hears everybody. */
+    async whole(): Promise<void> {
+        for (const i of this.all) {
+            await this.says(i, new RegExp(`validator +\\d+ +\\d+ +\\d+ +${this.count - 1} `));
+        }
+    }
+
+    async end(signal: NodeJS.Signals = "SIGINT"): Promise<number | null> {
+        this.parent.kill(signal);
+        const code = await this.#over;
+        this.#rpcs.forEach((rpc) => rpc.close());
+        return code;
+    }
+}
+
+/* Transfers from the operators' accounts, one behind another, to whoever is up. */
+export class Load {
+    /* What a node has taken, and so must not be lost. */
+    readonly taken: Hex[] = [];
+    readonly #net: Net;
+    readonly #flows: Promise<void>[];
+    #over = false;
+
+    constructor(net: Net, pause_ms = 100, wallets: readonly Wallet[] = net.all.map((i) => operatorOf(net.folder(i)))) {
+        this.#net = net;
+        this.#flows = wallets.map((wallet, i) => this.#flow(wallet, i, pause_ms));
+    }
+
+    async #flow(wallet: Wallet, first: number, pause_ms: number): Promise<void> {
+        let nonce = await until("a nonce to begin with", () => this.#nonceOf(wallet), PATIENCE_MS);
+        for (let turn = first; !this.#over; turn++) {
+            const up = [...this.#net.up];
+            const to = up[turn % Math.max(up.length, 1)];
+            const done = to === undefined ? undefined : await this.#nonceOf(wallet, to);
+            if (to !== undefined && done !== undefined && nonce - done < OUTSTANDING_MAX && await this.#send(wallet, nonce, to)) {
+                nonce++;
+            }
+            await sleep(pause_ms);
+        }
+    }
+
+    async #nonceOf(wallet: Wallet, who = [...this.#net.up][0]): Promise<number | undefined> {
+        if (who === undefined) {
+            return undefined;
+        }
+        return within(ANSWER_LIMIT_MS, "a nonce", this.#net.rpc(who).call("eth_getTransactionCount", [wallet.address, "latest"]))
+            .then(Number, () => undefined);
+    }
+
+    async #send(wallet: Wallet, nonce: number, to: number): Promise<boolean> {
+        const raw = await wallet.signTransaction({
+            chainId: CHAIN_ID, type: 2, nonce, to: THERE, value: 1n, gasLimit: 21_000n,
+            maxFeePerGas: 100_000_000_000n, maxPriorityFeePerGas: 1n,
+        });
+        try {
+            this.taken.push(await within(ANSWER_LIMIT_MS, "a transaction", this.#net.rpc(to).call("eth_sendRawTransaction", [raw])));
+            return true;
+        } catch (error) {
+            /* Whoever did not live to say so may have taken it. */
+            return error instanceof RpcError && /already known|nonce too low/.test(error.message);
+        }
+    }
+
+    async stop(): Promise<void> {
+        this.#over = true;
+        await Promise.all(this.#flows);
+    }
+}
+
+/* Everybody has every transaction that was taken, in the same block, and the same blocks. */
+export async function agree(members: readonly Member[], taken: readonly Hex[]): Promise<number> {
+    const blockOf = new Map<Hex, Hex>();
+    for (const { name, rpc } of members) {
+        let left = [...taken];
+        await until(`${name}: receipts of all of ${taken.length} transactions`, async () => {
+            const receipts = await rpc.all<RpcReceipt | null>(left.map((hash) => ["eth_getTransactionReceipt", [hash]] as const));
+            left = left.filter((hash, i) => {
+                const receipt = receipts[i];
+                if (!receipt) {
+                    return true;
+                }
+                assert.equal(receipt.blockHash, blockOf.get(hash) ?? receipt.blockHash, `${name}: the block of ${hash}`);
+                blockOf.set(hash, receipt.blockHash);
+                return false;
+            });
+            return left.length === 0 || undefined;
+        }, PATIENCE_MS).catch((error: unknown) => {
+            throw new Error(`${String(error)}: ${left.length} are missing, ${left.slice(0, 3).join(", ")} ...`);
+        });
+    }
+    const heights = await Promise.all(members.map(({ rpc }) => rpc.number()));
+    const least = Math.min(...heights);
+    const ask = Array.from({ length: least + 1 }, (_, n) => ["eth_getBlockByNumber", [quantity(n), false]] as const);
+    let first: { hash: Hex; stateRoot: Hex }[] | undefined;
+    for (const { name, rpc } of members) {
+        const blocks = await rpc.all<{ hash: Hex; stateRoot: Hex }>(ask);
+        first ??= blocks;
+        blocks.forEach((block, n) => {
+            assert.equal(block.hash, first?.[n]?.hash, `${name}: block ${n}`);
+            assert.equal(block.stateRoot, first?.[n]?.stateRoot, `${name}: the state of block ${n}`);
+        });
+    }
+    return least;
+}
