@@ -122,14 +122,11 @@ static bool may_be(const struct kl_lab *lab, u32 members)
     return count >= KL_MIN(4u, p->validators) && total > 0 && bad <= (total - 1) / 3;
 }
 
-static void propose(struct kl_lab *lab)
+void kl_lab_govern_change(struct kl_lab *lab, u32 target)
 {
     struct kl_lab_govern *g = &lab->govern;
-    u32 target = (u32)kl_lab_below(lab, lab->plan.keys), proposer = 0;
+    u32 proposer = 0;
     bool adds = !is_member(g, target);
-    if (lab->calm || !kl_lab_percent(lab, 30) || !has_followed(lab) ||
-        !may_be(lab, g->members ^ 1u << target))
-        return;
     while (!is_member(g, proposer) || proposer == target)
         if (++proposer == lab->plan.keys)
             return;
@@ -140,6 +137,14 @@ static void propose(struct kl_lab *lab)
     g->proposer = proposer;
     g->adds = adds;
     g->phase = KL_LAB_PROPOSED;
+}
+
+static void propose(struct kl_lab *lab)
+{
+    u32 target = (u32)kl_lab_below(lab, lab->plan.keys);
+    if (!lab->calm && kl_lab_percent(lab, 30) && has_followed(lab) &&
+        may_be(lab, lab->govern.members ^ 1u << target))
+        kl_lab_govern_change(lab, target);
 }
 
 /* More than half, the proposer included. */
@@ -187,7 +192,8 @@ void kl_lab_govern(struct kl_lab *lab)
         return;
     switch (g->phase) {
     case KL_LAB_IDLE:
-        propose(lab);
+        if (!lab->script)
+            propose(lab);
         break;
     case KL_LAB_PROPOSED:
         (void)kl_lab_work_called(lab, g->proposer, &well);

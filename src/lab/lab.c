@@ -11,10 +11,6 @@
 #include "lab/world_priv.h"
 #include "store/memkv.h"
 
-#include "codec/hex.h"
-#include "crypto/secp256k1.h"
-#include "store/memkv.h"
-
 static void put_hex(struct kl_buf *out, const char *name, const void *bytes, usize len)
 {
     kl_buf_print(out, "\"%s\":\"0x", name);
@@ -126,10 +122,19 @@ static void make_machines(struct kl_lab *lab)
         (void)kl_lab_machine_new(lab, KL_BFT_NOBODY, KL_LAB_IS_NONE);
 }
 
-static void begin(struct kl_lab *lab, const kl_lab_options *options, kl_lab_result *result)
+struct kl_lab *kl_lab_open(const kl_lab_options *options, const kl_lab_plan *plan,
+                           const struct kl_lab_script *script, kl_lab_result *result)
 {
-    *lab = (struct kl_lab){.options = *options, .result = result, .dice = options->seed};
-    kl_lab_plan_make(&lab->plan, options);
+    /* Machines come and go; what they held is used again and not given back page by page. */
+    mallopt(M_MMAP_THRESHOLD, 1 << 30);
+    mallopt(M_TRIM_THRESHOLD, 1 << 30);
+    struct kl_lab *lab = kl_lab_memory(sizeof *lab);
+    *result = (kl_lab_result){0};
+    *lab = (struct kl_lab){.options = *options,
+                           .plan = *plan,
+                           .script = script,
+                           .result = result,
+                           .dice = options->seed};
     lab->scheme = kl_vote_scheme_of(lab->plan.scheme, true);
     KL_ASSERT(lab->scheme);
     for (u32 i = 0; i < lab->plan.keys; i++) {
@@ -150,10 +155,13 @@ static void begin(struct kl_lab *lab, const kl_lab_options *options, kl_lab_resu
         kl_lab_start(lab->machines[i]);
     kl_lab_post(lab, &(kl_lab_event){.kind = KL_LAB_WEATHER}, 300 * KL_MS);
     kl_lab_post(lab, &(kl_lab_event){.kind = KL_LAB_USERS}, 100 * KL_MS);
+    return lab;
 }
 
-static void end(struct kl_lab *lab)
+void kl_lab_close(struct kl_lab *lab)
 {
+    if (lab->result->failed && !lab->options.silent)
+        kl_lab_stories(lab);
     for (u32 i = 0; i < lab->count; i++)
         kl_lab_machine_free(lab->machines[i]);
     kl_lab_drop_all(lab);
@@ -163,46 +171,44 @@ static void end(struct kl_lab *lab)
     kl_senders_free(lab->senders);
     kl_code_cache_free(lab->codes);
     kl_buf_done(&lab->genesis);
-}
-
-static void happen(struct kl_lab *lab, const kl_lab_event *event)
-{
-    if (event->kind == KL_LAB_WEATHER)
-        kl_lab_weather(lab);
-    else if (event->kind == KL_LAB_USERS)
-        kl_lab_work_users(lab);
-    else
-        kl_lab_happen(lab, event);
+    free(lab);
 }
 
 /* When nothing moves any more the weather ends too, so that a run ends. */
 static bool is_stormy(const struct kl_lab *lab)
 {
-    return lab->views < lab->plan.views &&
-           lab->now_ns < lab->plan.views * 4 * (lab->plan.period_ms + lab->plan.delta_ms) * KL_MS;
+    return lab->script ||
+           (lab->views < lab->plan.views &&
+            lab->now_ns < lab->plan.views * 4 * (lab->plan.period_ms + lab->plan.delta_ms) * KL_MS);
+}
+
+bool kl_lab_step(struct kl_lab *lab)
+{
+    kl_lab_event event;
+    if (lab->result->failed || lab->over || !kl_lab_next(lab, &event))
+        return false;
+    if (event.kind == KL_LAB_WEATHER)
+        kl_lab_weather(lab);
+    else if (event.kind == KL_LAB_USERS)
+        kl_lab_work_users(lab);
+    else
+        kl_lab_happen(lab, &event);
+    if (!lab->calm && !is_stormy(lab))
+        kl_lab_calm_down(lab);
+    if (lab->calm)
+        kl_lab_live(lab);
+    lab->result->virtual_ns = lab->now_ns;
+    return true;
 }
 
 void kl_lab_run(const kl_lab_options *options, kl_lab_result *out)
 {
-    /* Machines come and go; what they held is used again and not given back page by page. */
-    mallopt(M_MMAP_THRESHOLD, 1 << 30);
-    mallopt(M_TRIM_THRESHOLD, 1 << 30);
-    struct kl_lab *lab = kl_lab_memory(sizeof *lab);
-    kl_lab_event event;
-    *out = (kl_lab_result){0};
-    begin(lab, options, out);
-    while (!out->failed && !lab->over && kl_lab_next(lab, &event)) {
-        happen(lab, &event);
-        if (!lab->calm && !is_stormy(lab))
-            kl_lab_calm_down(lab);
-        if (lab->calm)
-            kl_lab_live(lab);
+    kl_lab_plan plan;
+    kl_lab_plan_make(&plan, options);
+    struct kl_lab *lab = kl_lab_open(options, &plan, NULL, out);
+    while (kl_lab_step(lab)) {
     }
-    out->virtual_ns = lab->now_ns;
     if (!out->failed)
         kl_lab_verify(lab);
-    if (out->failed && !options->silent)
-        kl_lab_stories(lab);
-    end(lab);
-    free(lab);
+    kl_lab_close(lab);
 }

@@ -99,14 +99,12 @@ void kl_lab_live(struct kl_lab *lab)
         check_in_time(lab);
 }
 
-void kl_lab_verify(struct kl_lab *lab)
+void kl_lab_verify_machine(struct kl_lab_machine *machine)
 {
-    struct kl_lab_machine *machine = lab->machines[kl_lab_below(lab, lab->count)];
+    struct kl_lab *lab = machine->lab;
     struct kl_sim_disk *scratch_disk;
     struct kl_kv *scratch;
     kl_verify_result result;
-    if (!is_core(machine) || machine->harmed || !kl_lab_percent(lab, 25))
-        return;
     if (machine->replica)
         kl_lab_crash(machine, KL_LAB_KILLED);
     KL_ASSERT(kl_sim_disk_new(&scratch_disk) == KL_OK);
@@ -122,4 +120,11 @@ void kl_lab_verify(struct kl_lab *lab)
                      kl_rule_name(result.rule), result.damage ? result.damage : "");
     kl_kv_close(scratch);
     kl_sim_disk_free(scratch_disk);
+}
+
+void kl_lab_verify(struct kl_lab *lab)
+{
+    struct kl_lab_machine *machine = lab->machines[kl_lab_below(lab, lab->count)];
+    if (is_core(machine) && !machine->harmed && kl_lab_percent(lab, 25))
+        kl_lab_verify_machine(machine);
 }

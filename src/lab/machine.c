@@ -68,6 +68,8 @@ static void on_signs(struct kl_replica_watch *watch, const kl_vote *vote)
     };
     kl_lab_tell(machine, lines[vote->subject.kind], p->view, p->epoch, p->height);
     kl_lab_oracle_signs(machine, vote);
+    if (machine->lab->script && machine->lab->script->signs)
+        machine->lab->script->signs(machine, vote);
 }
 
 static void on_found(struct kl_replica_watch *watch, const kl_evidence *evidence)
@@ -171,6 +173,7 @@ static kl_status open_replica(struct kl_lab_machine *machine, kl_replica_report 
         .watch = &machine->watch.base,
         .codes = lab->codes,
         .seed = lab->options.seed + machine->index,
+        .restored = machine->restored,
     };
     kl_store_be32(config.coinbase.b, 0xc0000000u + machine->index);
     if (machine->validator != KL_BFT_NOBODY) {
@@ -342,6 +345,22 @@ static u64 moment(struct kl_lab *lab, struct kl_sim_disk *disk, u64 durable)
     return durable + kl_lab_below(lab, now - durable + 1);
 }
 
+/* Goes down; found: its disks as they are afterwards, which become its own. */
+static void go_down(struct kl_lab_machine *machine, struct kl_sim_disk *data_found,
+                    struct kl_sim_disk *key_found, bool loses_commit)
+{
+    struct kl_sim_disk *data = machine->data, *key = machine->key;
+    kl_lab_work_crashes(machine);
+    wind_up(machine);
+    kl_lab_statedb_restart(machine->state, loses_commit);
+    kl_sim_disk_free(data);
+    kl_sim_disk_free(key);
+    machine->data = data_found;
+    machine->key = key_found;
+    machine->broken = false;
+    kl_lab_saw(machine->lab, KL_LAB_SAW_RESTART);
+}
+
 void kl_lab_crash(struct kl_lab_machine *machine, kl_lab_death death)
 {
     struct kl_lab *lab = machine->lab;
@@ -355,22 +374,25 @@ void kl_lab_crash(struct kl_lab_machine *machine, kl_lab_death death)
     struct kl_sim_disk *key_found =
         key ? cut_disk(lab, key, moment(lab, key, machine->durable_key), how) : NULL;
     bool loses = death == KL_LAB_POWER_CUT && kl_lab_percent(lab, 50);
-    kl_lab_work_crashes(machine);
-    wind_up(machine);
-    kl_lab_statedb_restart(machine->state, loses);
+    go_down(machine, data_found, key_found, loses);
     if (loses)
         kl_lab_saw(lab, KL_LAB_SAW_LOST_COMMIT);
     if (kl_lab_percent(lab, 8)) {
         kl_lab_statedb_free(machine->state);
         machine->state = kl_lab_statedb_new();
     }
-    kl_sim_disk_free(data);
-    kl_sim_disk_free(key);
-    machine->data = data_found;
-    machine->key = key_found;
-    machine->broken = false;
     kl_lab_relink(lab);
-    kl_lab_saw(lab, KL_LAB_SAW_RESTART);
+}
+
+void kl_lab_crash_now(struct kl_lab_machine *machine, kl_power_cut how)
+{
+    struct kl_lab *lab = machine->lab;
+    struct kl_sim_disk *data = machine->data, *key = machine->key;
+    kl_lab_tell(machine, "loses its power at this moment", 0, 0, 0);
+    struct kl_sim_disk *key_found =
+        key ? cut_disk(lab, key, kl_sim_disk_operations(key), how) : NULL;
+    go_down(machine, cut_disk(lab, data, kl_sim_disk_operations(data), how), key_found, false);
+    kl_lab_relink(lab);
 }
 
 static void replace_data(struct kl_lab_machine *machine, struct kl_sim_disk *data)
@@ -405,25 +427,24 @@ void kl_lab_save(struct kl_lab_machine *machine)
 
 /* Data alone, the key's folder alone, or both: a guard that is older than its node's own logs is
  * found out by the node; with both, nobody can tell, and the key is as good as stolen. */
-void kl_lab_restore(struct kl_lab_machine *machine)
+void kl_lab_restore(struct kl_lab_machine *machine, kl_lab_copy what)
 {
     struct kl_lab *lab = machine->lab;
-    u64 what = machine->key ? kl_lab_below(lab, 3) : 0;
-    if (what != 1) {
+    if (what != KL_LAB_COPY_KEY) {
         replace_data(machine, machine->backup[0]);
         machine->harmed = machine->backup_harmed;
         machine->acknowledged = 0;
     } else {
         kl_sim_disk_free(machine->backup[0]);
     }
-    if (what != 0) {
+    if (what != KL_LAB_COPY_DATA) {
         kl_sim_disk_free(machine->key);
         machine->key = machine->backup[1];
     } else {
         kl_sim_disk_free(machine->backup[1]);
     }
     machine->backup[0] = machine->backup[1] = NULL;
-    if (what != 0)
+    if (what != KL_LAB_COPY_DATA)
         lab->restored |= 1u << machine->validator;
     kl_lab_tell(machine, "comes back from an old copy, of kind #", what, 0, 0);
     kl_lab_saw(lab, KL_LAB_SAW_OLD_COPY);

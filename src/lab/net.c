@@ -57,6 +57,8 @@ void kl_lab_carry(struct kl_lab_machine *from, u32 to, struct kl_lab_frame *fram
     if (twins || from->cut[to] || !target->replica ||
         (!lab->calm && kl_lab_percent(lab, lab->plan.loss_percent)))
         return;
+    if (lab->script && lab->script->passes && !lab->script->passes(lab, from->index, to, frame))
+        return;
     carry_one(from, to, frame, extra_ns);
     if (!lab->calm && kl_lab_percent(lab, lab->plan.duplicate_percent))
         carry_one(from, to, frame, extra_ns);

@@ -60,7 +60,8 @@ static void harm(struct kl_lab_machine *machine)
     if (kl_lab_has(lab, KL_LAB_WIPE) && kl_lab_percent(lab, 20))
         kl_lab_wipe(machine);
     else if (kl_lab_has(lab, KL_LAB_BACKUP) && machine->backup[0] && kl_lab_percent(lab, 30))
-        kl_lab_restore(machine);
+        kl_lab_restore(machine,
+                       machine->key ? (kl_lab_copy)kl_lab_below(lab, 3) : KL_LAB_COPY_DATA);
     else if (kl_lab_has(lab, KL_LAB_BITFLIP) && kl_lab_percent(lab, 30))
         flip_bit(machine);
 }

@@ -38,8 +38,10 @@ u64 kl_lab_work_probe_age(const struct kl_lab *lab);
 /* --- govern.c --- */
 /* With set changes: the contract's account, a member of `alloc` behind another one. */
 void kl_lab_govern_alloc(struct kl_lab *lab, struct kl_buf *out);
-/* What operators do next. */
+/* What operators do next; and that they begin to vote somebody in, or out.  No change is under way.
+ */
 void kl_lab_govern(struct kl_lab *lab);
+void kl_lab_govern_change(struct kl_lab *lab, u32 target);
 /* Keys and proofs of a validator, as a genesis and the contract want them. */
 struct kl_lab_keys {
     kl_policy_entry entry;

@@ -127,6 +127,7 @@ struct kl_lab_machine {
     bool abandoned;            /* not of the core: it stays down */
     bool harmed;               /* somebody damaged its disk: what it then finds is no surprise */
     bool forgot;               /* its data is gone, or old */
+    bool restored;             /* whoever starts it says that something came from a copy */
     u64 paused_ns;             /* until when it stands still */
     u64 tick_ns;               /* at which a tick is in the heap; UINT64_MAX: none */
     u64 newest_tick_ns, ticks; /* ticks at that moment */
@@ -167,6 +168,12 @@ typedef struct kl_lab_plan {
     bool too_many;    /* more than F are faulty, on purpose */
 } kl_lab_plan;
 
+/* A script instead of weather: what it does not say does not happen.  Either may be NULL. */
+struct kl_lab_script {
+    bool (*passes)(struct kl_lab *lab, u32 from, u32 to, const struct kl_lab_frame *frame);
+    void (*signs)(struct kl_lab_machine *machine, const kl_vote *vote);
+};
+
 /* What operators are about, see govern.c. */
 struct kl_lab_govern {
     enum { KL_LAB_IDLE, KL_LAB_PROPOSED, KL_LAB_VOTED, KL_LAB_READY } phase;
@@ -179,6 +186,7 @@ struct kl_lab_govern {
 struct kl_lab {
     kl_lab_options options;
     kl_lab_plan plan;
+    const struct kl_lab_script *script; /* NULL: what happens is drawn */
     kl_lab_result *result;
     u64 dice;
     u64 now_ns, order;
@@ -206,6 +214,14 @@ struct kl_lab {
     u64 calm_height;     /* that all of the core must reach */
     u64 newest_final_ns; /* when the highest final block was */
 };
+
+/* --- lab.c --- */
+/* A world whose machines have started, the next thing that happens in it, and its end: with a
+ * failure the stories are told.  script outlives it, or is NULL. */
+struct kl_lab *kl_lab_open(const kl_lab_options *options, const kl_lab_plan *plan,
+                           const struct kl_lab_script *script, kl_lab_result *result);
+bool kl_lab_step(struct kl_lab *lab); /* false: it is over */
+void kl_lab_close(struct kl_lab *lab);
 
 /* --- world.c --- */
 u64 kl_lab_below(struct kl_lab *lab, u64 n);
@@ -256,10 +272,14 @@ typedef enum kl_lab_death {
     KL_LAB_POWER_CUT, /* of what was not synced all, some or nothing survives */
 } kl_lab_death;
 void kl_lab_crash(struct kl_lab_machine *machine, kl_lab_death death);
+/* At this moment, behind everything that its jobs have done; the newest commit of its state
+ * database is there. */
+void kl_lab_crash_now(struct kl_lab_machine *machine, kl_power_cut how);
 /* Of a machine that is down: the data folder is lost; something comes back from an old copy. */
 void kl_lab_wipe(struct kl_lab_machine *machine);
 void kl_lab_save(struct kl_lab_machine *machine);
-void kl_lab_restore(struct kl_lab_machine *machine);
+typedef enum kl_lab_copy { KL_LAB_COPY_DATA, KL_LAB_COPY_KEY, KL_LAB_COPY_BOTH } kl_lab_copy;
+void kl_lab_restore(struct kl_lab_machine *machine, kl_lab_copy what);
 /* Does what an event says. */
 void kl_lab_happen(struct kl_lab *lab, const kl_lab_event *event);
 /* Something was done with its replica outside of an event. */
@@ -274,7 +294,8 @@ void kl_lab_calm_down(struct kl_lab *lab);
 /* --- live.c --- */
 /* In calm weather, behind every event: ends the run when all is well, or breaks it in time. */
 void kl_lab_live(struct kl_lab *lab);
-/* The ledger of some machine executes again. */
+/* The ledger of a machine executes again, from its genesis; of one in four runs, one's. */
+void kl_lab_verify_machine(struct kl_lab_machine *machine);
 void kl_lab_verify(struct kl_lab *lab);
 
 #endif
