@@ -4,16 +4,25 @@
 
 #include "base/int.h"
 
+/* Takes a line's room; false when there is none by now. */
+static bool take(kl_drops_bucket *b, u64 now_ns)
+{
+    u64 next_ns = kl_add_sat_u64(KL_MAX(b->from_ns, now_ns), KL_DROPS_PAUSE_NS);
+    if (next_ns - now_ns > KL_DROPS_AT_ONCE * KL_DROPS_PAUSE_NS)
+        return false;
+    b->from_ns = next_ns;
+    return true;
+}
+
 bool kl_drops_add(kl_drops *drops, const kl_net_dropped *dropped)
 {
     kl_drops_bucket *b = &drops->buckets[dropped->listed][dropped->why];
-    u64 ahead_ns = KL_DROPS_AT_ONCE * KL_DROPS_PAUSE_NS;
-    u64 next_ns = kl_add_sat_u64(KL_MAX(b->from_ns, dropped->at_ns), KL_DROPS_PAUSE_NS);
-    if (next_ns - dropped->at_ns > ahead_ns || drops->count == KL_DROPS_WAITING_MAX) {
+    if (drops->count == KL_DROPS_WAITING_MAX || !take(b, dropped->at_ns)) {
         b->more++;
+        b->newest = *dropped;
+        drops->any_more = true;
         return false;
     }
-    b->from_ns = next_ns;
     drops->waiting[drops->count].dropped = *dropped;
     drops->waiting[drops->count++].more = b->more;
     b->more = 0;
@@ -39,14 +48,28 @@ static void print_text(struct kl_buf *out, const kl_net_dropped *d, const char *
     kl_buf_print(out, "\n\n");
 }
 
-void kl_drops_print(kl_drops *drops, struct kl_buf *out, bool json)
+static void print(struct kl_buf *out, const kl_net_dropped *d, u64 more, bool json)
 {
-    for (usize i = 0; i < drops->count; i++) {
-        const kl_net_dropped *d = &drops->waiting[i].dropped;
-        char id[KL_BASE58_TEXT_MAX] = "";
-        if (d->has_id)
-            (void)kl_peer_id_text(id, &d->id);
-        (json ? print_json : print_text)(out, d, id, drops->waiting[i].more);
-    }
+    char id[KL_BASE58_TEXT_MAX] = "";
+    if (d->has_id)
+        (void)kl_peer_id_text(id, &d->id);
+    (json ? print_json : print_text)(out, d, id, more);
+}
+
+void kl_drops_print(kl_drops *drops, struct kl_buf *out, bool json, u64 now_ns)
+{
+    for (usize i = 0; i < drops->count; i++)
+        print(out, &drops->waiting[i].dropped, drops->waiting[i].more, json);
     drops->count = 0;
+    if (!drops->any_more)
+        return;
+    drops->any_more = false;
+    for (usize i = 0; i < 2 * KL_RULE_COUNT; i++) {
+        kl_drops_bucket *b = &drops->buckets[i / KL_RULE_COUNT][i % KL_RULE_COUNT];
+        if (b->more && take(b, now_ns)) {
+            print(out, &b->newest, b->more - 1, json);
+            b->more = 0;
+        }
+        drops->any_more |= b->more > 0;
+    }
 }

@@ -17,6 +17,7 @@
 #include "node/drops.h"
 #include "node/node_priv.h"
 #include "rpc/revert.h"
+#include "sys/env.h"
 
 enum {
     PIECE = 4096, /* a pipe that is ready takes so much at once (PIPE_BUF) */
@@ -329,7 +330,7 @@ static void write_alarms(struct kl_node_log *log)
 static void write_drops(struct kl_node_log *log)
 {
     kl_lock(&log->lock);
-    kl_drops_print(&log->drops, &log->text, log->json);
+    kl_drops_print(&log->drops, &log->text, log->json, kl_mono_ns(kl_sys_clock()));
     kl_unlock(&log->lock);
 }
 

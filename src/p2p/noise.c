@@ -354,6 +354,11 @@ kl_status kl_noise_feed(struct kl_noise *n, kl_span *in, struct kl_buf *send, st
     *broken = KL_RULE_NONE;
     while (in->len >= FRAME_HEAD) {
         usize len = (usize)in->p[0] << 8 | in->p[1];
+        if (!n->open && len > KL_NOISE_HANDSHAKE_MAX) {
+            *broken = KL_RULE_NOISE_FRAME; /* and nobody waits for the rest */
+            n->over = true;
+            return KL_OK;
+        }
         if (in->len < FRAME_HEAD + len)
             break;
         kl_status status = hear(n, kl_span_sub(*in, FRAME_HEAD, len), send, plain, broken);

@@ -174,6 +174,13 @@ KL_TEST(noise_refuses_malformed_frames)
         CHECK_RULE(b.broken, rows[i].rule);
         stop(&b);
     }
+    /* Of one that is too long nobody waits for more than its length. */
+    struct end b;
+    kl_span in = kl_span_of((const u8 *)"\x10\x01", 2);
+    start(&b, false, NULL, 0, 1, seed);
+    CHECK_OK(kl_noise_feed(b.noise, &in, &b.out, &b.plain, &b.broken));
+    CHECK_RULE(b.broken, KL_RULE_NOISE_FRAME);
+    stop(&b);
 }
 
 /* A frame that holds no text is one all the same; one shorter than a tag is not. */

@@ -1,0 +1,33 @@
+/* attack_priv: what the attacks do, each in the file of its layer. */
+#ifndef KL_EVIL_ATTACK_PRIV_H
+#define KL_EVIL_ATTACK_PRIV_H
+
+#include "evil/evil_priv.h"
+
+typedef void evil_act(struct evil_wire *w);
+typedef void evil_hears(struct evil_wire *w, evil_class class, kl_span frame);
+
+/* handshake.c */
+evil_act evil_half_line, evil_drip, evil_long_line, evil_http, evil_tries, evil_half_noise,
+    evil_first_noise, evil_long_noise, evil_zero_noise, evil_garbage_noise;
+
+/* mux.c */
+evil_act evil_bad_version, evil_bad_type, evil_bad_flags, evil_thousand_streams, evil_churn_stream,
+    evil_wrong_stream, evil_unopened_stream, evil_closed_stream, evil_beyond_window,
+    evil_huge_window, evil_ask_deaf, evil_ping, evil_crumbs, evil_empty_frames, evil_half_streams;
+
+/* talk.c */
+evil_act evil_long_frame, evil_slow_frame, evil_unknown_kind, evil_bad_rlp, evil_vote_garbage,
+    evil_vote_foreign, evil_vote_far, evil_vote_epoch, evil_replay, evil_certificate_garbage,
+    evil_evidence_garbage, evil_huge_proposal, evil_ask_certificates;
+evil_hears evil_keep_frame;
+
+/* fetch.c */
+evil_act evil_ask_blocks, evil_ask_bodies, evil_unasked_blocks, evil_claim_high, evil_claim;
+evil_hears evil_wrong_blocks, evil_other_blocks, evil_stall, evil_endless_headers;
+
+/* pay.c */
+evil_act evil_tx_garbage, evil_tx_signature, evil_tx_chain, evil_tx_poor, evil_tx_free,
+    evil_tx_gaps, evil_tx_replace, evil_tx_large, evil_tx_replay;
+
+#endif

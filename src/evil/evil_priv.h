@@ -1,0 +1,157 @@
+/* evil_priv: a connection of the attacker, and what attacks are made of. */
+#ifndef KL_EVIL_EVIL_PRIV_H
+#define KL_EVIL_EVIL_PRIV_H
+
+#include "base/buf.h"
+#include "evil/evil.h"
+#include "p2p/multistream.h"
+#include "p2p/noise.h"
+#include "sync/message.h"
+
+/* How far a connection has come, and how far it behaves. */
+typedef enum evil_stage {
+    EVIL_DIALS,
+    EVIL_TCP,    /* connected */
+    EVIL_NOISE,  /* multistream has agreed on noise */
+    EVIL_SHAKEN, /* noise is open, and yamux agreed on in it */
+    EVIL_READY,  /* the streams are open */
+} evil_stage;
+
+/* What it leaves undone all the time. */
+typedef enum evil_habit {
+    EVIL_NONE = 0,
+    EVIL_DEAF = 1,     /* does not read */
+    EVIL_MEAN = 2,     /* reads, and opens no window */
+    EVIL_NOBODY = 4,   /* is somebody new each time, whoever it may be */
+    EVIL_LISTED = 8,   /* needs an identity that is let in */
+    EVIL_FUNDED = 16,  /* needs an account with funds */
+    EVIL_FORGES = 32,  /* shows an identity that has signed nothing */
+    EVIL_MUXLESS = 64, /* names no muxer inside noise */
+    EVIL_BRIEF = 128,  /* hangs up itself once the stage is reached */
+} evil_habit;
+
+/* Streams of ours. */
+typedef enum evil_class {
+    EVIL_BFT,
+    EVIL_TX,
+    EVIL_SYNC,
+    EVIL_CLASSES,
+} evil_class;
+
+enum {
+    EVIL_SYN = 1,
+    EVIL_ACK = 2,
+    EVIL_FIN = 4,
+    EVIL_RST = 8,
+    EVIL_DATA = 0,
+    EVIL_WINDOW = 1,
+    EVIL_PING = 2,
+    EVIL_GOAWAY = 3,
+
+    EVIL_THEIRS_MAX = 8, /* streams of theirs that are listened to */
+};
+
+struct evil_stream {
+    u32 id; /* 0: none */
+    kl_multistream m;
+    bool agreed;
+    u64 window;
+    struct kl_buf queue;
+    usize queue_at;
+};
+
+struct evil_heard {
+    u32 id; /* 0: none */
+    kl_multistream m;
+    evil_class class;
+    struct kl_buf frame;
+};
+
+struct evil_wire {
+    struct evil *evil;
+    int fd; /* -1: none */
+    evil_stage at;
+    kl_secret32 identity;
+    kl_multistream m;
+    struct kl_noise *noise;
+    struct evil_forge *forge;
+    struct kl_buf in, plain, raw; /* come; decrypted; to be sent */
+    usize raw_at;
+    u8 head[12]; /* of yamux */
+    usize head_len;
+    u32 body_left, body_stream;
+    u32 next_id;
+    struct evil_stream out[EVIL_CLASSES];
+    struct evil_heard theirs[EVIL_THEIRS_MAX];
+    u64 steps;
+    u64 again_ns; /* dialled again */
+};
+
+struct evil_attack {
+    const char *name;
+    evil_stage stage;
+    u32 wires;
+    unsigned habits;
+    void (*begin)(struct evil_wire *w); /* once the stage is reached; or NULL */
+    void (*step)(struct evil_wire *w);  /* again and again, while what it said is sent; or NULL */
+    /* What the target says; or NULL. */
+    void (*hear)(struct evil_wire *w, evil_class class, kl_span frame);
+    const char *rule, *text;
+};
+
+struct evil {
+    const kl_evil_config *config;
+    const struct evil_attack *attack;
+    kl_evil_report *report;
+    struct evil_wire *wires;
+    usize wire_count;
+    char names[EVIL_CLASSES][40];
+    kl_span name_spans[EVIL_CLASSES];
+    u64 now_ns;
+    u64 random;
+    bool busy; /* something was done in the last turn */
+    /* What was heard of the target's chain. */
+    bool has_vote;
+    kl_vote vote;
+    u64 height;
+    struct kl_buf kept; /* a frame that was heard */
+    struct kl_buf made; /* a frame that is being made */
+    struct kl_arena arena;
+    kl_address account;
+    u64 nonce;
+};
+
+/* wire.c */
+void evil_wire_init(struct evil_wire *w, struct evil *evil);
+/* Connects; false when that fails at once. */
+bool evil_wire_dial(struct evil_wire *w);
+/* It is connected: begins the way to the stage. */
+void evil_wire_connected(struct evil_wire *w);
+void evil_wire_close(struct evil_wire *w);
+/* Takes bytes of the target; false: it makes no sense to us. */
+bool evil_wire_feed(struct evil_wire *w, kl_span bytes);
+/* What can be sent is put into raw. */
+void evil_wire_settle(struct evil_wire *w);
+bool evil_wire_is_idle(const struct evil_wire *w);
+
+/* Bytes as they are, before noise is open. */
+void evil_raw(struct evil_wire *w, kl_span bytes);
+/* A frame of yamux with any head; body may be empty, or shorter than the head says. */
+void evil_yamux(struct evil_wire *w, u8 type, u16 flags, u32 stream, u32 length, kl_span body);
+void evil_text(struct evil_wire *w, kl_span bytes); /* encrypted */
+/* Opens a stream, saying bytes. */
+u32 evil_open(struct evil_wire *w, kl_span bytes);
+/* Bytes, and a frame, on a stream of ours, as its window allows. */
+void evil_queue(struct evil_wire *w, evil_class class, kl_span bytes);
+void evil_frame(struct evil_wire *w, evil_class class, kl_span frame);
+void evil_message(struct evil_wire *w, evil_class class, const kl_message *message);
+
+/* forge.c: a handshake in whose third message stands an identity that has not signed it. */
+struct evil_forge *evil_forge_new(struct evil_wire *w);
+void evil_forge_free(struct evil_forge *forge); /* NULL is fine */
+bool evil_forge_feed(struct evil_forge *forge, struct evil_wire *w, kl_span *in);
+
+u64 evil_random(struct evil *evil);
+void evil_random_bytes(struct evil *evil, void *out, usize len);
+
+#endif

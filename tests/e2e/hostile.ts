@@ -1,0 +1,224 @@
+/* Theme hostile: four validators, and a peer that means harm (build/keel-evil), one attack after the
+ * other.  Under each: blocks go on, a transaction at the node that is attacked becomes final, its
+ * memory stays bounded, and its log says by which rule the attacker was dropped.
+ *
+ *     --evil PATH    the attacker (keel-evil beside the target)
+ *     --seconds N    of each attack (2)
+ *     --cpu N        percent of one processor that the attacker may take (50) */
+import assert from "node:assert/strict";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { randomBytes } from "node:crypto";
+import { Wallet } from "ethers";
+import { type Theme, theme, until } from "./lib/harness.ts";
+import { freePort, type Node } from "./lib/node.ts";
+import type { Hex, RpcReceipt } from "./lib/rpc.ts";
+import { output } from "./lib/tool.ts";
+
+const CHAIN_ID = 31337n;
+const COUNT = 4;
+const THERE = `0x${"22".repeat(20)}`;
+const PATIENCE_MS = 60_000;
+/* What one attack may leave behind (a pool that is full has 64 MiB; blocks of large transactions
+ * are mapped until they are on disk), and all of them together. */
+const GROWTH_BYTES = 256 << 20;
+const RSS_BYTES = 512 << 20;
+/* A handshake may take ten seconds, and silence four, before they are ended. */
+const HANDSHAKE_S = 12;
+const SILENCE_S = 6;
+/* So that all of those who only wait are let in together. */
+const SLOW = ["--wires", "4", "--dials", "20"];
+/* Of a flood of drops the last line comes when there is room for it in the log. */
+const LINE_MS = 10_000;
+
+interface Attack {
+    attack: string;
+    rule: string;
+    text: string;
+}
+
+interface Report {
+    dials: number;
+    refused: number;
+    reached: number;
+    dropped: number;
+    steps: number;
+    bytesOut: number;
+}
+
+/* Bytes of a process in memory. */
+function rss(pid: number): number {
+    const line = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"));
+    assert.ok(line);
+    return Number(line[1]) * 1024;
+}
+
+class Net {
+    readonly nodes: Node[] = [];
+    readonly t: Theme;
+    readonly dir: string;
+    readonly evil: string;
+    readonly identity: string;
+    readonly wallet: Wallet;
+    readonly attacker: Hex;
+    target = "";
+    digest = "";
+    #nonce = 0;
+
+    constructor(t: Theme, dir: string, evil: string) {
+        const keyOf = (i: number): Hex =>
+            (JSON.parse(readFileSync(join(dir, `node-${i}`, "validator", "key.json"), "utf8")) as { operator: Hex }).operator;
+        this.t = t;
+        this.dir = dir;
+        this.evil = evil;
+        this.identity = join(dir, "evil.key");
+        this.wallet = new Wallet(keyOf(0));
+        this.attacker = keyOf(1);
+    }
+
+    /* The attacker becomes a peer of all, who holds no validator's key. */
+    async invite(): Promise<void> {
+        writeFileSync(this.identity, randomBytes(32).toString("hex"), { mode: 0o600 });
+        const id = (await output(this.evil, ["id", this.identity], { cwd: this.dir })).trim();
+        const port = await freePort();
+        for (let i = 0; i < COUNT; i++) {
+            const file = join(this.dir, `node-${i}`, "network.json");
+            const roster = JSON.parse(readFileSync(file, "utf8")) as { peers: string[] };
+            this.target = roster.peers[0] ?? "";
+            roster.peers.push(`/ip4/127.0.0.1/tcp/${port}/p2p/${id}`);
+            writeFileSync(file, JSON.stringify(roster));
+        }
+    }
+
+    async start(): Promise<void> {
+        for (let i = 0; i < COUNT; i++) {
+            this.nodes.push(await this.t.start({ dir: join(this.dir, `node-${i}`), plain: true }));
+        }
+        const genesis = await this.node(0).rpc.call("eth_getBlockByNumber", ["0x0", false]) as { hash: Hex };
+        this.digest = genesis.hash.slice(2, 10);
+    }
+
+    node(i: number): Node {
+        const node = this.nodes[i];
+        assert.ok(node);
+        return node;
+    }
+
+    async height(i: number): Promise<number> {
+        return Number(await this.node(i).rpc.call("eth_blockNumber", []));
+    }
+
+    async transfer(i: number): Promise<void> {
+        const raw = await this.wallet.signTransaction({
+            chainId: CHAIN_ID, type: 2, nonce: this.#nonce++, to: THERE, value: 1n, gasLimit: 21_000n,
+            maxFeePerGas: 100_000_000_000n, maxPriorityFeePerGas: 1_000_000_000n,
+        });
+        const hash = await this.node(i).rpc.call("eth_sendRawTransaction", [raw]) as Hex;
+        await until(`a receipt of ${hash}`, async () =>
+            (await this.node(i).rpc.call("eth_getTransactionReceipt", [hash]) as RpcReceipt | null) ?? undefined, PATIENCE_MS);
+    }
+
+    async attack(name: string, seconds: number, more: readonly string[]): Promise<Report> {
+        return JSON.parse(await output("nice", [
+            "-n", "19", this.evil, name, "--target", this.target, "--digest", this.digest, "--chain-id", String(CHAIN_ID),
+            "--identity", this.identity, "--key", this.attacker, "--seconds", String(seconds),
+            "--cpu", this.t.args.get("cpu") ?? "50", ...more], { cwd: this.dir })) as Report;
+    }
+}
+
+async function make(t: Theme, evil: string): Promise<Net> {
+    const dir = join(t.folder(), "net");
+    const port = await freePort();
+    await output(t.target.command, ["init", "--validators", String(COUNT), "--epoch", "64", "--period", "50", "--base-port",
+                                    String(Math.min(port, 64_000)), "--dir", dir], { cwd: t.folder() });
+    const net = new Net(t, dir, evil);
+    await net.invite();
+    return net;
+}
+
+/* By which rules peers were dropped. */
+const rulesIn = (log: string): string[] =>
+    [...log.matchAll(/Peer dropped: \w+ at [^\n]+ \((\w+)\)/g)].map((match) => match[1] ?? "");
+
+/* One attack, while transfers go on; what it did to the node. */
+async function under(net: Net, attack: Attack, seconds: number, more: readonly string[] = []): Promise<string> {
+    const victim = net.node(0);
+    assert.ok(victim.pid);
+    const before = { height: await net.height(0), rss: rss(victim.pid), log: victim.log.length };
+    const seen = (): string => victim.log.slice(before.log);
+    let over = false;
+    let most = before.rss;
+    let transfers = 0;
+    const work = (async () => {
+        while (!over) {
+            await net.transfer(transfers++ % COUNT);
+            most = Math.max(most, rss(victim.pid as number));
+        }
+    })();
+    const report = await net.attack(attack.attack, seconds, more).finally(() => {
+        over = true;
+    });
+    await work;
+    await net.transfer(0);
+    assert.ok(victim.running, "the node that was attacked runs");
+    assert.ok((await net.height(0)) > before.height, "blocks go on");
+    assert.ok(transfers > 0);
+    if (!net.t.args.has("sanitized")) { /* such a build is slow, and has shadows in memory */
+        assert.ok(transfers >= seconds, `${transfers} transfers became final in ${seconds} s`);
+        assert.ok(most - before.rss <= GROWTH_BYTES, `memory grew by ${most - before.rss} bytes`);
+        assert.ok(most <= RSS_BYTES, `${most} bytes in memory`);
+    }
+    assert.ok(report.reached > 0, `no connection got as far as the attack: ${JSON.stringify(report)}`);
+    if (attack.rule !== "") {
+        assert.ok(report.dropped > 0, `it was not dropped: ${JSON.stringify(report)}`);
+        await until(`a line of the log that says ${attack.rule}`, () => rulesIn(seen()).some((rule) =>
+            rule.startsWith(attack.rule)) || undefined, LINE_MS).catch((error: Error) => {
+            throw new Error(`${error.message}; it says ${rulesIn(seen()).join(", ")}; ${JSON.stringify(report)}`);
+        });
+    }
+    return `${transfers} transfers, ${report.reached} connections, ${report.dropped} dropped, ${report.steps} steps, `
+        + `${((most - before.rss) / (1 << 20)).toFixed(1)} MiB more`;
+}
+
+const evilOf = (args: ReadonlyMap<string, string>, command: string): string =>
+    args.get("evil") ?? join(dirname(command), "keel-evil");
+
+await theme("hostile", {
+    noNode: true,
+    unsuited: (target) => (target.kind === "anvil" ? "Anvil has no peers" : undefined),
+}, async (t) => {
+    const evil = evilOf(t.args, t.target.command);
+    assert.ok(existsSync(evil), `no ${evil}`);
+    const net = await make(t, evil);
+    const seconds = Number(t.args.get("seconds") ?? 2);
+    const list = (await output(evil, ["list"], { cwd: net.dir })).trim().split("\n").map((line) => JSON.parse(line) as Attack);
+    await net.start();
+    for (let i = 0; i < 20; i++) {
+        await net.transfer(i % COUNT);
+    }
+    for (const attack of list.filter((a) => a.rule !== "SWARM_HANDSHAKE")) {
+        await t.test(`${attack.attack}: ${attack.text}`, async () => {
+            const what = await under(net, attack, attack.rule === "SWARM_SILENT" ? SILENCE_S : seconds);
+            console.log(`     ${what}`);
+        });
+    }
+    /* Those that only wait, all at once. */
+    await t.test("handshakes that are not finished", async () => {
+        const slow = list.filter((a) => a.rule === "SWARM_HANDSHAKE");
+        const work = slow.map(async (attack) => `${attack.attack}: ${await under(net, attack, HANDSHAKE_S, SLOW)}`);
+        for (const what of await Promise.all(work)) {
+            console.log(`     ${what}`);
+        }
+    });
+    await t.test("all have the same blocks", async () => {
+        const least = await net.height(0);
+        for (let i = 0; i < COUNT; i++) {
+            await until(`node ${i} at height ${least}`, async () => (await net.height(i)) >= least || undefined, PATIENCE_MS);
+        }
+        const blocks = await Promise.all(net.nodes.map((node) =>
+            node.rpc.call("eth_getBlockByNumber", [`0x${least.toString(16)}`, false]) as Promise<{ hash: Hex }>));
+        for (const block of blocks) {
+            assert.equal(block.hash, blocks[0]?.hash);
+        }
+    });
+});
