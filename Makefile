@@ -62,7 +62,10 @@ powercut: setup $(B)/build.ninja ## cut the power behind every disk operation of
 	@KEEL_POWERCUT=300 $(B)/chain_test powercut
 
 sim-long: all ## search for seeds that break a network of nodes: SEEDS of them, from FROM on, for each n of NODES
-	@for n in $(NODES); do $(B)/keel sim --seed $(FROM) --seeds $(SEEDS) --nodes $$n || exit 1; done
+	@failed=0; : >$(B)/sim-long; for n in $(NODES); do \
+	  $(B)/keel sim --seed $(FROM) --seeds $(SEEDS) --nodes $$n >>$(B)/sim-long || { failed=1; \
+	    tail -n 1 $(B)/sim-long | grep -q "^n = $$n " || echo "n = $$n  ended by itself" >>$(B)/sim-long; }; \
+	done; cat $(B)/sim-long; exit $$failed
 
 engine-long: all ## the same for engines alone, whose host is a model
 	@ninja -C $(B) consensus_test

@@ -9,14 +9,17 @@
 #include "cli/option.h"
 #include "lab/lab.h"
 
+enum { VIEWS_TOLD = 2047 };
+
 struct sim {
     u64 seed, seeds, nodes, views;
     const char *faults, *scheme;
     bool all, tell;
     kl_lab_options options;
     /* of a campaign */
-    u64 sometimes, node_views, transactions, blocks, failed;
+    u64 sometimes, node_views, transactions, blocks, failed, ran;
     u32 nodes_max;
+    u32 runs_of[VIEWS_TOLD + 1]; /* runs of so many views; the last: or more */
     struct timespec start;
     double told; /* seconds behind start at the last line of progress */
 };
@@ -109,10 +112,39 @@ static void add(struct sim *s, const kl_lab_result *r)
     s->transactions += r->transactions;
     s->blocks += r->height;
     s->failed += r->failed;
+    s->ran++;
+    s->runs_of[KL_MIN(r->views, (u64)VIEWS_TOLD)]++;
     s->nodes_max = KL_MAX(s->nodes_max, r->nodes);
 }
 
-/* Every ten seconds, and at the end. */
+static u32 median_views(const struct sim *s)
+{
+    u64 below = 0;
+    u32 views = 0;
+    while (views < VIEWS_TOLD && (below += s->runs_of[views]) * 2 < s->ran)
+        views++;
+    return views;
+}
+
+/* The whole search on one line of standard output. */
+static void tell_search(const struct sim *s)
+{
+    u32 least, can = 0, did = 0;
+    for (u32 i = 0; kl_lab_sometimes_text(i, &least); i++) {
+        can += s->nodes_max >= least;
+        did += s->nodes_max >= least && (s->sometimes >> i & 1);
+    }
+    if (s->nodes)
+        printf("n = %-2llu", (unsigned long long)s->nodes);
+    else
+        printf("all n ");
+    printf("  %llu seeds, %llu failed, %llu honest node-views, median %u views a seed, "
+           "%u of %u events\n",
+           (unsigned long long)s->ran, (unsigned long long)s->failed,
+           (unsigned long long)s->node_views, median_views(s), did, can);
+}
+
+/* On standard error, every ten seconds and at the end. */
 static void tell_progress(struct sim *s, u64 done)
 {
     struct timespec now;
@@ -122,12 +154,12 @@ static void tell_progress(struct sim *s, u64 done)
     if (done < s->seeds && seconds < s->told + 10)
         return;
     s->told = seconds;
-    printf("%llu of %llu seeds, %llu failed; %llu honest node-views (%.0f a second), %llu blocks, "
-           "%llu transactions\n",
-           (unsigned long long)done, (unsigned long long)s->seeds, (unsigned long long)s->failed,
-           (unsigned long long)s->node_views, (double)s->node_views / KL_MAX(seconds, 1e-3),
-           (unsigned long long)s->blocks, (unsigned long long)s->transactions);
-    fflush(stdout);
+    fprintf(stderr,
+            "%llu of %llu seeds, %llu failed; %llu honest node-views (%.0f a second), %llu blocks, "
+            "%llu transactions\n",
+            (unsigned long long)done, (unsigned long long)s->seeds, (unsigned long long)s->failed,
+            (unsigned long long)s->node_views, (double)s->node_views / KL_MAX(seconds, 1e-3),
+            (unsigned long long)s->blocks, (unsigned long long)s->transactions);
 }
 
 /* False when something that should happen now and then never did. */
@@ -161,6 +193,8 @@ static int run(struct sim *s)
         else
             tell_progress(s, i + 1);
     }
+    if (s->seeds > 1)
+        tell_search(s);
     bool judged = s->seeds < ENOUGH || s->options.faults != UINT32_MAX || judge_sometimes(s);
     return s->failed || !judged ? KL_EXIT_FAILED : KL_EXIT_OK;
 }

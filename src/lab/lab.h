@@ -65,7 +65,8 @@ typedef struct kl_lab_options {
 
 typedef struct kl_lab_result {
     u64 trace;        /* hash of everything that happened */
-    u64 node_views;   /* views that honest nodes entered */
+    u64 views;        /* entered by an honest node before the weather ended, each counted once */
+    u64 node_views;   /* views that honest nodes entered, each of each node */
     u64 height;       /* highest final block */
     u64 transactions; /* in final blocks */
     u64 messages, bytes, virtual_ns;

@@ -48,6 +48,8 @@ KL_TEST(lab_seed_is_the_same_run_each_time)
         run(&options, &two);
         CHECK_U64(one.trace, two.trace);
         CHECK_U64(one.messages, two.messages);
+        CHECK_U64(one.views, two.views);
+        CHECK(one.views > 0 && one.views <= options.views);
         CHECK_U64(one.virtual_ns, two.virtual_ns);
     }
 }

@@ -278,6 +278,7 @@ static void after(struct kl_lab_machine *machine, bool may_have_moved)
         lab->newest_epoch = s.epoch;
         lab->newest_view = s.view;
         lab->views++;
+        lab->result->views += !lab->calm;
     }
 }
 
