@@ -82,6 +82,10 @@ KL_MUST_USE kl_status kl_reader_finality(struct kl_reader *reader, u64 number,
 /* A body as it was proposed, for those who are behind. */
 KL_MUST_USE kl_status kl_reader_body(struct kl_reader *reader, u64 number, struct kl_arena *arena,
                                      kl_span *out);
+/* A block's ledger record without its finalization, which is in *finalization (empty: final through
+ * a later block), for those who do not execute (fill.h). */
+KL_MUST_USE kl_status kl_reader_record(struct kl_reader *reader, u64 number, struct kl_arena *arena,
+                                       kl_span *record, kl_span *finalization);
 /* The validators of an epoch, encoded; KL_NOTFOUND for one that has not begun. */
 KL_MUST_USE kl_status kl_reader_validators(struct kl_reader *reader, u64 epoch,
                                            struct kl_arena *arena, kl_span *out);

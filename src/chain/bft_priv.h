@@ -61,6 +61,20 @@ kl_run_votes kl_bft_run_votes(const struct kl_chain *chain, const struct kl_tip 
 /* body.c: the two parts of a body, each by itself. */
 kl_rule kl_body_split(kl_span bytes, kl_span *block, kl_span *consensus);
 
+/* unexecuted.c: what a record is judged against when it cannot be executed. */
+struct kl_unexecuted {
+    struct kl_chain *chain;
+    struct kl_arena *arena;
+    bool linked; /* parent is that of the next block */
+    kl_header parent;
+    kl_hash parent_hash;
+    kl_consensus_header consensus; /* the parent's, where validators vote */
+    struct kl_epoch *epoch;        /* of the next block; NULL: the records began in it */
+};
+/* A block's record, which becomes the next one's parent when nothing is broken. */
+KL_MUST_USE kl_status kl_unexecuted_judge(struct kl_unexecuted *j, u8 kind, kl_span payload,
+                                          kl_rule *broken);
+
 /* import.c: judges a block; consensus is the RLP of its consensus header, where validators vote. */
 KL_MUST_USE kl_status kl_judge_parts(struct kl_chain *chain, struct kl_run *run,
                                      struct kl_tip *parent, kl_span block, kl_span consensus,

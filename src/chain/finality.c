@@ -2,18 +2,38 @@
 #include "chain/bft_priv.h"
 #include "chain/reader_priv.h"
 
-/* The record of block number >= 1 in parts, the block being the one that the index names. */
-static kl_status read_parts(struct kl_reader *reader, u64 number, struct kl_arena *arena,
-                            kl_block_record *out)
+/* The record of block number >= 1, whole and in parts, the block being the one that the index
+ * names. */
+static kl_status read_record(struct kl_reader *reader, u64 number, struct kl_arena *arena,
+                             kl_record *record, kl_block_record *out)
 {
     kl_hash hash;
     u64 version;
-    kl_record record;
     KL_TRY(kl_index_get_height(reader->view, number, &hash, &version));
-    KL_TRY(kl_seglog_read(reader->chain->ledger, version, arena, &record, NULL));
-    if (kl_record_block(record.kind, record.payload, out) != KL_RULE_NONE ||
+    KL_TRY(kl_seglog_read(reader->chain->ledger, version, arena, record, NULL));
+    if (kl_record_block(record->kind, record->payload, out) != KL_RULE_NONE ||
         !kl_hash_eq(&out->hash, &hash))
         return KL_CORRUPT;
+    return KL_OK;
+}
+
+static kl_status read_parts(struct kl_reader *reader, u64 number, struct kl_arena *arena,
+                            kl_block_record *out)
+{
+    kl_record record;
+    return read_record(reader, number, arena, &record, out);
+}
+
+kl_status kl_reader_record(struct kl_reader *reader, u64 number, struct kl_arena *arena,
+                           kl_span *out, kl_span *finalization)
+{
+    kl_record record;
+    kl_block_record parts;
+    if (number == 0 || !kl_chain_votes(reader->chain))
+        return KL_NOTFOUND;
+    KL_TRY(read_record(reader, number, arena, &record, &parts));
+    *out = kl_span_sub(record.payload, 0, record.payload.len - parts.finalization.len);
+    *finalization = parts.finalization;
     return KL_OK;
 }
 

@@ -5,17 +5,7 @@
 #include "chain/rules.h"
 #include "exec/exec.h"
 
-struct judging {
-    struct kl_chain *chain;
-    struct kl_roll *roll;
-    bool linked; /* parent is that of the next block */
-    kl_header parent;
-    kl_hash parent_hash;
-    kl_consensus_header consensus; /* the parent's, where validators vote */
-    struct kl_epoch *epoch;        /* of the next block; NULL: the records began in it */
-};
-
-static kl_rule judge_link(const struct judging *j, const kl_block *block)
+static kl_rule judge_link(const struct kl_unexecuted *j, const kl_block *block)
 {
     const kl_parent against = {.header = &j->parent, .hash = j->parent_hash};
     if (!j->linked)
@@ -29,9 +19,9 @@ static kl_rule judge_link(const struct judging *j, const kl_block *block)
 }
 
 /* Who signed is who is stored; impersonated senders of dev chains name themselves. */
-static kl_status judge_senders(struct judging *j, kl_block *block, kl_rule *broken)
+static kl_status judge_senders(struct kl_unexecuted *j, kl_block *block, kl_rule *broken)
 {
-    struct kl_arena *arena = &j->roll->records;
+    struct kl_arena *arena = j->arena;
     usize count = block->tx_count;
     kl_fork fork = kl_exec_fork(&j->chain->spec, &block->header);
     kl_address *stored = KL_TAKE(arena, kl_address, count);
@@ -51,7 +41,7 @@ static kl_status judge_senders(struct judging *j, kl_block *block, kl_rule *brok
     return KL_OK;
 }
 
-static kl_status judge_receipts(struct judging *j, const kl_block *block,
+static kl_status judge_receipts(struct kl_unexecuted *j, const kl_block *block,
                                 const kl_receipt *receipts, kl_rule *broken)
 {
     const kl_header *header = &block->header;
@@ -60,7 +50,7 @@ static kl_status judge_receipts(struct judging *j, const kl_block *block,
     usize count = block->tx_count;
     for (usize i = 0; i < count; i++)
         kl_bloom_merge(&bloom, &receipts[i].bloom);
-    KL_TRY(kl_receipts_root(&root, receipts, count, &j->roll->records));
+    KL_TRY(kl_receipts_root(&root, receipts, count, j->arena));
     if (!kl_hash_eq(&root, &header->receipts_root))
         *broken = KL_RULE_BLOCK_RECEIPTS_ROOT;
     else if (memcmp(bloom.b, header->logs_bloom.b, sizeof bloom.b) != 0)
@@ -77,7 +67,7 @@ struct voted {
     bool is_last;
 };
 
-static kl_rule judge_votes(const struct judging *j, const kl_block_record *parts,
+static kl_rule judge_votes(const struct kl_unexecuted *j, const kl_block_record *parts,
                            const kl_block *block, const struct voted *v)
 {
     const kl_valset *set = j->epoch ? &j->epoch->set : NULL;
@@ -92,14 +82,13 @@ static kl_rule judge_votes(const struct judging *j, const kl_block_record *parts
     return KL_RULE_NONE;
 }
 
-static kl_status read_votes(struct judging *j, const kl_block_record *parts, const kl_block *block,
-                            struct voted *out, kl_rule *broken)
+static kl_status read_votes(struct kl_unexecuted *j, const kl_block_record *parts,
+                            const kl_block *block, struct voted *out, kl_rule *broken)
 {
     *broken = kl_consensus_header_decode(&out->consensus, parts->consensus);
     out->is_last = kl_is_anchor(&j->chain->spec, block->header.number);
     if (*broken == KL_RULE_NONE && parts->next_set.len)
-        KL_TRY(kl_valset_decode(&out->next, parts->next_set, j->chain->tests, &j->roll->records,
-                                broken));
+        KL_TRY(kl_valset_decode(&out->next, parts->next_set, j->chain->tests, j->arena, broken));
     if (*broken == KL_RULE_NONE)
         *broken = judge_votes(j, parts, block, out);
     return KL_OK;
@@ -124,7 +113,8 @@ static kl_status judge_bytes(const kl_block *block, const kl_receipt *receipts,
 }
 
 /* The block becomes the next one's parent. */
-static kl_status take_block(struct judging *j, const kl_block *block, const struct voted *voted)
+static kl_status take_block(struct kl_unexecuted *j, const kl_block *block,
+                            const struct voted *voted)
 {
     j->linked = true;
     j->parent = block->header;
@@ -139,11 +129,11 @@ static kl_status take_block(struct judging *j, const kl_block *block, const stru
     return kl_epoch_new(&j->epoch, &j->chain->spec, voted->consensus.epoch + 1, &voted->next);
 }
 
-static kl_status judge_block(struct judging *j, u8 kind, kl_span payload, kl_rule *broken)
+kl_status kl_unexecuted_judge(struct kl_unexecuted *j, u8 kind, kl_span payload, kl_rule *broken)
 {
     bool is_voted = kl_chain_votes(j->chain);
     struct voted voted;
-    struct kl_arena *arena = &j->roll->records;
+    struct kl_arena *arena = j->arena;
     kl_block_record parts;
     kl_block block;
     const kl_receipt *receipts;
@@ -169,7 +159,7 @@ static kl_status judge_block(struct judging *j, u8 kind, kl_span payload, kl_rul
     return *broken == KL_RULE_NONE ? take_block(j, &block, is_voted ? &voted : NULL) : KL_OK;
 }
 
-static kl_rule judge_dev(struct judging *j, kl_span payload)
+static kl_rule judge_dev(struct kl_unexecuted *j, kl_span payload)
 {
     kl_dev_outcome outcome;
     kl_devop op;
@@ -181,9 +171,8 @@ static kl_rule judge_dev(struct judging *j, kl_span payload)
     return j->linked && outcome.block_number != j->parent.number ? KL_RULE_DEV_BLOCK : KL_RULE_NONE;
 }
 
-static kl_status judge_one(struct judging *j, u64 version)
+static kl_status judge_one(struct kl_unexecuted *j, struct kl_roll *roll, u64 version)
 {
-    struct kl_roll *roll = j->roll;
     kl_record record;
     kl_rule broken = KL_RULE_NONE;
     kl_arena_reset(&roll->records, KL_RECORD_LIMIT);
@@ -191,7 +180,7 @@ static kl_status judge_one(struct judging *j, u64 version)
     roll->bad_block = j->linked ? j->parent.number + 1 : 0;
     KL_TRY(kl_seglog_read(j->chain->ledger, version, &roll->records, &record, &roll->ledger));
     if (record.kind == KL_RECORD_BLOCK || record.kind == KL_RECORD_VOTED)
-        KL_TRY(judge_block(j, record.kind, record.payload, &broken));
+        KL_TRY(kl_unexecuted_judge(j, record.kind, record.payload, &broken));
     else
         broken = record.kind == KL_RECORD_DEV ? judge_dev(j, record.payload) : KL_RULE_LEDGER_KIND;
     roll->bad_rule = broken;
@@ -200,14 +189,14 @@ static kl_status judge_one(struct judging *j, u64 version)
 
 kl_status kl_chain_judge_unexecuted(struct kl_chain *chain, u64 end, struct kl_roll *roll)
 {
-    struct judging j = {.chain = chain, .roll = roll};
+    struct kl_unexecuted j = {.chain = chain, .arena = &roll->records};
     kl_status status = KL_OK;
     kl_arena_init(&roll->records, KL_STEP_ARENA);
     u64 version = KL_MAX(kl_seglog_first(chain->ledger), (u64)1);
     if (version == 1 && kl_chain_votes(chain))
         j.epoch = kl_epoch_ref(chain->first_epoch);
     for (; version < end && status == KL_OK; version++) {
-        status = judge_one(&j, version);
+        status = judge_one(&j, roll, version);
         roll->unexecuted += status == KL_OK;
     }
     kl_epoch_unref(j.epoch);

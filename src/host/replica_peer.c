@@ -196,6 +196,27 @@ static void hear_transactions(struct kl_replica *r, u32 peer, const kl_message *
     replica_gossip_hear(r, peer, m);
 }
 
+static void hear_ask_records(struct kl_replica *r, u32 peer, const kl_message *m)
+{
+    replica_serve_records(r, peer, m->from, m->to);
+}
+
+static void hear_ask_state(struct kl_replica *r, u32 peer, const kl_message *m)
+{
+    replica_serve_state(r, peer, m);
+}
+
+static void hear_ask_code(struct kl_replica *r, u32 peer, const kl_message *m)
+{
+    replica_serve_code(r, peer, &m->hash);
+}
+
+/* Answers that only who fills a database asks for (fill.h): too late, or never asked for. */
+static void hear_nothing(struct kl_replica *r, u32 peer, const kl_message *m)
+{
+    (void)r, (void)peer, (void)m;
+}
+
 void kl_replica_receive(struct kl_replica *r, u32 peer, kl_span frame)
 {
     static void (*const hear[])(struct kl_replica *, u32, const kl_message *) = {
@@ -210,6 +231,12 @@ void kl_replica_receive(struct kl_replica *r, u32 peer, kl_span frame)
         [KL_MESSAGE_BLOCKS] = hear_blocks,
         [KL_MESSAGE_STATUS] = hear_status,
         [KL_MESSAGE_TRANSACTIONS] = hear_transactions,
+        [KL_MESSAGE_ASK_RECORDS] = hear_ask_records,
+        [KL_MESSAGE_RECORDS] = hear_nothing,
+        [KL_MESSAGE_ASK_STATE] = hear_ask_state,
+        [KL_MESSAGE_STATE] = hear_nothing,
+        [KL_MESSAGE_ASK_CODE] = hear_ask_code,
+        [KL_MESSAGE_CODE] = hear_nothing,
     };
     kl_message message;
     kl_rule broken;

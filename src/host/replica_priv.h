@@ -479,6 +479,9 @@ void replica_status(struct kl_replica *r);
 void replica_serve_body(struct kl_replica *r, u32 peer, const kl_hash *hash);
 void replica_serve_blocks(struct kl_replica *r, u32 peer, u64 from, u64 to);
 void replica_serve_log(struct kl_replica *r, u32 peer, u64 epoch, u64 from, u64 to);
+void replica_serve_records(struct kl_replica *r, u32 peer, u64 from, u64 to);
+void replica_serve_state(struct kl_replica *r, u32 peer, const kl_message *m);
+void replica_serve_code(struct kl_replica *r, u32 peer, const kl_hash *hash);
 
 /* replica_fetch.c */
 void replica_fetch(struct kl_replica *r, const kl_fetch_event *event);

@@ -56,7 +56,7 @@ struct rig {
     bool cut[RIG_NODES_MAX]; /* from everybody else */
     u32 loss_percent;
     u64 delay_ns;   /* at most so much beyond the usual: frames overtake one another */
-    u64 frames[16]; /* that arrived, by kind */
+    u64 frames[KL_MESSAGE_LAST + 1]; /* that arrived, by kind */
     kl_hash final[RIG_HEIGHTS_MAX];
     u64 height, transactions;
     u64 nonce[RIG_ACCOUNTS];

@@ -7,18 +7,23 @@
 
 #define READ_MEMORY  (4 * (usize)KL_MESSAGE_MAX)
 #define ANSWER_BYTES (KL_MESSAGE_BODY_MAX - (1u << 20)) /* of blocks, beyond the first */
+#define STATE_BYTES  (256u << 10)                       /* of leaves */
 
 typedef enum serve_kind {
     SERVE_BODY,
     SERVE_BLOCKS,
+    SERVE_RECORDS,
     SERVE_LOG,
+    SERVE_STATE,
+    SERVE_CODE,
 } serve_kind;
 
 struct serve_work {
     struct replica_work work;
     serve_kind kind;
     u32 peer;
-    kl_hash hash;
+    kl_hash hash, first;
+    bool has_owner;
     u64 epoch, from, to;
     struct kl_buf frames; /* one behind the other */
     usize ends[REPLICA_CERTIFICATES];
@@ -75,15 +80,23 @@ struct blocks {
     usize bytes, shown; /* shown: blocks up to the last one with a Finalization */
 };
 
-/* Bodies from the first on, as many as fit. */
+static kl_status read_block(struct blocks *b, u64 number, kl_message_block *out)
+{
+    kl_finality finality;
+    if (b->message.kind == KL_MESSAGE_RECORDS)
+        return kl_reader_record(b->reader, number, b->arena, &out->body, &out->finalization);
+    KL_TRY(kl_reader_finality(b->reader, number, b->arena, &finality));
+    KL_TRY(kl_reader_body(b->reader, number, b->arena, &out->body));
+    out->finalization = finality.finalization;
+    return KL_OK;
+}
+
+/* Bodies, or records, from the first on, as many as fit. */
 static kl_status read_blocks(struct blocks *b, u64 from, u64 to)
 {
     for (u64 at = from; at <= to && b->message.block_count < KL_COUNT_OF(b->list); at++) {
         kl_message_block *block = &b->list[b->message.block_count];
-        kl_finality finality;
-        KL_TRY(kl_reader_finality(b->reader, at, b->arena, &finality));
-        KL_TRY(kl_reader_body(b->reader, at, b->arena, &block->body));
-        block->finalization = finality.finalization;
+        KL_TRY(read_block(b, at, block));
         usize bytes = block->body.len + block->finalization.len + 64;
         if (b->message.block_count && b->bytes + bytes > ANSWER_BYTES)
             return KL_OK;
@@ -155,7 +168,11 @@ static void serve_blocks(struct serve_work *w, struct kl_arena *arena)
     b->arena = arena;
     b->bytes = b->shown = 0;
     b->message = (kl_message){
-        .kind = KL_MESSAGE_BLOCKS, .from = w->from, .blocks = b->list, .headers = b->headers};
+        .kind = w->kind == SERVE_RECORDS ? KL_MESSAGE_RECORDS : KL_MESSAGE_BLOCKS,
+        .from = w->from,
+        .blocks = b->list,
+        .headers = b->headers,
+    };
     kl_status status = read_answer(w, b);
     if (status == KL_OK || status == KL_NOTFOUND) {
         if (status == KL_NOTFOUND) /* not kept here any more */
@@ -163,6 +180,53 @@ static void serve_blocks(struct serve_work *w, struct kl_arena *arena)
         add_frame(w, &b->message);
     }
     kl_reader_close(b->reader);
+}
+
+/* --- state --- */
+
+/* Of a version that history does not reach any more nothing is said but that. */
+static kl_status read_range(struct serve_work *w, struct kl_reader *reader, struct kl_arena *arena,
+                            kl_trie_range *out)
+{
+    struct kl_view *view;
+    KL_TRY(kl_reader_state(reader, w->from, &view));
+    kl_status status =
+        kl_trie_prove_range(out, w->has_owner ? &w->hash : NULL, &w->first, KL_MESSAGE_LEAVES_MAX,
+                            STATE_BYTES, kl_view_tries(view), arena);
+    kl_view_close(view);
+    return status;
+}
+
+static void serve_state(struct serve_work *w, struct kl_arena *arena)
+{
+    struct kl_reader *reader;
+    kl_trie_range range = {0};
+    if (kl_reader_open(w->work.replica->chain, &reader) != KL_OK)
+        return;
+    kl_status status = read_range(w, reader, arena, &range);
+    if (status == KL_OK || status == KL_NOTFOUND)
+        add_frame(w, &(kl_message){.kind = KL_MESSAGE_STATE,
+                                   .from = w->from,
+                                   .has_owner = w->has_owner,
+                                   .hash = w->hash,
+                                   .first = w->first,
+                                   .leaves = range.leaves,
+                                   .leaf_count = range.count,
+                                   .nodes = range.nodes,
+                                   .node_count = range.node_count});
+    kl_reader_close(reader);
+}
+
+static void serve_code(struct serve_work *w, struct kl_arena *arena)
+{
+    struct kl_reader *reader;
+    kl_span code;
+    (void)arena;
+    if (kl_reader_open(w->work.replica->chain, &reader) != KL_OK)
+        return;
+    if (kl_view_get(kl_reader_view(reader), KL_TABLE_CODE, kl_hash_span(&w->hash), &code) == KL_OK)
+        add_frame(w, &(kl_message){.kind = KL_MESSAGE_CODE, .body = code});
+    kl_reader_close(reader);
 }
 
 /* --- certificates of the log --- */
@@ -187,9 +251,8 @@ static void serve_log(struct serve_work *w, struct kl_arena *arena)
 static void serve_run(struct kl_job *job)
 {
     static void (*const serve[])(struct serve_work *, struct kl_arena *) = {
-        [SERVE_BODY] = serve_body,
-        [SERVE_BLOCKS] = serve_blocks,
-        [SERVE_LOG] = serve_log,
+        [SERVE_BODY] = serve_body, [SERVE_BLOCKS] = serve_blocks, [SERVE_RECORDS] = serve_blocks,
+        [SERVE_LOG] = serve_log,   [SERVE_STATE] = serve_state,   [SERVE_CODE] = serve_code,
     };
     struct serve_work *w = (struct serve_work *)job;
     struct kl_arena arena;
@@ -203,9 +266,9 @@ static void serve_finish(struct replica_work *work)
     struct serve_work *w = (struct serve_work *)work;
     struct kl_replica *r = work->replica;
     static const kl_message_kind kinds[] = {
-        [SERVE_BODY] = KL_MESSAGE_BODY,
-        [SERVE_BLOCKS] = KL_MESSAGE_BLOCKS,
-        [SERVE_LOG] = KL_MESSAGE_CERTIFICATE,
+        [SERVE_BODY] = KL_MESSAGE_BODY,       [SERVE_BLOCKS] = KL_MESSAGE_BLOCKS,
+        [SERVE_RECORDS] = KL_MESSAGE_RECORDS, [SERVE_LOG] = KL_MESSAGE_CERTIFICATE,
+        [SERVE_STATE] = KL_MESSAGE_STATE,     [SERVE_CODE] = KL_MESSAGE_CODE,
     };
     r->peers[w->peer].serves--;
     for (usize i = 0, at = 0; i < w->count; at = w->ends[i++])
@@ -247,4 +310,24 @@ void replica_serve_blocks(struct kl_replica *r, u32 peer, u64 from, u64 to)
 void replica_serve_log(struct kl_replica *r, u32 peer, u64 epoch, u64 from, u64 to)
 {
     serve(r, peer, (struct serve_work){.kind = SERVE_LOG, .epoch = epoch, .from = from, .to = to});
+}
+
+void replica_serve_records(struct kl_replica *r, u32 peer, u64 from, u64 to)
+{
+    serve(r, peer, (struct serve_work){.kind = SERVE_RECORDS, .from = from, .to = to});
+}
+
+void replica_serve_state(struct kl_replica *r, u32 peer, const kl_message *m)
+{
+    serve(r, peer,
+          (struct serve_work){.kind = SERVE_STATE,
+                              .from = m->from,
+                              .has_owner = m->has_owner,
+                              .hash = m->hash,
+                              .first = m->first});
+}
+
+void replica_serve_code(struct kl_replica *r, u32 peer, const kl_hash *hash)
+{
+    serve(r, peer, (struct serve_work){.kind = SERVE_CODE, .hash = *hash});
 }

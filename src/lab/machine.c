@@ -487,6 +487,12 @@ static void arrive(struct kl_lab_machine *machine, const kl_lab_event *event)
         [KL_MESSAGE_BLOCKS] = "gets blocks of #, # bytes",
         [KL_MESSAGE_STATUS] = "hears the height of #",
         [KL_MESSAGE_TRANSACTIONS] = "hears transactions of #, # bytes",
+        [KL_MESSAGE_ASK_RECORDS] = "is asked for records by #",
+        [KL_MESSAGE_RECORDS] = "gets records of #, # bytes",
+        [KL_MESSAGE_ASK_STATE] = "is asked for state by #",
+        [KL_MESSAGE_STATE] = "gets state of #, # bytes",
+        [KL_MESSAGE_ASK_CODE] = "is asked for code by #",
+        [KL_MESSAGE_CODE] = "gets code of #, # bytes",
     };
     const struct kl_lab_frame *frame = event->frame;
     kl_lab_tell(machine, lines[frame->kind], event->peer, frame->len, 0);

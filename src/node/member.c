@@ -97,6 +97,12 @@ static void send_frame(struct kl_replica_net *net, u32 peer, kl_message_kind kin
         [KL_MESSAGE_BLOCKS] = KL_SWARM_SYNC,
         [KL_MESSAGE_STATUS] = KL_SWARM_SYNC,
         [KL_MESSAGE_TRANSACTIONS] = KL_SWARM_TX,
+        [KL_MESSAGE_ASK_RECORDS] = KL_SWARM_SYNC,
+        [KL_MESSAGE_RECORDS] = KL_SWARM_SYNC,
+        [KL_MESSAGE_ASK_STATE] = KL_SWARM_SYNC,
+        [KL_MESSAGE_STATE] = KL_SWARM_SYNC,
+        [KL_MESSAGE_ASK_CODE] = KL_SWARM_SYNC,
+        [KL_MESSAGE_CODE] = KL_SWARM_SYNC,
     };
     struct kl_member *m = of_net(net);
     if (m->wire)

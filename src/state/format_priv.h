@@ -11,6 +11,7 @@
 
 #define KL_META_FORMAT KL_SPAN_TEXT("format")
 #define KL_META_TIP    KL_SPAN_TEXT("tip")
+#define KL_META_FILL   KL_SPAN_TEXT("fill") /* while it is being filled: 1, and the note */
 
 /* META's tip: the version, 8 bytes, then the anchor. */
 #define KL_TIP_MAX (8 + KL_ANCHOR_MAX)

@@ -30,13 +30,23 @@ kl_status kl_state_read_tip(struct kl_kv_read *read, u64 *step, kl_span *anchor)
     return KL_OK;
 }
 
+/* A database that is being filled (fill.h) holds no state yet. */
+static kl_status check_mark(struct kl_kv_read *read)
+{
+    kl_span note;
+    kl_status status = kl_kv_get(read, KL_TABLE_META, KL_META_FILL, &note);
+    return status == KL_NOTFOUND ? KL_OK : status == KL_OK ? KL_CORRUPT : status;
+}
+
 /* A database has both a format and a tip, or neither. */
 static kl_status check_format(struct kl_kv_read *read, u64 step)
 {
     kl_span format;
     kl_status status = kl_kv_get(read, KL_TABLE_META, KL_META_FORMAT, &format);
+    if (status == KL_NOTFOUND && !step)
+        return check_mark(read);
     if (status == KL_NOTFOUND)
-        return step ? KL_CORRUPT : KL_OK;
+        return KL_CORRUPT;
     KL_TRY(status);
     if (format.len != 4 || step == 0)
         return KL_CORRUPT;

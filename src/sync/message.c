@@ -273,6 +273,107 @@ static kl_rule get_transactions(struct reading *r, kl_span bytes)
     return r->status == KL_OK ? kl_rlp_close(&items) : KL_RULE_NONE;
 }
 
+/* --- state --- */
+
+static void put_state_head(kl_out *out, const kl_message *m)
+{
+    kl_rlp_put_u64(out, m->from);
+    kl_rlp_put_bytes(out, m->has_owner ? kl_hash_span(&m->hash) : KL_SPAN_NONE);
+    kl_rlp_put_hash(out, &m->first);
+}
+
+static kl_rule get_state_head(kl_rlp *items, kl_message *m)
+{
+    kl_span owner;
+    KL_JUDGE(kl_rlp_u64(items, &m->from));
+    KL_JUDGE(kl_rlp_bytes(items, &owner));
+    KL_JUDGE(kl_rlp_hash(items, &m->first));
+    m->has_owner = owner.len != 0;
+    if (m->has_owner && owner.len != sizeof m->hash)
+        return KL_RULE_MESSAGE_RANGE;
+    if (m->has_owner)
+        memcpy(m->hash.b, owner.p, owner.len);
+    return KL_RULE_NONE;
+}
+
+static void put_ask_state(kl_out *out, const kl_message *m, const kl_vote_scheme *scheme)
+{
+    (void)scheme;
+    kl_rlp_mark list = kl_rlp_put_begin(out);
+    put_state_head(out, m);
+    kl_rlp_put_end(out, list);
+}
+
+static kl_rule get_ask_state(struct reading *r, kl_span bytes)
+{
+    kl_rlp items;
+    KL_JUDGE(kl_rlp_open(&items, bytes));
+    KL_JUDGE(get_state_head(&items, r->out));
+    return kl_rlp_close(&items);
+}
+
+static void put_state(kl_out *out, const kl_message *m, const kl_vote_scheme *scheme)
+{
+    (void)scheme;
+    kl_rlp_mark list = kl_rlp_put_begin(out);
+    put_state_head(out, m);
+    kl_rlp_mark leaves = kl_rlp_put_begin(out);
+    for (usize i = 0; i < m->leaf_count; i++) {
+        kl_rlp_mark leaf = kl_rlp_put_begin(out);
+        kl_rlp_put_hash(out, &m->leaves[i].key);
+        kl_rlp_put_bytes(out, m->leaves[i].value);
+        kl_rlp_put_end(out, leaf);
+    }
+    kl_rlp_put_end(out, leaves);
+    kl_rlp_mark nodes = kl_rlp_put_begin(out);
+    for (usize i = 0; i < m->node_count; i++)
+        kl_rlp_put_bytes(out, m->nodes[i]);
+    kl_rlp_put_end(out, nodes);
+    kl_rlp_put_end(out, list);
+}
+
+static kl_rule get_leaf(kl_rlp *from, kl_trie_change *out)
+{
+    kl_rlp items;
+    KL_JUDGE(kl_rlp_list(from, &items));
+    KL_JUDGE(kl_rlp_hash(&items, &out->key));
+    KL_JUDGE(kl_rlp_bytes(&items, &out->value));
+    return kl_rlp_close(&items);
+}
+
+static kl_rule get_leaves(struct reading *r, kl_rlp *from)
+{
+    kl_rlp items;
+    usize n;
+    KL_JUDGE(kl_rlp_list(from, &items));
+    KL_JUDGE(kl_rlp_count(&items, &n));
+    if (n > KL_MESSAGE_LEAVES_MAX)
+        return KL_RULE_MESSAGE_SIZE;
+    kl_trie_change *leaves = KL_TAKE(r->arena, kl_trie_change, n + 1);
+    if (!leaves) {
+        r->status = KL_NOMEM;
+        return KL_RULE_NONE;
+    }
+    for (usize i = 0; i < n; i++)
+        KL_JUDGE(get_leaf(&items, &leaves[i]));
+    r->out->leaves = leaves;
+    r->out->leaf_count = n;
+    return KL_RULE_NONE;
+}
+
+static kl_rule get_state(struct reading *r, kl_span bytes)
+{
+    kl_rlp items;
+    kl_message *m = r->out;
+    KL_JUDGE(kl_rlp_open(&items, bytes));
+    KL_JUDGE(get_state_head(&items, m));
+    KL_JUDGE(get_leaves(r, &items));
+    if (r->status != KL_OK)
+        return KL_RULE_NONE;
+    KL_JUDGE(get_spans(r, &items, KL_MESSAGE_NODES_MAX, &m->nodes, &m->node_count));
+    return r->status == KL_OK ? kl_rlp_close(&items) : KL_RULE_NONE;
+}
+
 static const struct {
     put_fn put;
     get_fn get;
@@ -288,6 +389,12 @@ static const struct {
     [KL_MESSAGE_BLOCKS] = {put_blocks, get_blocks},
     [KL_MESSAGE_STATUS] = {put_status, get_status},
     [KL_MESSAGE_TRANSACTIONS] = {put_transactions, get_transactions},
+    [KL_MESSAGE_ASK_RECORDS] = {put_ask_blocks, get_ask_blocks},
+    [KL_MESSAGE_RECORDS] = {put_blocks, get_blocks},
+    [KL_MESSAGE_ASK_STATE] = {put_ask_state, get_ask_state},
+    [KL_MESSAGE_STATE] = {put_state, get_state},
+    [KL_MESSAGE_ASK_CODE] = {put_hash, get_hash},
+    [KL_MESSAGE_CODE] = {put_body, get_body},
 };
 
 static void put(kl_out *out, const kl_message *message, const kl_vote_scheme *scheme)

@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "cert/cert.h"
+#include "trie/trie.h"
 
 typedef enum kl_message_kind {
     KL_MESSAGE_VOTE = 1,             /* vote */
@@ -22,12 +23,21 @@ typedef enum kl_message_kind {
     KL_MESSAGE_BLOCKS = 9, /* from, blocks (none: nothing of that is here), headers, finalization */
     KL_MESSAGE_STATUS = 10,       /* from: the height of the newest final block */
     KL_MESSAGE_TRANSACTIONS = 11, /* transactions */
+    KL_MESSAGE_ASK_RECORDS = 12,  /* from, to: heights */
+    KL_MESSAGE_RECORDS = 13,      /* as BLOCKS; a body is a ledger record here */
+    KL_MESSAGE_ASK_STATE = 14,    /* from: the height; has_owner, hash: whose; first */
+    KL_MESSAGE_STATE = 15,        /* the same; leaves, nodes (neither: that is not here) */
+    KL_MESSAGE_ASK_CODE = 16,     /* hash */
+    KL_MESSAGE_CODE = 17,         /* body */
+    KL_MESSAGE_LAST = KL_MESSAGE_CODE,
 } kl_message_kind;
 
 enum {
     KL_MESSAGE_BLOCKS_MAX = 256,        /* of one message */
     KL_MESSAGE_HEADERS_MAX = 4096,      /* of one message */
     KL_MESSAGE_TRANSACTIONS_MAX = 1024, /* of one message */
+    KL_MESSAGE_LEAVES_MAX = 4096,       /* of one message */
+    KL_MESSAGE_NODES_MAX = 130,         /* of one message: the ways to the two ends of a range */
 };
 /* Bytes of one message, of any kind: a body, or blocks and transactions in the number that fits. */
 #define KL_MESSAGE_MAX      (KL_MESSAGE_BODY_MAX + KL_CERTIFICATE_RLP_MAX + 1024u)
@@ -55,6 +65,12 @@ typedef struct kl_message {
     kl_span finalization;        /* RLP of a certificate; may be empty */
     const kl_span *transactions; /* of TRANSACTIONS: envelopes */
     usize transaction_count;
+    /* Of STATE: leaves of the account trie, or of an owner's storage, from key first on. */
+    bool has_owner;
+    kl_hash first;
+    const kl_trie_change *leaves;
+    const kl_span *nodes;
+    usize leaf_count, node_count;
 } kl_message;
 
 /* Appends one frame to out, which fails when it would be above KL_MESSAGE_MAX. */

@@ -5,6 +5,7 @@ static sync_rig rig;
 static struct kl_arena arena;
 static u8 bytes[4096];
 static kl_span spans[KL_MESSAGE_TRANSACTIONS_MAX + 1];
+static kl_trie_change leaves[KL_MESSAGE_LEAVES_MAX + 1];
 static kl_message_block blocks[KL_MESSAGE_BLOCKS_MAX + 1];
 
 static kl_span some_bytes(usize most, u64 *seed)
@@ -46,6 +47,16 @@ static void fill(kl_message *m, u64 *seed)
     m->transactions = m->headers = spans;
     m->header_count = m->block_count && m->transaction_count ? m->transaction_count : 0;
     m->finalization = m->header_count ? kl_span_of(bytes, 5) : kl_span_of(bytes, 0);
+    m->has_owner = kl_rand_below(seed, 2);
+    kl_rand_fill(seed, m->first.b, sizeof m->first.b);
+    m->leaf_count = kl_rand_below(seed, KL_MESSAGE_LEAVES_MAX);
+    for (usize i = 0; i < m->leaf_count; i++) {
+        kl_rand_fill(seed, leaves[i].key.b, sizeof leaves[i].key.b);
+        leaves[i].value = some_bytes(90, seed);
+    }
+    m->leaves = leaves;
+    m->nodes = spans;
+    m->node_count = KL_MIN(m->transaction_count, (usize)KL_MESSAGE_NODES_MAX);
 }
 
 static kl_rule decode(kl_message *out, kl_span frame)
@@ -68,7 +79,7 @@ KL_TEST(message_round_trip)
     begin(seed);
     for (unsigned n = 0; n < 220; n++) {
         struct kl_buf out, again;
-        kl_message m = {.kind = (kl_message_kind)(1 + n % KL_MESSAGE_TRANSACTIONS)}, got;
+        kl_message m = {.kind = (kl_message_kind)(1 + n % KL_MESSAGE_LAST)}, got;
         fill(&m, seed);
         kl_buf_init(&out, KL_MESSAGE_MAX);
         kl_buf_init(&again, KL_MESSAGE_MAX);
@@ -131,6 +142,16 @@ KL_TEST(message_limits)
     m.transaction_count++;
     CHECK_RULE(rule_of(&m), KL_RULE_MESSAGE_SIZE);
 
+    m = (kl_message){.kind = KL_MESSAGE_STATE, .leaves = leaves, .nodes = spans};
+    m.leaf_count = KL_MESSAGE_LEAVES_MAX;
+    m.node_count = KL_MESSAGE_NODES_MAX;
+    CHECK_RULE(rule_of(&m), KL_RULE_NONE);
+    m.node_count++;
+    CHECK_RULE(rule_of(&m), KL_RULE_MESSAGE_SIZE);
+    m.node_count = 0;
+    m.leaf_count++;
+    CHECK_RULE(rule_of(&m), KL_RULE_MESSAGE_SIZE);
+
     m = (kl_message){.kind = KL_MESSAGE_ASK_BLOCKS, .from = 5, .to = 5};
     CHECK_RULE(rule_of(&m), KL_RULE_NONE);
     m.from = 6;
@@ -146,7 +167,7 @@ KL_TEST(message_limits)
     CHECK_RULE(decode(&got, kl_span_of(bytes, 0)), KL_RULE_MESSAGE_KIND);
     for (unsigned kind = 0; kind < 256; kind++) {
         u8 frame[2] = {(u8)kind, 0xc0};
-        if (kind == 0 || kind > KL_MESSAGE_TRANSACTIONS)
+        if (kind == 0 || kind > KL_MESSAGE_LAST)
             CHECK_RULE(decode(&got, KL_SPAN_OF(frame)), KL_RULE_MESSAGE_KIND);
         else
             CHECK_RULE(decode(&got, KL_SPAN_OF(frame)), KL_RULE_RLP_COUNT);

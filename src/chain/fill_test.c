@@ -1,0 +1,233 @@
+/* A chain that takes records and state from another is the same as one that executed. */
+#include "chain/fill.h"
+
+#include "base/test.h"
+#include "chain/bft_world_priv.h"
+#include "sim/disk.h"
+#include "store/memkv.h"
+
+enum { BLOCKS = 47, EPOCH = 10 };
+
+static struct bft_world peer, own;
+
+static kl_chain_config config_of(const struct bft_world *w)
+{
+    return (kl_chain_config){
+        .fs = kl_sim_disk_fs(w->disk), .kv = w->kv, .segment_bytes = 1 << 20, .tests = true};
+}
+
+static void begin(u8 scheme)
+{
+    bft_world_init(&peer, scheme, 4, EPOCH);
+    bft_world_begin(&peer);
+    bft_world_grow(&peer, BLOCKS);
+    bft_world_flush(&peer);
+    bft_world_init(&own, scheme, 4, EPOCH);
+    bft_world_begin(&own); /* makes the ledger's first record */
+    kl_chain_close(own.chain);
+    own.chain = NULL;
+}
+
+static void end(void)
+{
+    bft_world_done(&peer);
+    bft_world_done(&own);
+}
+
+static struct kl_fill *open_fill(u64 note_len)
+{
+    struct kl_fill *fill;
+    kl_chain_config config = config_of(&own);
+    kl_chain_report report;
+    kl_span note;
+    CHECK_OK(kl_fill_open(&fill, &config, &note, &report));
+    CHECK_U64(note.len, note_len);
+    return fill;
+}
+
+static kl_rule take(struct kl_fill *fill, struct kl_reader *reader, u64 number)
+{
+    kl_span record, finalization;
+    kl_rule broken;
+    CHECK_OK(kl_reader_record(reader, number, &own.arena, &record, &finalization));
+    CHECK_OK(kl_fill_take(fill, record, finalization, &broken));
+    return broken;
+}
+
+static void fill_storage(struct kl_fill *fill, struct kl_view *view, const kl_state_want *want)
+{
+    kl_hash first = {{0}}, last;
+    kl_trie_range range;
+    kl_span code;
+    memset(&last, 0xff, sizeof last);
+    if (want->code) {
+        CHECK_OK(kl_view_code(view, &want->code_hash, &code));
+        CHECK_OK(kl_state_fill_code(kl_fill_state(fill), &want->code_hash, code));
+    }
+    CHECK_OK(kl_trie_prove_range(&range, &want->account, &first, 1000, SIZE_MAX,
+                                 kl_view_tries(view), &own.arena));
+    CHECK(range.complete);
+    CHECK_OK(kl_state_fill_range(kl_fill_state(fill), &want->account, &first, &last, range.leaves,
+                                 range.count));
+}
+
+static void fill_state(struct kl_fill *fill, struct kl_view *view)
+{
+    kl_hash first = {{0}}, last;
+    kl_trie_range range;
+    bool found = true;
+    memset(&last, 0xff, sizeof last);
+    CHECK_OK(
+        kl_trie_prove_range(&range, NULL, &first, 1000, SIZE_MAX, kl_view_tries(view), &own.arena));
+    CHECK(range.complete);
+    CHECK_OK(
+        kl_state_fill_range(kl_fill_state(fill), NULL, &first, &last, range.leaves, range.count));
+    while (found) {
+        kl_state_want want;
+        memset(&last, 0xff, sizeof last);
+        CHECK_OK(kl_state_fill_next(kl_fill_state(fill), &first, &last, &found, &want));
+        if (found)
+            fill_storage(fill, view, &want);
+    }
+}
+
+static void check_tables(void)
+{
+    struct kl_kv_read *reads[2];
+    CHECK_OK(kl_kv_begin_read(peer.kv, &reads[0]));
+    CHECK_OK(kl_kv_begin_read(own.kv, &reads[1]));
+    for (kl_table table = KL_TABLE_META + 1; table < KL_TABLE_COUNT; table++) {
+        struct kl_kv_cursor *cursors[2];
+        kl_status status[2] = {KL_OK, KL_OK};
+        for (usize i = 0; i < 2; i++)
+            CHECK_OK(kl_kv_cursor_open(reads[i], table, &cursors[i]));
+        while (status[0] == KL_OK) {
+            kl_span key[2], value[2];
+            for (usize i = 0; i < 2; i++)
+                status[i] = kl_kv_cursor_next(cursors[i], &key[i], &value[i]);
+            CHECK(status[0] == status[1]);
+            if (status[0] != KL_OK)
+                break;
+            CHECK_SPAN(key[1], key[0]);
+            CHECK_SPAN(value[1], value[0]);
+        }
+        for (usize i = 0; i < 2; i++)
+            kl_kv_cursor_close(cursors[i]);
+    }
+    kl_kv_end_read(reads[0]);
+    kl_kv_end_read(reads[1]);
+}
+
+/* The chain opens where filling ended, and goes on with the next blocks as its peer does. */
+static void check_chain(void)
+{
+    kl_verify_result result;
+    CHECK_OK(bft_world_try_open(&own, true));
+    CHECK_U64(own.report.replayed, 0);
+    check_tables();
+    for (int i = 0; i < 8; i++) {
+        struct kl_tip *head = kl_chain_head(peer.chain), *mine = kl_chain_head(own.chain), *tip,
+                      *copy;
+        CHECK(kl_hash_eq(&head->hash, &mine->hash));
+        CHECK(kl_hash_eq(&head->epoch->set.hash, &mine->epoch->set.hash));
+        tip = bft_world_build(&peer, head, 2, 300);
+        CHECK_RULE(bft_world_judge(&own, mine, bft_world_body(&own, tip), &copy), KL_RULE_NONE);
+        bft_world_take(&own, copy, true);
+        bft_world_take(&peer, tip, true);
+        kl_tip_unref(head);
+        kl_tip_unref(mine);
+    }
+    bft_world_flush(&own);
+    bft_world_flush(&peer);
+    check_tables();
+    bft_world_verify(&own, &result);
+    CHECK(result.good);
+    CHECK_U64(result.head.number, BLOCKS + 8);
+}
+
+static void fill_whole(u8 scheme, u64 *seed)
+{
+    begin(scheme);
+    struct kl_reader *reader;
+    struct kl_fill *fill = open_fill(0);
+    kl_chain_report report;
+    bool good;
+    CHECK_OK(kl_reader_open(peer.chain, &reader));
+    for (u64 number = 1; number <= BLOCKS; number++) {
+        CHECK_RULE(take(fill, reader, number), KL_RULE_NONE);
+        if (kl_rand_below(seed, 4))
+            continue;
+        CHECK_OK(kl_fill_keep(fill, KL_SPAN_TEXT("note")));
+        kl_fill_close(fill); /* a restart, at any block */
+        kl_chain_config config = config_of(&own);
+        CHECK(kl_chain_open(&own.chain, &config, NULL, &report) == KL_CORRUPT);
+        own.chain = NULL;
+        fill = open_fill(4);
+        kl_fill_head head;
+        kl_fill_head_of(fill, &head);
+        CHECK_U64(head.height, number);
+    }
+    CHECK_OK(kl_fill_end(fill, &good));
+    CHECK(!good); /* there is no state yet */
+    fill_state(fill, kl_reader_view(reader));
+    CHECK_OK(kl_fill_end(fill, &good));
+    CHECK(good);
+    kl_fill_close(fill);
+    kl_reader_close(reader);
+    check_chain();
+    end();
+}
+
+KL_TEST(fill_is_as_good_as_executing)
+{
+    for (usize i = 0; i < KL_COUNT_OF(bft_world_schemes); i++)
+        fill_whole(bft_world_schemes[i], seed);
+}
+
+/* A database that was left half full is deleted, and the ledger executes. */
+KL_TEST(fill_that_is_given_up_leaves_a_ledger)
+{
+    begin(KL_SCHEME_KEYED_HASH);
+    struct kl_reader *reader;
+    struct kl_fill *fill = open_fill(0);
+    CHECK_OK(kl_reader_open(peer.chain, &reader));
+    for (u64 number = 1; number <= BLOCKS; number++)
+        CHECK_RULE(take(fill, reader, number), KL_RULE_NONE);
+    CHECK_OK(kl_fill_keep(fill, KL_SPAN_NONE));
+    kl_fill_close(fill);
+    kl_reader_close(reader);
+    kl_kv_close(own.kv);
+    CHECK_OK(kl_memkv_open(&own.kv, KL_TABLE_COUNT));
+    CHECK_OK(bft_world_try_open(&own, true));
+    CHECK_U64(own.report.replayed, BLOCKS + 1);
+    bft_world_flush(&own);
+    check_tables();
+    end();
+}
+
+/* One byte of a record is another: nothing is taken. */
+KL_TEST(fill_takes_no_record_that_lies)
+{
+    begin(KL_SCHEME_KEYED_HASH);
+    struct kl_reader *reader;
+    struct kl_fill *fill = open_fill(0);
+    kl_rule broken;
+    CHECK_OK(kl_reader_open(peer.chain, &reader));
+    CHECK(take(fill, reader, 2) != KL_RULE_NONE);
+    for (u64 number = 1; number <= BLOCKS; number++) {
+        kl_span record, finalization;
+        CHECK_OK(kl_reader_record(reader, number, &own.arena, &record, &finalization));
+        for (int i = 0; i < 20; i++) {
+            u8 *bytes = KL_TAKE(&own.arena, u8, record.len);
+            CHECK(bytes);
+            memcpy(bytes, record.p, record.len);
+            bytes[kl_rand_below(seed, record.len)] ^= (u8)(1 << kl_rand_below(seed, 8));
+            CHECK_OK(kl_fill_take(fill, kl_span_of(bytes, record.len), finalization, &broken));
+            CHECK(broken != KL_RULE_NONE);
+        }
+        CHECK_RULE(take(fill, reader, number), KL_RULE_NONE);
+    }
+    kl_fill_close(fill);
+    kl_reader_close(reader);
+    end();
+}
