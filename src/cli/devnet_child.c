@@ -73,8 +73,9 @@ static bool write_roster(struct kl_devnet *d, u32 i)
     if (status == KL_OK)
         status = kl_roster_load(fs, roster, &broken);
     if (status == KL_OK && broken == KL_RULE_NONE && roster->peer_count == d->count) {
-        (void)kl_peer_id_text(d->children[i].peer_id, &roster->peers[i].id);
+        (void)kl_peer_id_text(d->children[i].peer_id, &roster->peers[i].peer);
         roster->listen.port = kl_devnet_peer_port(d, i);
+        roster->says_where = false; /* or others would find ways around the proxies */
         for (u32 k = 0; k < d->count; k++)
             roster->peers[k].port = d->proxy && k != i ? kl_devnet_proxy_port(d->proxy, i, k)
                                                        : kl_devnet_peer_port(d, k);

@@ -212,19 +212,31 @@ static kl_status open_replica(struct kl_member *m, const kl_replica_config *conf
 /* The network's digest is the beginning of the genesis' hash. */
 static kl_status open_wire(struct kl_member *m, const kl_member_network *network)
 {
+    const kl_roster *roster = network->roster;
+    kl_net_peer listen, *peers = calloc(roster->peer_count + 1, sizeof *peers);
+    u32 count = 0;
+    if (!peers)
+        return KL_NOMEM;
+    KL_ASSERT(kl_roster_endpoint(&listen, &roster->listen));
+    for (u32 i = 0; i < roster->peer_count; i++)
+        if (roster->peers[i].has_peer)
+            count += kl_roster_endpoint(&peers[count], &roster->peers[i]);
     kl_net_config config = {
         .identity = network->identity,
-        .host = network->roster->listen.host,
-        .port = network->roster->listen.port,
-        .peers = network->roster->peers,
-        .peer_count = network->roster->peer_count,
+        .host = listen.host,
+        .port = listen.port,
+        .peers = peers,
+        .peer_count = count,
+        .open = roster->open,
         .frame_max = KL_MESSAGE_MAX,
         .clock = m->config.clock,
         .entropy = kl_sys_entropy(),
     };
     const kl_hash *genesis = kl_chain_genesis_hash(kl_replica_chain(m->replica));
     kl_hex_digits(config.digest, kl_span_of(genesis->b, 4));
-    return kl_net_open(&m->wire, &config, &m->wire_user);
+    kl_status status = kl_net_open(&m->wire, &config, &m->wire_user);
+    free(peers);
+    return status;
 }
 
 kl_status kl_member_open(struct kl_member **out, const kl_replica_config *config,

@@ -19,7 +19,6 @@
 #define GAS_LIMIT    60000000u
 #define BASE_FEE     1000000000u
 #define GENESIS_FILE "genesis.json"
-#define LOOPBACK     "127.0.0.1"
 enum { PATH = 4096 };
 
 /* 1,000,000 ether, in wei. */
@@ -60,11 +59,15 @@ static void make_keys(struct making *m)
         kl_validator_key_entry(&m->entries[i], &m->proofs[i], &m->keys[i], 1);
         m->accounts[i] = m->entries[i].validator.operator;
         kl_entropy_fill(kl_sys_entropy(), m->identities[i].b, sizeof m->identities[i].b);
-        m->roster->peers[i] = (kl_net_peer){.id = kl_peer_id_of(&m->identities[i]),
-                                            .host = LOOPBACK,
-                                            .port = (u16)(m->config->base_port + i)};
+        m->roster->peers[i] = (kl_multiaddr){.host = KL_HOST_IP4,
+                                             .ip = {127, 0, 0, 1},
+                                             .has_port = true,
+                                             .port = (u16)(m->config->base_port + i),
+                                             .has_peer = true,
+                                             .peer = kl_peer_id_of(&m->identities[i])};
     }
     m->roster->peer_count = m->config->count;
+    m->roster->open = m->roster->says_where = true;
     if (m->config->funded_count)
         memcpy(m->accounts + m->config->count, m->config->funded,
                m->config->funded_count * sizeof *m->accounts);
@@ -75,6 +78,7 @@ static kl_status save_roster(struct making *m, const char *dir, u32 i)
     struct kl_fs *fs;
     KL_TRY(kl_sys_fs_open(&fs, dir));
     m->roster->listen = m->roster->peers[i];
+    m->roster->listen.has_peer = false;
     kl_status status = kl_node_key_save(fs, &m->identities[i]);
     if (status == KL_OK)
         status = kl_roster_save(fs, m->roster);

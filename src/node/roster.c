@@ -1,7 +1,7 @@
 #include "node/roster.h"
 
 #include <arpa/inet.h>
-#include <stdio.h>
+#include <stdlib.h>
 
 #include "base/buf.h"
 #include "codec/hex.h"
@@ -13,82 +13,9 @@
 
 enum {
     TEXT_MAX = 1 << 18,
-    NODES_MAX = 2 * KL_SWARM_PEERS_MAX + 16,
+    NODES_MAX = 2 * KL_ROSTER_PEERS_MAX + KL_ROSTER_SENTRIES_MAX + KL_ROSTER_GUARDS_MAX + 64,
     KEY_TEXT = 64 + 1, /* digits and a line's end */
 };
-
-/* --- addresses --- */
-
-void kl_net_peer_text(char out[KL_NET_ADDRESS_MAX], const kl_net_peer *peer, bool with_id)
-{
-    char id[KL_BASE58_TEXT_MAX] = "";
-    if (with_id)
-        (void)kl_peer_id_text(id, &peer->id);
-    snprintf(out, KL_NET_ADDRESS_MAX, "/%s/%s/tcp/%u%s%s", strchr(peer->host, ':') ? "ip6" : "ip4",
-             peer->host, peer->port, with_id ? "/p2p/" : "", id);
-}
-
-/* The next part of an address, behind a slash; false at its end. */
-static bool take_part(kl_span *rest, kl_span *out)
-{
-    usize len = 1;
-    if (rest->len < 2 || rest->p[0] != '/')
-        return false;
-    while (len < rest->len && rest->p[len] != '/')
-        len++;
-    *out = kl_span_sub(*rest, 1, len - 1);
-    *rest = kl_span_sub(*rest, len, rest->len - len);
-    return out->len > 0;
-}
-
-static bool is_word(kl_span part, const char *word)
-{
-    return kl_span_eq(part, kl_span_str(word));
-}
-
-static bool parse_host(kl_net_peer *out, kl_span kind, kl_span host)
-{
-    u8 bytes[sizeof(struct in6_addr)];
-    int family = is_word(kind, "ip4") ? AF_INET : is_word(kind, "ip6") ? AF_INET6 : 0;
-    if (!family || host.len >= sizeof out->host)
-        return false;
-    memcpy(out->host, host.p, host.len);
-    out->host[host.len] = '\0';
-    return strlen(out->host) == host.len && inet_pton(family, out->host, bytes) == 1;
-}
-
-static bool parse_port(u16 *out, kl_span text)
-{
-    u32 port = 0;
-    for (usize i = 0; i < text.len; i++) {
-        if (text.p[i] < '0' || text.p[i] > '9' || (i == 0 && text.p[i] == '0' && text.len > 1))
-            return false;
-        port = port * 10 + (u32)(text.p[i] - '0');
-        if (port > UINT16_MAX)
-            return false;
-    }
-    *out = (u16)port;
-    return text.len > 0;
-}
-
-kl_rule kl_net_peer_parse(kl_net_peer *out, kl_span text, bool with_id)
-{
-    kl_net_peer peer = {.port = 0};
-    kl_span kind, host, tcp, port, p2p, id;
-    if (!take_part(&text, &kind) || !take_part(&text, &host) || !take_part(&text, &tcp) ||
-        !take_part(&text, &port) || !is_word(tcp, "tcp") || !parse_host(&peer, kind, host) ||
-        !parse_port(&peer.port, port))
-        return KL_RULE_ROSTER_ADDRESS;
-    if (with_id) {
-        if (!take_part(&text, &p2p) || !take_part(&text, &id) || !is_word(p2p, "p2p"))
-            return KL_RULE_ROSTER_ADDRESS;
-        KL_JUDGE(kl_peer_id_parse(&peer.id, id));
-    }
-    if (text.len)
-        return KL_RULE_ROSTER_ADDRESS;
-    *out = peer;
-    return KL_RULE_NONE;
-}
 
 /* --- files --- */
 
@@ -117,30 +44,178 @@ static kl_status write_file(struct kl_fs *fs, const char *name, kl_span text)
     return kl_fs_sync_dir(fs, "");
 }
 
-static kl_rule read_peers(kl_roster *out, const struct kl_json *json, kl_json_ref peers)
+bool kl_roster_endpoint(kl_net_peer *out, const kl_multiaddr *addr)
 {
-    for (kl_json_ref at = kl_json_first(json, peers); at != KL_JSON_NONE;
-         at = kl_json_after(json, peers, at)) {
-        if (out->peer_count == KL_SWARM_PEERS_MAX || !kl_json_is(json, at, KL_JSON_STRING))
-            return KL_RULE_ROSTER_FORM;
-        KL_JUDGE(kl_net_peer_parse(&out->peers[out->peer_count], kl_json_raw(json, at), true));
-        for (u32 i = 0; i < out->peer_count; i++)
-            if (kl_peer_id_eq(&out->peers[i].id, &out->peers[out->peer_count].id))
+    kl_net_peer at = {.id = addr->peer, .port = addr->port};
+    int family = addr->host == KL_HOST_IP4 ? AF_INET : AF_INET6;
+    if (addr->host != KL_HOST_IP4 && addr->host != KL_HOST_IP6)
+        return false;
+    if (!inet_ntop(family, addr->ip, at.host, sizeof at.host))
+        return false;
+    *out = at;
+    return true;
+}
+
+/* --- members --- */
+
+static kl_rule read_addr(kl_multiaddr *out, const struct kl_json *json, kl_json_ref at)
+{
+    if (!kl_json_is(json, at, KL_JSON_STRING))
+        return KL_RULE_ROSTER_FORM;
+    return kl_multiaddr_parse(out, kl_json_raw(json, at));
+}
+
+static bool is_dialled(const kl_multiaddr *addr)
+{
+    return addr->host != KL_HOST_NONE && addr->has_port && addr->port;
+}
+
+/* At most max addresses, none twice. */
+static kl_rule read_addrs(kl_multiaddr *out, usize *count, usize max, const struct kl_json *json,
+                          kl_json_ref list)
+{
+    usize n = 0;
+    if (!kl_json_is(json, list, KL_JSON_ARRAY) || json->nodes[list].count > max)
+        return KL_RULE_ROSTER_FORM;
+    for (kl_json_ref at = kl_json_first(json, list); at != KL_JSON_NONE;
+         at = kl_json_after(json, list, at)) {
+        KL_JUDGE(read_addr(&out[n], json, at));
+        for (usize i = 0; i < n; i++)
+            if (kl_multiaddr_eq(&out[i], &out[n]))
                 return KL_RULE_ROSTER_FORM;
-        out->peer_count++;
+        n++;
     }
+    *count = n;
     return KL_RULE_NONE;
+}
+
+static kl_rule read_ids(kl_peer_id *out, u32 *count, usize max, const struct kl_json *json,
+                        kl_json_ref list)
+{
+    u32 n = 0;
+    if (!kl_json_is(json, list, KL_JSON_ARRAY) || json->nodes[list].count > max)
+        return KL_RULE_ROSTER_FORM;
+    for (kl_json_ref at = kl_json_first(json, list); at != KL_JSON_NONE;
+         at = kl_json_after(json, list, at)) {
+        if (!kl_json_is(json, at, KL_JSON_STRING))
+            return KL_RULE_ROSTER_FORM;
+        KL_JUDGE(kl_peer_id_parse(&out[n], kl_json_raw(json, at)));
+        n++;
+    }
+    *count = n;
+    return KL_RULE_NONE;
+}
+
+static kl_rule read_version(KL_UNUSED kl_roster *out, const struct kl_json *json, kl_json_ref at)
+{
+    u64 version;
+    return kl_json_number_u64(&version, json, at) && version == KL_ROSTER_VERSION
+               ? KL_RULE_NONE
+               : KL_RULE_ROSTER_VERSION;
+}
+
+static kl_rule read_listen(kl_roster *out, const struct kl_json *json, kl_json_ref at)
+{
+    KL_JUDGE(read_addr(&out->listen, json, at));
+    bool is_numeric = out->listen.host == KL_HOST_IP4 || out->listen.host == KL_HOST_IP6;
+    return is_numeric && out->listen.has_port && !out->listen.has_peer ? KL_RULE_NONE
+                                                                       : KL_RULE_ROSTER_LISTEN;
+}
+
+static kl_rule read_announce(kl_roster *out, const struct kl_json *json, kl_json_ref at)
+{
+    KL_JUDGE(read_addrs(out->announce, &out->announce_count, KL_NET_ADDRS_MAX, json, at));
+    out->says_where = out->announce_count > 0;
+    for (usize i = 0; i < out->announce_count; i++)
+        if (!is_dialled(&out->announce[i]) || out->announce[i].has_peer)
+            return KL_RULE_ROSTER_ADDRESS;
+    return KL_RULE_NONE;
+}
+
+static kl_rule read_peers(kl_roster *out, const struct kl_json *json, kl_json_ref at)
+{
+    usize count = 0;
+    KL_JUDGE(read_addrs(out->peers, &count, KL_ROSTER_PEERS_MAX, json, at));
+    out->peer_count = (u32)count;
+    for (usize i = 0; i < count; i++)
+        if (!is_dialled(&out->peers[i]))
+            return KL_RULE_ROSTER_ADDRESS;
+    return KL_RULE_NONE;
+}
+
+static kl_rule read_sentries(kl_roster *out, const struct kl_json *json, kl_json_ref at)
+{
+    usize count = 0;
+    KL_JUDGE(read_addrs(out->sentries, &count, KL_ROSTER_SENTRIES_MAX, json, at));
+    out->sentry_count = (u32)count;
+    for (usize i = 0; i < count; i++)
+        if (!is_dialled(&out->sentries[i]) || !out->sentries[i].has_peer)
+            return KL_RULE_ROSTER_ADDRESS;
+    return KL_RULE_NONE;
+}
+
+static kl_rule read_open(kl_roster *out, const struct kl_json *json, kl_json_ref at)
+{
+    out->open = kl_json_is(json, at, KL_JSON_TRUE);
+    return out->open || kl_json_is(json, at, KL_JSON_FALSE) ? KL_RULE_NONE : KL_RULE_ROSTER_FORM;
+}
+
+static kl_rule read_allow(kl_roster *out, const struct kl_json *json, kl_json_ref at)
+{
+    return read_ids(out->allow, &out->allow_count, KL_ROSTER_PEERS_MAX, json, at);
+}
+
+static kl_rule read_guards(kl_roster *out, const struct kl_json *json, kl_json_ref at)
+{
+    return read_ids(out->guards, &out->guard_count, KL_ROSTER_GUARDS_MAX, json, at);
+}
+
+static const struct member {
+    const char *name;
+    bool needed;
+    kl_rule (*read)(kl_roster *out, const struct kl_json *json, kl_json_ref at);
+} members[] = {
+    {"version", true, read_version},    {"listen", true, read_listen},
+    {"announce", false, read_announce}, {"peers", true, read_peers},
+    {"open", true, read_open},          {"allow", false, read_allow},
+    {"sentries", false, read_sentries}, {"guards", false, read_guards},
+};
+
+/* A member that nobody reads is a misspelt one, whose author believes that it counts. */
+static bool has_alien(const struct kl_json *json)
+{
+    for (kl_json_ref name = kl_json_first(json, 0); name != KL_JSON_NONE;
+         name = kl_json_after(json, 0, kl_json_value(name))) {
+        usize i = 0;
+        while (i < KL_COUNT_OF(members) && !kl_json_equals(json, name, members[i].name))
+            i++;
+        if (i == KL_COUNT_OF(members))
+            return true;
+    }
+    return false;
 }
 
 static kl_rule read_roster(kl_roster *out, const struct kl_json *json)
 {
-    kl_json_ref listen = kl_json_member(json, 0, "listen");
-    kl_json_ref peers = kl_json_member(json, 0, "peers");
-    if (!kl_json_is(json, listen, KL_JSON_STRING) || !kl_json_is(json, peers, KL_JSON_ARRAY))
+    if (!kl_json_is(json, 0, KL_JSON_OBJECT))
         return KL_RULE_ROSTER_FORM;
-    out->peer_count = 0;
-    KL_JUDGE(kl_net_peer_parse(&out->listen, kl_json_raw(json, listen), false));
-    return read_peers(out, json, peers);
+    out->says_where = true;
+    for (usize i = 0; i < KL_COUNT_OF(members); i++) {
+        kl_json_ref at = kl_json_member(json, 0, members[i].name);
+        if (at != KL_JSON_NONE)
+            KL_JUDGE(members[i].read(out, json, at));
+        else if (members[i].needed)
+            return i ? KL_RULE_ROSTER_FORM : KL_RULE_ROSTER_VERSION;
+    }
+    if (has_alien(json))
+        return KL_RULE_ROSTER_MEMBER;
+    if (out->open && out->allow_count)
+        return KL_RULE_ROSTER_OPEN;
+    if (out->sentry_count && (out->open || out->peer_count || out->allow_count ||
+                              out->guard_count || out->announce_count))
+        return KL_RULE_ROSTER_SENTRIES;
+    out->says_where &= out->sentry_count == 0;
+    return KL_RULE_NONE;
 }
 
 static kl_status load(struct kl_fs *fs, kl_roster *out, struct kl_arena *arena, kl_rule *broken)
@@ -150,8 +225,15 @@ static kl_status load(struct kl_fs *fs, kl_roster *out, struct kl_arena *arena, 
     usize at;
     KL_TRY(read_file(fs, FILE_NAME, arena, &text));
     KL_TRY(kl_json_parse(&json, text, NODES_MAX, arena, broken, &at));
+    if (*broken != KL_RULE_NONE)
+        return KL_OK;
+    kl_roster *read = calloc(1, sizeof *read);
+    if (!read)
+        return KL_NOMEM;
+    *broken = read_roster(read, &json);
     if (*broken == KL_RULE_NONE)
-        *broken = read_roster(out, &json);
+        *out = *read;
+    free(read);
     return KL_OK;
 }
 
@@ -165,22 +247,75 @@ kl_status kl_roster_load(struct kl_fs *fs, kl_roster *out, kl_rule *broken)
     return status;
 }
 
+/* --- writing --- */
+
+static void put_list(struct kl_buf *out, const char *name, usize count,
+                     usize (*text_of)(char *text, const kl_roster *roster, usize i),
+                     const kl_roster *roster)
+{
+    char text[KL_MULTIADDR_TEXT_MAX];
+    kl_buf_print(out, ",\n  \"%s\": [", name);
+    for (usize i = 0; i < count; i++) {
+        (void)text_of(text, roster, i);
+        kl_buf_print(out, "%s\n    \"%s\"", i ? "," : "", text);
+    }
+    kl_buf_str(out, count ? "\n  ]" : "]");
+}
+
+static usize announce_text(char *text, const kl_roster *roster, usize i)
+{
+    return kl_multiaddr_text(text, &roster->announce[i]);
+}
+
+static usize peer_text(char *text, const kl_roster *roster, usize i)
+{
+    return kl_multiaddr_text(text, &roster->peers[i]);
+}
+
+static usize allow_text(char *text, const kl_roster *roster, usize i)
+{
+    return kl_peer_id_text(text, &roster->allow[i]);
+}
+
+static usize sentry_text(char *text, const kl_roster *roster, usize i)
+{
+    return kl_multiaddr_text(text, &roster->sentries[i]);
+}
+
+static usize guard_text(char *text, const kl_roster *roster, usize i)
+{
+    return kl_peer_id_text(text, &roster->guards[i]);
+}
+
+static void put_roster(struct kl_buf *out, const kl_roster *roster)
+{
+    char listen[KL_MULTIADDR_TEXT_MAX];
+    kl_multiaddr_text(listen, &roster->listen);
+    kl_buf_print(out, "{\n  \"version\": %d,\n  \"listen\": \"%s\"", KL_ROSTER_VERSION, listen);
+    if (roster->announce_count || (!roster->says_where && !roster->sentry_count))
+        put_list(out, "announce", roster->announce_count, announce_text, roster);
+    put_list(out, "peers", roster->peer_count, peer_text, roster);
+    kl_buf_print(out, ",\n  \"open\": %s", roster->open ? "true" : "false");
+    if (roster->allow_count)
+        put_list(out, "allow", roster->allow_count, allow_text, roster);
+    if (roster->sentry_count)
+        put_list(out, "sentries", roster->sentry_count, sentry_text, roster);
+    if (roster->guard_count)
+        put_list(out, "guards", roster->guard_count, guard_text, roster);
+    kl_buf_str(out, "\n}\n");
+}
+
 kl_status kl_roster_save(struct kl_fs *fs, const kl_roster *roster)
 {
     struct kl_buf text;
-    char address[KL_NET_ADDRESS_MAX];
     kl_buf_init(&text, TEXT_MAX);
-    kl_net_peer_text(address, &roster->listen, false);
-    kl_buf_print(&text, "{\n  \"listen\": \"%s\",\n  \"peers\": [", address);
-    for (u32 i = 0; i < roster->peer_count; i++) {
-        kl_net_peer_text(address, &roster->peers[i], true);
-        kl_buf_print(&text, "%s\n    \"%s\"", i ? "," : "", address);
-    }
-    kl_buf_str(&text, "\n  ]\n}\n");
+    put_roster(&text, roster);
     kl_status status = text.failed ? KL_NOMEM : write_file(fs, FILE_NAME, kl_buf_view(&text));
     kl_buf_done(&text);
     return status;
 }
+
+/* --- the key --- */
 
 kl_status kl_node_key_load(struct kl_fs *fs, kl_secret32 *out)
 {

@@ -8,67 +8,92 @@
 #include "sim/disk.h"
 #include "sys/fs.h"
 
-KL_TEST(net_peer_addresses)
+static kl_multiaddr addr_of(const char *text)
 {
-    kl_net_peer peer, back;
-    char text[KL_NET_ADDRESS_MAX];
-    static const char *const good[] = {"/ip4/127.0.0.1/tcp/30301", "/ip6/::1/tcp/65535",
-                                       "/ip4/10.0.0.7/tcp/0"};
-    for (usize i = 0; i < KL_COUNT_OF(good); i++) {
-        CHECK_RULE(kl_net_peer_parse(&peer, kl_span_str(good[i]), false), KL_RULE_NONE);
-        kl_net_peer_text(text, &peer, false);
-        CHECK_SPAN(kl_span_str(text), kl_span_str(good[i]));
-        kl_rand_fill(seed, peer.id.key, 32);
-        kl_net_peer_text(text, &peer, true);
-        CHECK_RULE(kl_net_peer_parse(&back, kl_span_str(text), true), KL_RULE_NONE);
-        CHECK(kl_peer_id_eq(&peer.id, &back.id) && back.port == peer.port);
-        CHECK(kl_net_peer_parse(&back, kl_span_str(text), false) != KL_RULE_NONE);
-        CHECK(kl_net_peer_parse(&back, kl_span_of(text, strlen(text) - 1), true) != KL_RULE_NONE);
-    }
-    static const char *const bad[] = {"",
-                                      "/",
-                                      "127.0.0.1:1",
-                                      "/ip4/127.0.0.1",
-                                      "/ip4/127.0.0.1/tcp",
-                                      "/ip4/127.0.0.1/tcp/",
-                                      "/ip4/127.0.0.1/tcp/65536",
-                                      "/ip4/127.0.0.1/tcp/01",
-                                      "/ip4/127.0.0.1/tcp/1/",
-                                      "/ip4/::1/tcp/1",
-                                      "/ip4/127.0.0.300/tcp/1",
-                                      "/ip4/127.0.0.1/udp/1",
-                                      "/dns/localhost/tcp/1",
-                                      "/ip4//tcp/1",
-                                      "/ip4/127.0.0.1/tcp/1x"};
-    for (usize i = 0; i < KL_COUNT_OF(bad); i++)
-        CHECK_RULE(kl_net_peer_parse(&peer, kl_span_str(bad[i]), false), KL_RULE_ROSTER_ADDRESS);
+    kl_multiaddr addr;
+    CHECK_RULE(kl_multiaddr_parse(&addr, kl_span_str(text)), KL_RULE_NONE);
+    return addr;
+}
+
+static void random_id(u64 *seed, kl_peer_id *out)
+{
+    kl_rand_fill(seed, out->key, sizeof out->key);
+}
+
+static void round_trip(const kl_roster *roster)
+{
+    struct kl_sim_disk *disk;
+    kl_rule broken;
+    kl_roster *back = calloc(1, sizeof *back);
+    CHECK(back);
+    CHECK_OK(kl_sim_disk_new(&disk));
+    struct kl_fs *fs = kl_sim_disk_fs(disk);
+    CHECK(kl_roster_load(fs, back, &broken) == KL_NOTFOUND);
+    CHECK_OK(kl_roster_save(fs, roster));
+    CHECK(kl_roster_save(fs, roster) == KL_BUSY);
+    CHECK_OK(kl_roster_load(fs, back, &broken));
+    CHECK_RULE(broken, KL_RULE_NONE);
+    CHECK(back->open == roster->open && back->says_where == roster->says_where);
+    CHECK(kl_multiaddr_eq(&back->listen, &roster->listen));
+    CHECK_U64(back->announce_count, roster->announce_count);
+    for (usize i = 0; i < back->announce_count; i++)
+        CHECK(kl_multiaddr_eq(&back->announce[i], &roster->announce[i]));
+    CHECK_U64(back->peer_count, roster->peer_count);
+    for (u32 i = 0; i < back->peer_count; i++)
+        CHECK(kl_multiaddr_eq(&back->peers[i], &roster->peers[i]));
+    CHECK_U64(back->allow_count, roster->allow_count);
+    for (u32 i = 0; i < back->allow_count; i++)
+        CHECK(kl_peer_id_eq(&back->allow[i], &roster->allow[i]));
+    CHECK_U64(back->sentry_count, roster->sentry_count);
+    for (u32 i = 0; i < back->sentry_count; i++)
+        CHECK(kl_multiaddr_eq(&back->sentries[i], &roster->sentries[i]));
+    CHECK_U64(back->guard_count, roster->guard_count);
+    for (u32 i = 0; i < back->guard_count; i++)
+        CHECK(kl_peer_id_eq(&back->guards[i], &roster->guards[i]));
+    kl_sim_disk_free(disk);
+    free(back);
 }
 
 KL_TEST(roster_round_trip)
 {
-    struct kl_sim_disk *disk;
-    static kl_roster roster, back;
-    kl_rule broken;
-    CHECK_OK(kl_sim_disk_new(&disk));
-    struct kl_fs *fs = kl_sim_disk_fs(disk);
-    CHECK(kl_roster_load(fs, &back, &broken) == KL_NOTFOUND);
-    CHECK_RULE(kl_net_peer_parse(&roster.listen, KL_SPAN_TEXT("/ip4/0.0.0.0/tcp/9"), false),
-               KL_RULE_NONE);
-    for (roster.peer_count = 0; roster.peer_count < KL_SWARM_PEERS_MAX; roster.peer_count++) {
-        kl_net_peer *p = &roster.peers[roster.peer_count];
-        *p = roster.listen;
-        kl_rand_fill(seed, p->id.key, 32);
-        p->port = (u16)roster.peer_count;
+    static kl_roster roster;
+    roster = (kl_roster){.listen = addr_of("/ip6/::/tcp/9"), .open = true};
+    round_trip(&roster);
+    roster.says_where = true;
+    round_trip(&roster);
+    roster.open = false;
+    roster.announce[roster.announce_count++] = addr_of("/dns4/node.example/tcp/30300");
+    roster.announce[roster.announce_count++] = addr_of("/ip4/192.0.2.1/tcp/1");
+    roster.peers[roster.peer_count++] = addr_of("/dns/door.example/tcp/7");
+    for (; roster.peer_count < KL_ROSTER_PEERS_MAX; roster.peer_count++) {
+        kl_multiaddr *peer = &roster.peers[roster.peer_count];
+        *peer = addr_of(roster.peer_count % 2 ? "/ip4/127.0.0.1/tcp/1" : "/dns6/b.example/tcp/1");
+        peer->has_peer = true;
+        random_id(seed, &peer->peer);
     }
-    CHECK_OK(kl_roster_save(fs, &roster));
-    CHECK(kl_roster_save(fs, &roster) == KL_BUSY);
-    CHECK_OK(kl_roster_load(fs, &back, &broken));
-    CHECK_RULE(broken, KL_RULE_NONE);
-    CHECK_U64(back.peer_count, roster.peer_count);
-    for (u32 i = 0; i < back.peer_count; i++)
-        CHECK(kl_peer_id_eq(&back.peers[i].id, &roster.peers[i].id) && back.peers[i].port == i);
-    kl_sim_disk_free(disk);
+    for (; roster.allow_count < KL_ROSTER_PEERS_MAX; roster.allow_count++)
+        random_id(seed, &roster.allow[roster.allow_count]);
+    for (; roster.guard_count < KL_ROSTER_GUARDS_MAX; roster.guard_count++)
+        random_id(seed, &roster.guards[roster.guard_count]);
+    round_trip(&roster);
 }
+
+KL_TEST(roster_round_trip_behind_sentries)
+{
+    static kl_roster roster;
+    roster = (kl_roster){.listen = addr_of("/ip4/0.0.0.0/tcp/9")};
+    for (; roster.sentry_count < KL_ROSTER_SENTRIES_MAX; roster.sentry_count++) {
+        kl_multiaddr *sentry = &roster.sentries[roster.sentry_count];
+        *sentry = addr_of("/dns/sentry.example/tcp/30300");
+        sentry->has_peer = true;
+        random_id(seed, &sentry->peer);
+    }
+    round_trip(&roster);
+}
+
+#define ID     "12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN"
+#define LISTEN "{\"version\":2,\"listen\":\"/ip4/1.2.3.4/tcp/5\",\"open\":false,\"peers\":["
+#define PEERS  LISTEN "]"
 
 KL_TEST(roster_refuses)
 {
@@ -77,19 +102,46 @@ KL_TEST(roster_refuses)
         kl_rule rule;
     } rows[] = {
         {"", KL_RULE_JSON_SYNTAX},
-        {"{}", KL_RULE_ROSTER_FORM},
-        {"{\"listen\":\"/ip4/1.2.3.4/tcp/5\"}", KL_RULE_ROSTER_FORM},
-        {"{\"listen\":7,\"peers\":[]}", KL_RULE_ROSTER_FORM},
-        {"{\"listen\":\"x\",\"peers\":[]}", KL_RULE_ROSTER_ADDRESS},
-        {"{\"listen\":\"/ip4/1.2.3.4/tcp/5\",\"peers\":[7]}", KL_RULE_ROSTER_FORM},
-        {"{\"listen\":\"/ip4/1.2.3.4/tcp/5\",\"peers\":[\"/ip4/1.2.3.4/tcp/5\"]}",
-         KL_RULE_ROSTER_ADDRESS},
-        {"{\"listen\":\"/ip4/1.2.3.4/tcp/5\",\"peers\":[]}", KL_RULE_NONE},
+        {"[]", KL_RULE_ROSTER_FORM},
+        {"{}", KL_RULE_ROSTER_VERSION},
+        {"{\"version\":1}", KL_RULE_ROSTER_VERSION},
+        {"{\"version\":\"2\"}", KL_RULE_ROSTER_VERSION},
+        {"{\"version\":2}", KL_RULE_ROSTER_FORM},
+        {"{\"version\":2,\"listen\":7}", KL_RULE_ROSTER_FORM},
+        {"{\"version\":2,\"listen\":\"x\"}", KL_RULE_MULTIADDR_FORM},
+        {"{\"version\":2,\"listen\":\"/dns/a/tcp/5\"}", KL_RULE_ROSTER_LISTEN},
+        {"{\"version\":2,\"listen\":\"/ip4/1.2.3.4\"}", KL_RULE_ROSTER_LISTEN},
+        {"{\"version\":2,\"listen\":\"/ip4/1.2.3.4/tcp/5/p2p/" ID "\"}", KL_RULE_ROSTER_LISTEN},
+        {"{\"version\":2,\"listen\":\"/ip4/1.2.3.4/tcp/5\",\"peers\":[]}", KL_RULE_ROSTER_FORM},
+        {PEERS "}", KL_RULE_NONE},
+        {PEERS ",\"open\":1}", KL_RULE_ROSTER_FORM},
+        {PEERS ",\"opened\":true}", KL_RULE_ROSTER_MEMBER},
+        {LISTEN "7]}", KL_RULE_ROSTER_FORM},
+        {LISTEN "\"/ip4/1.2.3.4/tcp/5\"]}", KL_RULE_NONE},
+        {LISTEN "\"/ip4/1.2.3.4/tcp/0\"]}", KL_RULE_ROSTER_ADDRESS},
+        {LISTEN "\"/ip4/1.2.3.4\"]}", KL_RULE_ROSTER_ADDRESS},
+        {LISTEN "\"/p2p/" ID "\"]}", KL_RULE_ROSTER_ADDRESS},
+        {LISTEN "\"/ip4/1.2.3.4/udp/5\"]}", KL_RULE_MULTIADDR_KIND},
+        {LISTEN "\"/ip4/1.2.3.4/tcp/5\",\"/ip4/1.2.3.4/tcp/5\"]}", KL_RULE_ROSTER_FORM},
+        {PEERS ",\"announce\":[\"/ip4/1.2.3.4/tcp/5/p2p/" ID "\"]}", KL_RULE_ROSTER_ADDRESS},
+        {PEERS ",\"announce\":\"/ip4/1.2.3.4/tcp/5\"}", KL_RULE_ROSTER_FORM},
+        {PEERS ",\"allow\":[\"" ID "\"]}", KL_RULE_NONE},
+        {PEERS ",\"allow\":[7]}", KL_RULE_ROSTER_FORM},
+        {PEERS ",\"open\":true,\"allow\":[\"" ID "\"]}", KL_RULE_ROSTER_OPEN},
+        {PEERS ",\"sentries\":[\"/dns/a/tcp/5/p2p/" ID "\"]}", KL_RULE_NONE},
+        {PEERS ",\"sentries\":[\"/dns/a/tcp/5\"]}", KL_RULE_ROSTER_ADDRESS},
+        {PEERS ",\"sentries\":[\"/dns/a/tcp/5/p2p/" ID "\"],\"open\":true}",
+         KL_RULE_ROSTER_SENTRIES},
+        {PEERS ",\"sentries\":[\"/dns/a/tcp/5/p2p/" ID "\"],\"guards\":[\"" ID "\"]}",
+         KL_RULE_ROSTER_SENTRIES},
+        {LISTEN "\"/ip4/1.2.3.4/tcp/5\"],\"sentries\":[\"/dns/a/tcp/5/p2p/" ID "\"]}",
+         KL_RULE_ROSTER_SENTRIES},
     };
+    static kl_roster roster;
+    roster.peer_count = 77;
     for (usize i = 0; i < KL_COUNT_OF(rows); i++) {
         struct kl_sim_disk *disk;
         struct kl_file *file;
-        static kl_roster roster;
         kl_rule broken;
         CHECK_OK(kl_sim_disk_new(&disk));
         struct kl_fs *fs = kl_sim_disk_fs(disk);
@@ -98,6 +150,7 @@ KL_TEST(roster_refuses)
         kl_file_close(file);
         CHECK_OK(kl_roster_load(fs, &roster, &broken));
         CHECK_RULE(broken, rows[i].rule);
+        CHECK(i > 3 || roster.peer_count == 77);
         kl_sim_disk_free(disk);
     }
 }

@@ -72,9 +72,12 @@ static kl_status open_member(struct kl_node *node, const kl_replica_config *conf
     if (status == KL_OK)
         status = kl_member_open(&node->member, config, use ? &network : NULL,
                                 &node->member_listener, node->config.progress, found, &listens);
-    if (!listens)
-        (void)kl_node_blame(fault, status, "cannot listen for peers on %s:%u: %s",
-                            roster->listen.host, roster->listen.port, kl_status_text(status));
+    char listen[KL_MULTIADDR_TEXT_MAX];
+    if (!listens) {
+        kl_multiaddr_text(listen, &roster->listen);
+        (void)kl_node_blame(fault, status, "cannot listen for peers on %s: %s", listen,
+                            kl_status_text(status));
+    }
     node->reaches_others = use;
     kl_secret32_wipe(&identity);
     free(roster);
