@@ -4,7 +4,7 @@ B    ?= build
 TIME ?= 60
 
 .DEFAULT_GOAL := all
-.PHONY: all run test check-style format bench asan ubsan tsan fuzz coverage fuzz-evm e2e-anvil kill-test powercut sim-long engine-long model-long twins-long install clean \
+.PHONY: all run test check-style format bench asan ubsan tsan fuzz coverage fuzz-evm e2e-anvil kill-test soak powercut sim-long engine-long model-long twins-long install clean \
         help setup tools e2e-packages
 
 all: setup $(B)/build.ninja ## build build/keel, after installing what is missing
@@ -56,6 +56,9 @@ e2e-anvil: e2e-packages ## run the end-to-end tests against Anvil: they test the
 
 kill-test: all e2e-packages ## kill -9 while transactions flow, 200 times; `make test` does 20
 	@tests/e2e/run durability --target $(B)/keel --kills 200
+
+soak: all e2e-packages ## what may befall networks of validators, under load, one thing after another (an hour); ROW: a part of a name
+	@tests/e2e/run soak --target $(B)/keel $(if $(ROW),--run "$(ROW)") $(if $(OTHER),--other $(OTHER))
 
 powercut: setup $(B)/build.ninja ## cut the power behind every disk operation of 300 lives of a chain; `make test` has 1
 	@ninja -C $(B) chain_test

@@ -3,13 +3,15 @@
 
 #include "cli/command.h"
 #include "cli/node_options.h"
+#include "sys/env.h"
 
 #define SECOND_NS UINT64_C(1000000000)
+#define YEAR_NS   (UINT64_C(31536000) * SECOND_NS)
 
 struct node {
     struct kl_node_options node;
     bool on_demand;
-    u64 sync_delay_ns;
+    u64 sync_delay_ns, ahead_ns, behind_ns;
     struct kl_greeting greeting;
 };
 
@@ -31,6 +33,10 @@ static usize own_options(kl_option *rows, struct node *n)
          .help = "the data folder that keel init made", .into = &n->node.dir},
         {KL_OPTION_SECONDS, "--fsync-delay", .value = "SECONDS", .into = &n->sync_delay_ns,
          .max = SECOND_NS},
+        {KL_OPTION_SECONDS, "--clock-ahead", .value = "SECONDS", .into = &n->ahead_ns,
+         .max = YEAR_NS},
+        {KL_OPTION_SECONDS, "--clock-behind", .value = "SECONDS", .into = &n->behind_ns,
+         .max = YEAR_NS},
     };
     memcpy(rows, table, sizeof table);
     return KL_COUNT_OF(table);
@@ -97,6 +103,7 @@ int kl_cmd_node(int argc, char **argv)
     code = kl_node_options_apply(&config, &n.node, "node");
     if (code >= 0)
         return code;
+    kl_sys_clock_shift((i64)n.ahead_ns - (i64)n.behind_ns);
     n.greeting.write = n.node.json ? greet_json : greet;
     return kl_node_serve(&config, "node", n.node.silent, &n.greeting);
 }

@@ -21,9 +21,16 @@ static u64 mono_ns(KL_UNUSED struct kl_clock *clock)
     return now_ns(CLOCK_MONOTONIC);
 }
 
+static i64 shift_ns;
+
 static u64 wall_ns(KL_UNUSED struct kl_clock *clock)
 {
-    return now_ns(CLOCK_REALTIME);
+    return now_ns(CLOCK_REALTIME) + (u64)shift_ns;
+}
+
+void kl_sys_clock_shift(i64 ns)
+{
+    shift_ns = ns;
 }
 
 struct kl_clock *kl_sys_clock(void)

@@ -6,6 +6,10 @@
 #include "base/status.h"
 
 struct kl_clock *kl_sys_clock(void);
+/* From here on the time of day is so much later, or earlier: a machine whose clock is wrong, for
+ * tests.  Before threads start. */
+void kl_sys_clock_shift(i64 ns);
+
 struct kl_entropy *kl_sys_entropy(void); /* getrandom(2); panics if the kernel has none */
 
 /* A pool of `threads` threads, the caller's own counted (1: no further threads).

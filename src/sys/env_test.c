@@ -14,6 +14,21 @@ KL_TEST(clock_goes_on)
     CHECK(kl_wall_ns(clock) > year_2024);
 }
 
+KL_TEST(clock_can_be_wrong)
+{
+    const u64 hour = 3600 * UINT64_C(1000000000);
+    struct kl_clock *clock = kl_sys_clock();
+    u64 mono = kl_mono_ns(clock), right = kl_wall_ns(clock);
+    kl_sys_clock_shift((i64)hour);
+    u64 ahead = kl_wall_ns(clock);
+    CHECK(kl_mono_ns(clock) - mono < hour);
+    kl_sys_clock_shift(-(i64)hour);
+    u64 behind = kl_wall_ns(clock);
+    kl_sys_clock_shift(0);
+    CHECK(ahead > right + hour / 2 && behind < right - hour / 2);
+    CHECK(kl_wall_ns(clock) < ahead);
+}
+
 KL_TEST(entropy_fills_all)
 {
     u8 bytes[1000], seen[256] = {0};

@@ -1,0 +1,341 @@
+/* Theme soak: what befalls networks of validators, one thing at a time, under load.  After each:
+ * the same blocks and states everywhere, every transaction that was taken, blocks again once there
+ * is a quorum, and nobody has repaired anything.
+ *
+ *     --seed N       of whom it befalls (1)
+ *     --other PATH   another build of Keel, for rolling restarts (a copy of this one) */
+import assert from "node:assert/strict";
+import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { sleep, type Theme, theme, until } from "./lib/harness.ts";
+import { verify } from "./lib/keel.ts";
+import { agree, Devnet, Load, type Net, PATIENCE_MS, Processes } from "./lib/network.ts";
+import type { Target } from "./lib/node.ts";
+import { Random } from "./lib/random.ts";
+import { output, run } from "./lib/tool.ts";
+
+const ROW_LIMIT_MS = 600_000;
+/* Before anything happens and in the end. */
+const BLOCKS = 20;
+const MS_PER_S = 1000;
+const GOES_ON = "blocks again";
+
+const seconds = (ms: number): string => `${(ms / MS_PER_S).toFixed(1)} s`;
+const tell = (what: string): void => console.log(`     ${what}`);
+
+async function some(net: Net, when: string): Promise<void> {
+    for (let n = 0; n < BLOCKS; n++) {
+        await net.goesOn(when);
+    }
+}
+
+/* A network under load, and what must hold of it in the end. */
+async function under<N extends Net>(net: N, row: (net: N) => Promise<void>, who?: () => readonly number[]): Promise<void> {
+    const load = new Load(net);
+    try {
+        await some(net, "before anything happens");
+        await row(net);
+        await some(net, "in the end");
+    } finally {
+        await load.stop();
+    }
+    const members = net.members(who?.());
+    const height = await agree(members, load.taken);
+    tell(`${load.taken.length} transactions, ${height} blocks, the same on ${members.length} nodes`);
+}
+
+async function processes(t: Theme, count: number, row: (net: Processes) => Promise<void>,
+                         who?: () => readonly number[]): Promise<void> {
+    const net = await Processes.make(t, count);
+    await net.startAll();
+    await under(net, row, who);
+    for (const i of net.up) {
+        await net.node(i).stop();
+        await verify(t, net.folder(i));
+    }
+}
+
+async function devnet(t: Theme, count: number, row: (net: Devnet) => Promise<void>): Promise<void> {
+    const net = await Devnet.start(t, count, ["--block-time", "0.05"]);
+    try {
+        await under(net, row);
+    } finally {
+        assert.equal(await net.end(), 0);
+    }
+    assert.doesNotMatch(net.said, /Alarm/);
+    for (const i of net.all) {
+        await verify(t, net.folder(i));
+    }
+}
+
+/* As many as can be gone while blocks are made. */
+const spare = (net: Net): number => Math.floor((net.count - 1) / 3);
+
+async function caughtUp(net: Net, who: readonly number[]): Promise<void> {
+    for (const i of who) {
+        tell(`node ${i} has all after ${seconds(await net.hasAll(i))}`);
+    }
+}
+
+/* --- one by one --- */
+
+async function killed(net: Processes, random: Random): Promise<void> {
+    for (let round = 0; round < 5; round++) {
+        const dead = random.below(net.count);
+        await net.kill(dead);
+        tell(`node ${dead} killed: ${GOES_ON} after ${seconds(await net.goesOn("one is dead"))}`);
+        await sleep(random.below(2000));
+        await net.start(dead);
+        await caughtUp(net, [dead]);
+    }
+}
+
+async function stopped(net: Processes, random: Random): Promise<void> {
+    const first = random.below(net.count);
+    const who = Array.from({ length: spare(net) }, (_, k) => (first + k) % net.count);
+    who.forEach((i) => net.signal(i, "SIGSTOP"));
+    tell(`${who.length} stopped: ${GOES_ON} after ${seconds(await net.goesOn("some stand still"))}`);
+    await sleep(30_000);
+    who.forEach((i) => net.signal(i, "SIGCONT"));
+    await caughtUp(net, who);
+}
+
+async function noQuorum(net: Processes, random: Random): Promise<void> {
+    const first = random.below(net.count);
+    const who = Array.from({ length: spare(net) + 1 }, (_, k) => (first + k) % net.count);
+    who.forEach((i) => net.signal(i, "SIGSTOP"));
+    await sleep(30_000);
+    const height = await net.top();
+    who.forEach((i) => net.signal(i, "SIGCONT"));
+    tell(`${who.length} stopped for 30 s at block ${height}: ${GOES_ON} after ${seconds(await net.goesOn("they go on"))}`);
+    await caughtUp(net, who);
+}
+
+async function allKilled(net: Processes): Promise<void> {
+    for (let round = 0; round < 3; round++) {
+        const height = await net.top();
+        net.up.clear();
+        await Promise.all(net.all.map((i) => net.node(i).kill()));
+        await net.startAll();
+        assert.ok(await net.top() >= height, "a final block is lost");
+        tell(`all killed: ${GOES_ON} after ${seconds(await net.goesOn("all were killed"))}`);
+    }
+}
+
+async function parted(net: Devnet): Promise<void> {
+    const half = net.all.slice(0, Math.floor(net.count / 2));
+    for (let round = 0; round < 2; round++) {
+        await net.order("partition", half.join(","));
+        await sleep(3_000);
+        const height = await net.top();
+        await sleep(10_000);
+        assert.equal(await net.top(), height, "a block without a quorum");
+        const status = await net.status(0);
+        assert.match(status.why, /need \d of \d, have \d; silent for/);
+        await net.order("heal");
+        tell(`${half.length} of ${net.count} cut off: ${GOES_ON} after ${seconds(await net.goesOn("healed"))}`);
+        await caughtUp(net, net.all);
+    }
+}
+
+async function badLine(net: Devnet): Promise<void> {
+    for (const [latency, loss] of [[100, 0], [0, 5], [100, 5]] as const) {
+        await net.order("latency", String(latency));
+        await net.order("loss", String(loss));
+        const before = await net.top();
+        await sleep(20_000);
+        const blocks = await net.top() - before;
+        tell(`latency ${latency} ms, loss ${loss} %: ${blocks} blocks in 20 s`);
+        assert.ok(blocks > 0);
+    }
+    await net.order("latency", "0");
+    await net.order("loss", "0");
+}
+
+async function oneWay(net: Devnet, random: Random): Promise<void> {
+    for (let round = 0; round < 3; round++) {
+        const mute = random.below(net.count);
+        await net.order("partition", String(mute), "--one-way");
+        tell(`node ${mute} is not heard: ${GOES_ON} after ${seconds(await net.goesOn("one is not heard"))}`);
+        await sleep(8_000);
+        await net.goesOn("one is not heard");
+        await net.order("heal");
+        await caughtUp(net, [mute]);
+    }
+    await net.order("partition", net.all.slice(0, spare(net) + 1).join(","), "--one-way");
+    await sleep(10_000);
+    await net.order("heal");
+    tell(`too many were not heard: ${GOES_ON} after ${seconds(await net.goesOn("healed"))}`);
+}
+
+/* --- folders, keys, disks --- */
+
+async function wiped(net: Processes): Promise<void> {
+    const folder = net.folder(2);
+    await net.stop(2);
+    for (const name of readdirSync(folder)) {
+        if (!["validator", "node.key", "network.json", "genesis.json"].includes(name)) {
+            rmSync(join(folder, name), { recursive: true });
+        }
+    }
+    await output(net.t.target.command, ["init", "--genesis", join(net.dir, "genesis.json"), "--dir", folder], { cwd: net.t.folder() });
+    await net.start(2);
+    await caughtUp(net, [2]);
+    await until("it signs", async () => (await net.status(2)).signing || undefined, PATIENCE_MS);
+}
+
+async function twice(net: Processes): Promise<void> {
+    const ran = await run(net.t.target.command, ["node", "--dir", net.folder(1), "--port", "0"], { cwd: net.t.folder() });
+    assert.equal(ran.code, 1);
+    assert.match(ran.err, /another keel is running on/);
+    tell(`the second one: ${ran.err.trim()}`);
+    assert.equal((await net.status(1)).signing, true);
+}
+
+async function withoutGuard(net: Processes): Promise<void> {
+    const guard = join(net.folder(3), "validator", "sign.guard");
+    await net.stop(3);
+    renameSync(guard, `${guard}.away`);
+    await net.start(3);
+    assert.match(net.node(3).log, /does not vote: sign guard: there is none beside the key/);
+    await caughtUp(net, [3]);
+    await net.goesOn("three of four");
+    assert.equal((await net.status(3)).signing, false);
+    await net.stop(3);
+    renameSync(`${guard}.away`, guard);
+    await net.start(3);
+    assert.equal((await net.status(3)).signing, true);
+}
+
+/* --- a full disk --- */
+
+interface Disk {
+    fill(): Promise<void>;
+    free(): Promise<void>;
+    remove(): Promise<void>;
+}
+
+/* A small file system of its own for the folder; undefined: there is no right to make one. */
+async function smallDisk(net: Processes, i: number): Promise<Disk | undefined> {
+    const folder = net.folder(i);
+    const aside = `${folder}.aside`;
+    const tool = (command: string, ...args: string[]) => run(command, args, { cwd: net.t.folder() });
+    renameSync(folder, aside);
+    mkdirSync(folder);
+    const mounted = await tool("mount", "-t", "tmpfs", "-o", "size=96m", "keel", folder).catch(() => undefined);
+    if (mounted?.code !== 0) {
+        rmSync(folder, { recursive: true });
+        renameSync(aside, folder);
+        return undefined;
+    }
+    const unmount = (): Promise<unknown> => tool("umount", "-l", folder);
+    process.on("exit", () => void unmount());
+    cpSync(aside, folder, { recursive: true });
+    const filler = join(folder, "filler");
+    return {
+        fill: async () => {
+            const dd = await tool("dd", "if=/dev/zero", `of=${filler}`, "bs=64k");
+            assert.match(dd.err, /No space left/);
+        },
+        free: async () => rmSync(filler),
+        remove: async () => {
+            await unmount();
+        },
+    };
+}
+
+async function fullDisk(t: Theme): Promise<void> {
+    const net = await Processes.make(t, 4);
+    const disk = await smallDisk(net, 3);
+    if (!disk) {
+        t.skip("a full disk", "no right to mount a small file system");
+        return;
+    }
+    try {
+        await net.startAll();
+        await under(net, async () => {
+            net.up.delete(3);
+            await disk.fill();
+            tell(`a disk is full: ${GOES_ON} after ${seconds(await net.goesOn("a disk is full"))}`);
+            await until("it knows", async () => (await net.status(3)).health !== "good" || undefined, PATIENCE_MS);
+            const status = await net.status(3);
+            tell(`it says: ${status.health}; signing ${status.signing}`);
+            assert.equal(status.signing, false);
+            assert.ok(await net.height(3) > 0);
+            await net.goesOn("a disk is full");
+            await disk.free();
+            await net.stop(3);
+            await net.start(3);
+            await caughtUp(net, [3]);
+            assert.equal((await net.status(3)).signing, true);
+        });
+        for (const i of net.all) {
+            await net.node(i).stop();
+            await verify(t, net.folder(i));
+        }
+    } finally {
+        await disk.remove();
+    }
+}
+
+/* --- time, builds --- */
+
+async function wrongClock(net: Processes): Promise<void> {
+    for (const way of ["--clock-ahead", "--clock-behind"]) {
+        await net.stop(1);
+        await net.start(1, [way, "3600"]);
+        for (let n = 0; n < 2 * net.count; n++) {
+            await net.goesOn(`${way} of one`);
+        }
+        await caughtUp(net, [1]);
+        const head = await net.rpc(0).block("latest");
+        const late = Number(head.timestamp) - Math.floor(Date.now() / MS_PER_S);
+        tell(`${way} 3600 of one: time of the newest block less the right one: ${late} s`);
+        assert.ok(Math.abs(late) < 60);
+    }
+    await net.stop(1);
+    await net.start(1);
+}
+
+async function rolling(net: Processes): Promise<void> {
+    const path = net.t.args.get("other") ?? join(net.t.folder(), "keel");
+    if (!existsSync(path)) {
+        copyFileSync(net.t.target.command, path);
+    }
+    const other: Target = { kind: "keel", command: path };
+    for (const target of [other, net.t.target]) {
+        for (const i of net.all) {
+            await net.stop(i);
+            tell(`node ${i} down: ${GOES_ON} after ${seconds(await net.goesOn("one is restarted"))}`);
+            await net.start(i, [], target);
+            await caughtUp(net, [i]);
+        }
+    }
+}
+
+/* --- all of it --- */
+
+await theme("soak", {
+    noNode: true,
+    unsuited: (target) => (target.kind === "anvil" ? "Anvil has no peers" : undefined),
+    limit_ms: 3 * 3600 * MS_PER_S,
+}, async (t) => {
+    const random = new Random(Number(t.args.get("seed") ?? 1));
+    const row = (name: string, body: () => Promise<void>): Promise<void> => t.test(name, body, ROW_LIMIT_MS);
+
+    for (const count of [4, 7]) {
+        await row(`${count} validators, any killed`, () => processes(t, count, (net) => killed(net, random)));
+        await row(`${count} validators, some stopped for 30 s`, () => processes(t, count, (net) => stopped(net, random)));
+        await row(`${count} validators, too many stopped for 30 s`, () => processes(t, count, (net) => noQuorum(net, random)));
+        await row(`${count} validators, cut in two`, () => devnet(t, count, parted));
+        await row(`${count} validators, all killed at once`, () => processes(t, count, allKilled));
+        await row(`${count} validators, latency and loss`, () => devnet(t, count, badLine));
+        await row(`${count} validators, some not heard`, () => devnet(t, count, (net) => oneWay(net, random)));
+        await row(`${count} validators, another build, one after another`, () => processes(t, count, rolling));
+    }
+    await row("a data folder wiped, its key kept", () => processes(t, 4, wiped));
+    await row("a full disk", () => fullDisk(t));
+    await row("one folder started twice", () => processes(t, 4, twice));
+    await row("a key without its guard", () => processes(t, 4, withoutGuard));
+    await row("a clock one hour wrong", () => processes(t, 4, wrongClock));
+});
