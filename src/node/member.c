@@ -87,7 +87,7 @@ static void send_frame(struct kl_replica_net *net, u32 peer, kl_message_kind kin
 {
     static const kl_swarm_class classes[] = {
         [KL_MESSAGE_VOTE] = KL_SWARM_BFT,
-        [KL_MESSAGE_PROPOSAL] = KL_SWARM_BFT,
+        [KL_MESSAGE_PROPOSAL] = KL_SWARM_PROPOSAL,
         [KL_MESSAGE_CERTIFICATE] = KL_SWARM_BFT,
         [KL_MESSAGE_EVIDENCE] = KL_SWARM_BFT,
         [KL_MESSAGE_ASK_CERTIFICATES] = KL_SWARM_BFT,

@@ -237,7 +237,8 @@ static void tell_dropped(struct kl_net *net, u32 link, kl_rule why)
     kl_net_dropped dropped = {.at_ns = kl_loop_now(net->loop), .address = "?", .why = why};
     i32 peer = KL_SWARM_NONE;
     dropped.has_id = kl_swarm_link_peer(net->swarm, link, &dropped.id, &peer);
-    dropped.listed = peer != KL_SWARM_NONE;
+    dropped.listed =
+        peer != KL_SWARM_NONE && kl_swarm_standing_of(net->swarm, (u32)peer) != KL_SWARM_STRANGER;
     if (net->sockets[link])
         memcpy(dropped.address, net->sockets[link]->address, sizeof dropped.address);
     net->user->dropped(net->user, &dropped);

@@ -20,7 +20,7 @@ typedef enum conn_phase {
 /* A stream whose protocol is not agreed on yet. */
 struct agreeing {
     u32 id;
-    bool ours;
+    bool ours, swept; /* was there at a sweep */
     kl_multistream m;
 };
 
@@ -35,6 +35,7 @@ struct kl_conn {
     struct kl_noise *noise;
     struct kl_yamux *yamux;
     struct kl_map agreeing; /* by stream */
+    u32 early;              /* of them, the peer's */
     struct kl_buf in;       /* the beginning of a frame */
     struct kl_buf plain;    /* decrypted, being dealt with */
     struct kl_buf raw;      /* to be sent as it is */
@@ -51,7 +52,9 @@ static void tell(struct kl_conn *c, const kl_conn_event *event)
 
 static void forget_agreeing(struct kl_conn *c, u32 id)
 {
-    free(kl_map_take(&c->agreeing, &id));
+    struct agreeing *a = kl_map_take(&c->agreeing, &id);
+    c->early -= a && !a->ours;
+    free(a);
 }
 
 static kl_status add_agreeing(struct kl_conn *c, u32 id, bool ours, struct agreeing **out)
@@ -66,6 +69,7 @@ static kl_status add_agreeing(struct kl_conn *c, u32 id, bool ours, struct agree
         free(a);
         return status;
     }
+    c->early += !ours;
     *out = a;
     return KL_OK;
 }
@@ -83,6 +87,10 @@ static void begin_peers(struct kl_conn *c, u32 id)
 {
     struct agreeing *a;
     struct kl_buf send;
+    if (c->config.early_max && c->early >= c->config.early_max) {
+        kl_yamux_reset(c->yamux, id);
+        return;
+    }
     kl_status status = add_agreeing(c, id, false, &a);
     if (status != KL_OK) {
         c->status = status;
@@ -238,6 +246,35 @@ void kl_conn_go_away(struct kl_conn *c, u32 reason)
 usize kl_conn_stream_count(const struct kl_conn *c)
 {
     return c->yamux ? kl_yamux_stream_count(c->yamux) : 0;
+}
+
+usize kl_conn_agreeing(const struct kl_conn *c)
+{
+    return c->agreeing.count;
+}
+
+/* One that is to go, or NULL: the map may not change while it is walked over. */
+static struct agreeing *next_to_sweep(const struct kl_conn *c)
+{
+    usize cursor = 0;
+    for (struct agreeing *a; (a = kl_map_next(&c->agreeing, &cursor)) != NULL;)
+        if (a->swept)
+            return a;
+    return NULL;
+}
+
+void kl_conn_sweep(struct kl_conn *c)
+{
+    for (struct agreeing *a; (a = next_to_sweep(c)) != NULL;) {
+        const kl_conn_event event = {.kind = KL_CONN_NO_STREAM, .stream = a->id};
+        bool ours = a->ours;
+        kl_conn_reset(c, a->id);
+        if (ours)
+            tell(c, &event);
+    }
+    usize cursor = 0;
+    for (struct agreeing *a; (a = kl_map_next(&c->agreeing, &cursor)) != NULL;)
+        a->swept = true;
 }
 
 /* --- the way up --- */

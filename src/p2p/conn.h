@@ -6,8 +6,8 @@
  *                                                                  └── …
  *
  * A pure machine: bytes in, events and bytes out.  It keeps no time: whoever owns it ends a
- * connection that does not open, or a stream that does not agree, in time.  Memory is bounded by
- * the config and the limits of the parts, whatever the peer does.
+ * connection that does not open in time, and sweeps away streams that do not agree.  Memory is
+ * bounded by the config and the limits of the parts, whatever the peer does.
  *
  * Thread: one at a time; events come from inside kl_conn_feed and kl_conn_open_stream, and their
  * handler may call everything but feed, pull and free. */
@@ -35,6 +35,7 @@ typedef struct kl_conn_config {
     const kl_conn_protocol *protocols; /* the caller's */
     usize protocol_count;              /* at most KL_CONN_PROTOCOLS_MAX (asserted) */
     u32 peer_streams_max, streams_max; /* see yamux.h */
+    u32 early_max; /* of the peer's, those that have not agreed: further ones are reset; 0: any */
     u32 window;
     usize queue_max;
 } kl_conn_config;
@@ -94,5 +95,9 @@ void kl_conn_reset(struct kl_conn *conn, u32 stream);
 void kl_conn_ping(struct kl_conn *conn, u32 value);
 void kl_conn_go_away(struct kl_conn *conn, u32 reason);
 usize kl_conn_stream_count(const struct kl_conn *conn);
+/* Streams of either side that have not agreed on a protocol. */
+usize kl_conn_agreeing(const struct kl_conn *conn);
+/* Resets those that had not agreed at the last sweep either; of ours NO_STREAM tells. */
+void kl_conn_sweep(struct kl_conn *conn);
 
 #endif

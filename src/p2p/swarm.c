@@ -1,375 +1,253 @@
+/* Places, links, and time.  A link is a connection or the attempt at one; a place has at most one
+ * open link, and a friend's at most one dial under way.  Whatever goes wrong inside a connection's
+ * call is only marked there (`over`): the link is ended when the call is over, or with the next
+ * tick. */
 #include "p2p/swarm.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#define NEVER       UINT64_MAX
-#define MS          UINT64_C(1000000)
-#define PAUSE_NS    (100 * MS)
-#define PAUSE_MAX   (2000 * MS)
-#define PING_NS     (1000 * MS)
-#define SILENCE_NS  (3000 * MS)
-#define STREAMS_MAX 16u
-#define NAME_MAX_   40
+#include "p2p/swarm_priv.h"
 
-enum { FRAME_HEAD = 4 };
-#define NOBODY UINT32_MAX
+#define PING_NS             SWARM_S
+#define SILENCE_NS          (3 * SWARM_S)
+#define SILENCE_STRANGER_NS (10 * SWARM_S)
+#define SWEEP_NS            (5 * SWARM_S)
+#define STAYED_NS           (2 * SWARM_S) /* a connection that makes the next pause short again */
 
-typedef enum link_state {
-    LINK_FREE,
-    LINK_DIALLING, /* no socket yet */
-    LINK_SHAKES,
-    LINK_OPEN,
-} link_state;
-
-struct incoming {
-    u32 stream; /* 0: none */
-    struct kl_buf frame;
-};
-
-struct link {
-    struct kl_conn_user user; /* first */
-    struct kl_swarm *swarm;
-    link_state state;
-    bool dialled; /* by us */
-    bool is_up;   /* the user knows of it */
-    bool over;    /* something is wrong with it: ended when the event has been dealt with */
-    kl_rule why;
-    u32 peer; /* known, or to be */
-    kl_peer_id id;
-    bool has_id; /* it has shown who it is */
-    struct kl_conn *conn;
-    u64 began_ns, heard_ns, pinged_ns;
-    u32 out[KL_SWARM_CLASSES]; /* our streams; 0: none yet */
-    bool ready[KL_SWARM_CLASSES];
-    struct incoming in[KL_SWARM_CLASSES];
-};
-
-struct peer {
-    kl_peer_id id;
-    bool used;
-    u32 link; /* open, or NOBODY */
-    bool dialling;
-    u64 dial_ns, pause_ns;
-};
-
-struct kl_swarm {
-    kl_swarm_config config;
-    kl_secret32 identity;
-    kl_peer_id self;
-    struct kl_swarm_user *user;
-    char names[KL_SWARM_CLASSES][NAME_MAX_];
-    kl_span name_spans[KL_SWARM_CLASSES];
-    kl_conn_protocol protocols[KL_SWARM_CLASSES];
-    struct peer peers[KL_SWARM_PEERS_MAX];
-    struct link *links[KL_SWARM_LINKS_MAX];
-    u64 now_ns;
-};
-
-static const kl_yamux_class yamux_class[KL_SWARM_CLASSES] = {[KL_SWARM_BFT] = KL_YAMUX_FIRST,
-                                                             [KL_SWARM_TX] = KL_YAMUX_USUAL,
-                                                             [KL_SWARM_SYNC] = KL_YAMUX_BULK};
-
-static u32 index_of(const struct link *link)
-{
-    for (u32 i = 0; i < KL_SWARM_LINKS_MAX; i++)
-        if (link->swarm->links[i] == link)
-            return i;
-    return NOBODY;
-}
-
-static u32 find_peer(const struct kl_swarm *s, const kl_peer_id *id)
+u32 swarm_find(const struct kl_swarm *s, const kl_peer_id *id)
 {
     for (u32 i = 0; i < KL_SWARM_PEERS_MAX; i++)
         if (s->peers[i].used && kl_peer_id_eq(&s->peers[i].id, id))
             return i;
-    return NOBODY;
+    return SWARM_NOBODY;
+}
+
+bool swarm_is_friend(const struct swarm_link *link)
+{
+    return link->peer != SWARM_NOBODY &&
+           link->swarm->peers[link->peer].standing != KL_SWARM_STRANGER;
 }
 
 /* --- the end of a link --- */
 
-static void free_link(struct link *link)
+static void free_link(struct swarm_link *link)
 {
     kl_conn_free(link->conn);
+    kl_buf_done(&link->hello_in.frame);
     for (usize i = 0; i < KL_SWARM_CLASSES; i++)
         kl_buf_done(&link->in[i].frame);
+    kl_buf_done(&link->identify_text);
+    kl_buf_done(&link->push_text);
+    kl_buf_done(&link->gossip_wait);
+    kl_delimited_done(&link->gossip);
     free(link);
 }
 
-/* A peer that is lost, or could not be reached, is dialled again after a pause. */
-static void pause_peer(struct kl_swarm *s, struct peer *peer)
+static u64 pause_max(const struct swarm_peer *peer)
 {
-    peer->dial_ns = s->now_ns + peer->pause_ns;
-    peer->pause_ns = KL_MIN(2 * peer->pause_ns, PAUSE_MAX);
+    return peer->standing == KL_SWARM_VALIDATOR ? 2 * SWARM_S : 30 * SWARM_S;
+}
+
+/* A friend that is lost, or could not be reached, is dialled again after a pause. */
+static void pause_peer(struct kl_swarm *s, struct swarm_peer *peer)
+{
+    peer->dial_ns = kl_add_sat_u64(s->now_ns, peer->pause_ns);
+    peer->pause_ns = KL_MIN(2 * peer->pause_ns, pause_max(peer));
+}
+
+/* Takes a link out of its place; a stranger's place is free then. */
+static void leave(struct kl_swarm *s, struct swarm_link *link)
+{
+    struct swarm_peer *peer = &s->peers[link->peer];
+    if (link->dialled && link->state != SWARM_OPEN)
+        peer->dialling = false;
+    if (peer->link == link->at)
+        peer->link = SWARM_NOBODY;
+    if (peer->link != SWARM_NOBODY || peer->dialling)
+        return;
+    if (link->state == SWARM_OPEN && !link->offends && link->opened_ns + STAYED_NS <= s->now_ns)
+        peer->pause_ns = SWARM_PAUSE_NS;
+    if (peer->standing == KL_SWARM_STRANGER)
+        peer->used = false;
+    else
+        pause_peer(s, peer);
+}
+
+static void tell_lost(struct kl_swarm *s, const struct swarm_link *link)
+{
+    if (link->gossips && s->user->silent)
+        s->user->silent(s->user, link->peer);
+    if (link->is_up)
+        s->user->down(s->user, link->peer);
+    if (link->is_met && s->user->lost)
+        s->user->lost(s->user, link->peer);
 }
 
 static void forget(struct kl_swarm *s, u32 at)
 {
-    struct link *link = s->links[at];
-    struct peer *peer = link->peer == NOBODY ? NULL : &s->peers[link->peer];
-    bool was_up = link->is_up;
-    u32 number = link->peer;
+    struct swarm_link *link = s->links[at];
+    bool has_place = link->peer != SWARM_NOBODY;
+    if (has_place)
+        tell_lost(s, link);
     s->links[at] = NULL;
-    if (peer && link->dialled && link->state != LINK_OPEN)
-        peer->dialling = false;
-    if (peer && peer->link == at)
-        peer->link = NOBODY;
-    if (peer && peer->link == NOBODY && !peer->dialling)
-        pause_peer(s, peer);
+    if (has_place)
+        leave(s, link);
     free_link(link);
-    if (was_up)
-        s->user->down(s->user, number);
 }
 
-static void end(struct kl_swarm *s, u32 at, kl_rule why)
+/* Is this the peer's doing, so that it shall not be back at once? */
+static bool is_offence(kl_rule why)
 {
+    static const kl_rule fine[] = {
+        KL_RULE_NONE,          KL_RULE_SWARM_SILENT,  KL_RULE_SWARM_HANDSHAKE,
+        KL_RULE_SWARM_EVICTED, KL_RULE_SWARM_FULL,    KL_RULE_SWARM_CROWD,
+        KL_RULE_SWARM_SELF,    KL_RULE_SWARM_SHUNNED, KL_RULE_SWARM_STRANGER,
+    };
+    for (usize i = 0; i < KL_COUNT_OF(fine); i++)
+        if (why == fine[i])
+            return false;
+    return true;
+}
+
+void swarm_end(struct kl_swarm *s, u32 at, kl_rule why)
+{
+    struct swarm_link *link = s->links[at];
+    link->offends = is_offence(why);
+    if (link->offends && link->has_id && link->state == SWARM_OPEN) {
+        if (swarm_is_friend(link))
+            s->peers[link->peer].pause_ns = pause_max(&s->peers[link->peer]);
+        else
+            swarm_shun(s, &link->id);
+    }
     s->user->close(s->user, at, why);
     forget(s, at);
 }
 
-/* --- what a connection says --- */
-
-static void open_streams(struct link *link)
+void swarm_fail(struct swarm_link *link, kl_rule why)
 {
-    struct kl_swarm *s = link->swarm;
-    for (usize i = 0; i < KL_SWARM_CLASSES && !link->over; i++)
-        link->over = kl_conn_open_stream(link->conn, &s->name_spans[i], 1, yamux_class[i],
-                                         &link->out[i]) != KL_OK;
-}
-
-/* Whether a connection that has just opened is to be kept beside, or instead of, the one there. */
-static bool is_kept(struct kl_swarm *s, const struct link *link, const struct peer *peer)
-{
-    const struct link *there = peer->link == NOBODY ? NULL : s->links[peer->link];
-    bool we_are_less = memcmp(s->self.key, peer->id.key, sizeof s->self.key) < 0;
-    return !there || there->dialled == link->dialled || link->dialled == we_are_less;
-}
-
-static void on_open(struct link *link, const kl_peer_id *id)
-{
-    struct kl_swarm *s = link->swarm;
-    u32 number = find_peer(s, id);
-    link->id = *id;
-    link->has_id = true;
-    if (link->dialled)
-        s->peers[link->peer].dialling = false;
-    if (number == NOBODY || !is_kept(s, link, &s->peers[number])) {
-        link->over = true;
-        link->why = number == NOBODY ? KL_RULE_SWARM_STRANGER : KL_RULE_NONE;
-        link->state = LINK_OPEN;
-        return;
-    }
-    struct peer *peer = &s->peers[number];
-    link->peer = number;
-    link->state = LINK_OPEN;
-    if (peer->link != NOBODY)
-        end(s, peer->link, KL_RULE_NONE);
-    peer->link = index_of(link);
-    peer->pause_ns = PAUSE_NS;
-    open_streams(link);
-}
-
-/* A stream of ours is agreed on; with the last of them frames can be sent. */
-static void our_stream(struct link *link, u32 stream)
-{
-    struct kl_swarm *s = link->swarm;
-    bool all = true;
-    for (usize i = 0; i < KL_SWARM_CLASSES; i++) {
-        link->ready[i] |= link->out[i] == stream;
-        all &= link->ready[i];
-    }
-    if (!all || link->is_up)
-        return;
-    link->is_up = true;
-    s->user->up(s->user, link->peer);
-}
-
-/* A stream of the peer's begins: of each class the newest counts. */
-static void on_stream(struct link *link, const kl_conn_event *e)
-{
-    if (e->ours) {
-        our_stream(link, e->stream);
-        return;
-    }
-    struct incoming *in = &link->in[e->protocol];
-    if (in->stream)
-        kl_conn_reset(link->conn, in->stream);
-    in->stream = e->stream;
-    kl_buf_clear(&in->frame);
-}
-
-static usize frame_len(const struct kl_buf *buf)
-{
-    return buf->len < FRAME_HEAD ? 0 : kl_load_be32(buf->p);
-}
-
-/* Takes bytes of one frame; false when it is too long. */
-static bool take_bytes(struct link *link, kl_swarm_class class, kl_span *data)
-{
-    struct kl_swarm *s = link->swarm;
-    struct kl_buf *buf = &link->in[class].frame;
-    usize want = buf->len < FRAME_HEAD ? FRAME_HEAD : FRAME_HEAD + frame_len(buf);
-    usize len = KL_MIN(want - buf->len, data->len);
-    kl_buf_bytes(buf, data->p, len);
-    *data = kl_span_sub(*data, len, data->len - len);
-    if (buf->failed || (buf->len == FRAME_HEAD && frame_len(buf) > s->config.frame_max[0]))
-        return false;
-    if (buf->len < FRAME_HEAD || buf->len < FRAME_HEAD + frame_len(buf))
-        return true;
-    kl_span frame = kl_span_of(buf->p + FRAME_HEAD, buf->len - FRAME_HEAD);
-    if (link->peer != NOBODY)
-        s->user->frame(s->user, link->peer, class, frame);
-    kl_buf_clear(buf);
-    return true;
-}
-
-static void on_data(struct link *link, const kl_conn_event *e)
-{
-    kl_span data = e->data;
-    kl_conn_took(link->conn, e->stream, data.len);
-    for (usize i = 0; i < KL_SWARM_CLASSES; i++) {
-        if (link->in[i].stream != e->stream)
-            continue;
-        while (data.len && !link->over)
-            if (!take_bytes(link, (kl_swarm_class)i, &data)) {
-                link->over = true;
-                link->why = KL_RULE_SWARM_FRAME;
-            }
-        return;
-    }
-    if (data.len) /* of a stream that only we write on */
-        kl_conn_reset(link->conn, e->stream);
-}
-
-/* A stream has ended: ours, or theirs.  Without ours the connection is of no use. */
-static void on_gone(struct link *link, u32 stream)
-{
-    for (usize i = 0; i < KL_SWARM_CLASSES; i++) {
-        link->over |= link->out[i] == stream;
-        if (link->in[i].stream == stream) {
-            link->in[i].stream = 0;
-            kl_conn_end(link->conn, stream);
-        }
-    }
-}
-
-static void on_conn(struct kl_conn_user *user, const kl_conn_event *e)
-{
-    struct link *link = (struct link *)user;
-    if (link->over)
-        return;
-    switch (e->kind) {
-    case KL_CONN_OPEN:
-        on_open(link, e->peer);
-        break;
-    case KL_CONN_STREAM:
-        on_stream(link, e);
-        break;
-    case KL_CONN_DATA:
-        on_data(link, e);
-        break;
-    case KL_CONN_NO_STREAM:
-    case KL_CONN_ENDED:
-    case KL_CONN_RESET:
-        on_gone(link, e->stream);
-        break;
-    case KL_CONN_PONG:
-        link->pinged_ns = 0;
-        break;
-    case KL_CONN_GOAWAY:
-        link->over = true;
-        break;
-    }
+    if (!link->over)
+        link->why = why;
+    link->over = true;
 }
 
 /* --- links --- */
 
-static i32 new_link(struct kl_swarm *s, bool dialled, u32 peer)
+static void init_buffers(struct swarm_link *link)
+{
+    const struct kl_swarm *s = link->swarm;
+    for (usize c = 0; c < KL_SWARM_CLASSES; c++)
+        kl_buf_init(&link->in[c].frame, s->config.frame_max[c] + SWARM_FRAME_HEAD);
+    kl_buf_init(&link->hello_in.frame, KL_SWARM_HELLO_MAX + SWARM_FRAME_HEAD);
+    kl_buf_init(&link->identify_text, KL_IDENTIFY_MAX);
+    kl_buf_init(&link->push_text, KL_IDENTIFY_MAX);
+    kl_buf_init(&link->gossip_wait, 2 * SWARM_GOSSIP_MAX + KL_GOSSIP_RPC_MAX);
+    kl_delimited_init(&link->gossip, KL_GOSSIP_RPC_MAX);
+}
+
+static struct swarm_link *new_link(struct kl_swarm *s, bool dialled)
 {
     for (u32 i = 0; i < KL_SWARM_LINKS_MAX; i++) {
         if (s->links[i])
             continue;
-        struct link *link = calloc(1, sizeof *link);
+        struct swarm_link *link = calloc(1, sizeof *link);
         if (!link)
-            return KL_SWARM_NONE;
-        link->user.event = on_conn;
+            return NULL;
+        link->user.event = swarm_on_conn;
         link->swarm = s;
-        link->state = LINK_DIALLING;
+        link->at = i;
+        link->state = SWARM_DIALLING;
         link->dialled = dialled;
-        link->peer = peer;
+        link->peer = SWARM_NOBODY;
         link->began_ns = link->heard_ns = s->now_ns;
-        for (usize c = 0; c < KL_SWARM_CLASSES; c++)
-            kl_buf_init(&link->in[c].frame, s->config.frame_max[0] + FRAME_HEAD);
+        init_buffers(link);
         s->links[i] = link;
-        return (i32)i;
+        return link;
     }
-    return KL_SWARM_NONE;
+    return NULL;
 }
 
 /* Begins the handshake; false: no memory. */
-static bool begin(struct kl_swarm *s, struct link *link)
+static bool begin(struct swarm_link *link)
 {
+    struct kl_swarm *s = link->swarm;
+    usize frame_max = SWARM_GOSSIP_MAX + KL_GOSSIP_RPC_MAX;
+    for (usize i = 0; i < KL_SWARM_CLASSES; i++)
+        frame_max = KL_MAX(frame_max, s->config.frame_max[i]);
     kl_conn_config config = {
         .dials = link->dialled,
         .identity = &s->identity,
-        .expected = link->dialled ? &s->peers[link->peer].id : NULL,
+        .expected = link->has_id ? &link->id : NULL,
         .protocols = s->protocols,
-        .protocol_count = KL_SWARM_CLASSES,
-        .peer_streams_max = STREAMS_MAX,
-        .streams_max = 2 * STREAMS_MAX,
+        .protocol_count = s->protocol_count,
+        .peer_streams_max = KL_SWARM_STREAMS_MAX,
+        .streams_max = 2 * KL_SWARM_STREAMS_MAX,
+        .early_max = KL_SWARM_EARLY_MAX,
         .window = 4 * KL_YAMUX_WINDOW,
-        .queue_max = s->config.limits.queue_friend,
+        .queue_max = KL_MAX(s->config.limits.queue_friend, SWARM_GOSSIP_MAX) + frame_max + 1024,
     };
     kl_entropy_fill(s->config.entropy, config.static_key.b, sizeof config.static_key.b);
     kl_entropy_fill(s->config.entropy, config.ephemeral.b, sizeof config.ephemeral.b);
     bool good = kl_conn_new(&link->conn, &config, &link->user) == KL_OK;
     kl_secret32_wipe(&config.static_key);
     kl_secret32_wipe(&config.ephemeral);
-    link->state = LINK_SHAKES;
+    link->state = SWARM_SHAKES;
     link->began_ns = link->heard_ns = s->now_ns;
     return good;
 }
 
 static void settle(struct kl_swarm *s, u32 at)
 {
-    struct link *link = s->links[at];
+    struct swarm_link *link = s->links[at];
     if (!link)
         return;
     if (link->over)
-        end(s, at, link->why);
+        swarm_end(s, at, link->why);
     else if (link->conn && kl_conn_wants_out(link->conn))
         s->user->writable(s->user, at);
 }
 
-i32 kl_swarm_accepted(struct kl_swarm *s, KL_UNUSED const kl_multiaddr *remote, u64 now_ns,
-                      kl_rule *why)
+static kl_rule may_accept(struct kl_swarm *s, const kl_multiaddr *remote)
 {
-    *why = KL_RULE_NONE;
     u32 shaking = 0;
-    s->now_ns = now_ns;
     for (u32 i = 0; i < KL_SWARM_LINKS_MAX; i++)
-        shaking += s->links[i] && !s->links[i]->dialled && s->links[i]->state == LINK_SHAKES;
-    if (shaking >= s->config.limits.handshakes)
-        return KL_SWARM_NONE;
-    i32 at = new_link(s, false, NOBODY);
-    if (at == KL_SWARM_NONE)
-        return at;
-    if (!begin(s, s->links[at])) {
-        forget(s, (u32)at);
-        return KL_SWARM_NONE;
-    }
-    settle(s, (u32)at);
-    return at;
+        shaking += s->links[i] && !s->links[i]->dialled && s->links[i]->state == SWARM_SHAKES;
+    return shaking >= s->config.limits.handshakes ? KL_RULE_SWARM_FULL : swarm_knock(s, remote);
 }
 
-void kl_swarm_opened(struct kl_swarm *s, u32 at, KL_UNUSED const kl_multiaddr *remote, u64 now_ns)
+i32 kl_swarm_accepted(struct kl_swarm *s, const kl_multiaddr *remote, u64 now_ns, kl_rule *why)
 {
-    struct link *link = s->links[at];
+    s->now_ns = now_ns;
+    *why = may_accept(s, remote);
+    struct swarm_link *link = *why == KL_RULE_NONE ? new_link(s, false) : NULL;
+    if (!link) {
+        s->refused++;
+        *why = *why == KL_RULE_NONE ? KL_RULE_SWARM_FULL : *why;
+        return KL_SWARM_NONE;
+    }
+    u32 at = link->at;
+    link->remote = *remote;
+    link->has_remote = true;
+    if (!begin(link)) {
+        forget(s, at);
+        *why = KL_RULE_SWARM_FULL;
+        return KL_SWARM_NONE;
+    }
+    settle(s, at);
+    return (i32)at;
+}
+
+void kl_swarm_opened(struct kl_swarm *s, u32 at, const kl_multiaddr *remote, u64 now_ns)
+{
+    struct swarm_link *link = s->links[at];
     s->now_ns = now_ns;
     if (!link)
         return;
-    KL_ASSERT(link->state == LINK_DIALLING);
-    link->over = !begin(s, link);
+    KL_ASSERT(link->state == SWARM_DIALLING);
+    link->remote = *remote;
+    link->has_remote = true;
+    if (!begin(link))
+        swarm_fail(link, KL_RULE_NONE);
     settle(s, at);
 }
 
@@ -382,74 +260,223 @@ void kl_swarm_closed(struct kl_swarm *s, u32 at, u64 now_ns)
 
 void kl_swarm_feed(struct kl_swarm *s, u32 at, kl_span bytes, u64 now_ns)
 {
-    struct link *link = s->links[at];
+    struct swarm_link *link = s->links[at];
     kl_rule broken = KL_RULE_NONE;
     s->now_ns = now_ns;
-    if (!link || !link->conn)
+    if (!link || !link->conn || link->over)
         return;
     link->heard_ns = now_ns;
     link->pinged_ns = 0; /* whoever says anything is there */
+    s->bytes_in += bytes.len;
+    s->inside++;
     kl_status status = kl_conn_feed(link->conn, bytes, &broken);
-    if (status != KL_OK || broken != KL_RULE_NONE) {
-        link->over = true;
-        link->why = link->why == KL_RULE_NONE ? broken : link->why;
-    }
+    s->inside--;
+    if (status != KL_OK || broken != KL_RULE_NONE)
+        swarm_fail(link, broken);
     settle(s, at);
 }
 
 void kl_swarm_pull(struct kl_swarm *s, u32 at, usize max, struct kl_buf *out, bool *more)
 {
-    struct link *link = s->links[at];
+    struct swarm_link *link = s->links[at];
+    usize before = out->len;
     *more = false;
-    if (link && link->conn && !link->over && kl_conn_pull(link->conn, max, out, more) != KL_OK)
-        link->over = true; /* ended with the next tick */
+    if (!link || !link->conn || link->over)
+        return;
+    if (kl_conn_pull(link->conn, max, out, more) != KL_OK)
+        swarm_fail(link, KL_RULE_NONE); /* ended with the next tick */
+    s->bytes_out += out->len - before;
+}
+
+/* --- whom it is connected with --- */
+
+static u32 free_place(struct kl_swarm *s)
+{
+    for (u32 i = 0; i < KL_SWARM_PEERS_MAX; i++)
+        if (!s->peers[i].used)
+            return i;
+    return SWARM_NOBODY;
+}
+
+/* A place for a friend: of a stranger, if there is no other. */
+static u32 place_for(struct kl_swarm *s, const kl_peer_id *id)
+{
+    u32 at = free_place(s);
+    u32 least = at == SWARM_NOBODY ? swarm_least(s, false) : SWARM_NOBODY;
+    if (least != SWARM_NOBODY) {
+        swarm_end(s, least, KL_RULE_SWARM_EVICTED);
+        at = free_place(s);
+    }
+    if (at == SWARM_NOBODY)
+        return at;
+    s->peers[at] = (struct swarm_peer){
+        .id = *id, .used = true, .link = SWARM_NOBODY, .pause_ns = SWARM_PAUSE_NS};
+    return at;
+}
+
+i32 kl_swarm_want(struct kl_swarm *s, const kl_peer_id *id, kl_swarm_standing standing, u64 now_ns)
+{
+    KL_ASSERT(standing != KL_SWARM_STRANGER && s->inside == 0);
+    s->now_ns = now_ns;
+    if (kl_peer_id_eq(&s->self, id))
+        return KL_SWARM_NONE;
+    u32 at = swarm_find(s, id);
+    if (at == SWARM_NOBODY)
+        at = place_for(s, id);
+    if (at == SWARM_NOBODY)
+        return KL_SWARM_NONE;
+    struct swarm_peer *peer = &s->peers[at];
+    peer->standing = standing;
+    peer->pause_ns = KL_MIN(peer->pause_ns, pause_max(peer));
+    peer->dial_ns = KL_MIN(peer->dial_ns, kl_add_sat_u64(now_ns, pause_max(peer)));
+    return (i32)at;
+}
+
+/* Ends what is under way to somebody who is not wanted any more. */
+static void end_dials(struct kl_swarm *s, u32 place)
+{
+    for (u32 i = 0; i < KL_SWARM_LINKS_MAX; i++)
+        if (s->links[i] && s->links[i]->peer == place && s->links[i]->state != SWARM_OPEN)
+            swarm_end(s, i, KL_RULE_NONE);
+}
+
+void kl_swarm_unwant(struct kl_swarm *s, const kl_peer_id *id, u64 now_ns)
+{
+    KL_ASSERT(s->inside == 0);
+    s->now_ns = now_ns;
+    u32 at = swarm_find(s, id);
+    if (at == SWARM_NOBODY)
+        return;
+    s->peers[at].standing = KL_SWARM_STRANGER;
+    end_dials(s, at);
+    u32 link = s->peers[at].link;
+    if (!s->peers[at].used)
+        return;
+    if (link == SWARM_NOBODY)
+        s->peers[at].used = false;
+    else if (!s->config.open)
+        swarm_end(s, link, KL_RULE_SWARM_STRANGER);
+}
+
+/* A dial to id is under way. */
+static bool is_dialled(const struct kl_swarm *s, const kl_peer_id *id)
+{
+    for (u32 i = 0; i < KL_SWARM_LINKS_MAX; i++)
+        if (s->links[i] && s->links[i]->dialled && s->links[i]->state != SWARM_OPEN &&
+            s->links[i]->has_id && kl_peer_id_eq(&s->links[i]->id, id))
+            return true;
+    return false;
+}
+
+i32 kl_swarm_dial(struct kl_swarm *s, const kl_peer_id *id, u64 now_ns)
+{
+    KL_ASSERT(s->inside == 0);
+    s->now_ns = now_ns;
+    if (id &&
+        (kl_peer_id_eq(&s->self, id) || swarm_find(s, id) != SWARM_NOBODY || is_dialled(s, id)))
+        return KL_SWARM_NONE;
+    struct swarm_link *link = new_link(s, true);
+    if (!link)
+        return KL_SWARM_NONE;
+    u32 at = link->at;
+    if (id) {
+        link->id = *id;
+        link->has_id = true;
+    }
+    s->user->dial(s->user, KL_SWARM_NONE, at);
+    return s->links[at] ? (i32)at : KL_SWARM_NONE;
 }
 
 /* --- time --- */
 
-static bool may_dial(const struct peer *peer)
+static bool may_dial(const struct swarm_peer *peer)
 {
-    return peer->used && peer->link == NOBODY && !peer->dialling;
+    return peer->used && peer->standing != KL_SWARM_STRANGER && peer->link == SWARM_NOBODY &&
+           !peer->dialling;
 }
 
-static void dial(struct kl_swarm *s, u32 number)
+static void dial_friend(struct kl_swarm *s, u32 place)
 {
-    struct peer *peer = &s->peers[number];
-    i32 at = new_link(s, true, number);
-    if (at == KL_SWARM_NONE) {
+    struct swarm_peer *peer = &s->peers[place];
+    struct swarm_link *link = new_link(s, true);
+    if (!link) {
         pause_peer(s, peer);
         return;
     }
     peer->dialling = true;
-    s->user->dial(s->user, (i32)number, (u32)at);
+    link->peer = place;
+    link->id = peer->id;
+    link->has_id = true;
+    s->user->dial(s->user, (i32)place, link->at);
 }
 
-static u64 link_due_ns(const struct kl_swarm *s, const struct link *link)
+static u64 silence_ns(const struct swarm_link *link)
+{
+    return swarm_is_friend(link) ? SILENCE_NS : SILENCE_STRANGER_NS;
+}
+
+/* A peer that speaks Keel's hello says it in time. */
+static bool owes_hello(const struct swarm_link *link)
+{
+    return link->hello_agreed && !link->hello_heard;
+}
+
+static u64 alive_due_ns(const struct swarm_link *link)
+{
+    return link->pinged_ns ? link->pinged_ns + silence_ns(link) : link->heard_ns + PING_NS;
+}
+
+static u64 link_due_ns(const struct kl_swarm *s, const struct swarm_link *link)
 {
     if (link->over)
         return 0;
-    if (link->state != LINK_OPEN)
+    if (link->state != SWARM_OPEN)
         return link->began_ns + s->config.limits.handshake_ns;
-    if (link->pinged_ns)
-        return link->pinged_ns + SILENCE_NS;
-    return link->heard_ns + PING_NS;
+    u64 due_ns = KL_MIN(alive_due_ns(link), swarm_service_due_ns(link));
+    if (owes_hello(link))
+        due_ns = KL_MIN(due_ns, link->opened_ns + s->config.limits.handshake_ns);
+    if (kl_conn_agreeing(link->conn))
+        due_ns = KL_MIN(due_ns, link->swept_ns + SWEEP_NS);
+    return due_ns;
+}
+
+static void tick_alive(struct swarm_link *link)
+{
+    struct kl_swarm *s = link->swarm;
+    if (alive_due_ns(link) > s->now_ns)
+        return;
+    if (link->pinged_ns) {
+        swarm_fail(link, KL_RULE_SWARM_SILENT);
+        return;
+    }
+    link->pinged_ns = s->now_ns;
+    kl_conn_ping(link->conn, ++s->next_ping);
+}
+
+static void tick_open(struct swarm_link *link)
+{
+    struct kl_swarm *s = link->swarm;
+    s->inside++;
+    tick_alive(link);
+    swarm_service_tick(link);
+    if (owes_hello(link) && link->opened_ns + s->config.limits.handshake_ns <= s->now_ns)
+        swarm_fail(link, KL_RULE_SWARM_HELLO);
+    if (kl_conn_agreeing(link->conn) && link->swept_ns + SWEEP_NS <= s->now_ns) {
+        link->swept_ns = s->now_ns;
+        kl_conn_sweep(link->conn);
+    }
+    s->inside--;
 }
 
 static void tick_link(struct kl_swarm *s, u32 at)
 {
-    static u32 pings;
-    struct link *link = s->links[at];
+    struct swarm_link *link = s->links[at];
     if (link_due_ns(s, link) > s->now_ns)
         return;
-    if (link->over || link->state != LINK_OPEN || link->pinged_ns) {
-        end(s, at,
-            link->over                 ? link->why
-            : link->state != LINK_OPEN ? KL_RULE_SWARM_HANDSHAKE
-                                       : KL_RULE_SWARM_SILENT);
-        return;
-    }
-    link->pinged_ns = s->now_ns;
-    kl_conn_ping(link->conn, ++pings);
+    if (!link->over && link->state != SWARM_OPEN)
+        swarm_fail(link, KL_RULE_SWARM_HANDSHAKE);
+    else if (!link->over)
+        tick_open(link);
     settle(s, at);
 }
 
@@ -461,12 +488,12 @@ void kl_swarm_tick(struct kl_swarm *s, u64 now_ns)
             tick_link(s, i);
     for (u32 i = 0; i < KL_SWARM_PEERS_MAX; i++)
         if (may_dial(&s->peers[i]) && s->peers[i].dial_ns <= now_ns)
-            dial(s, i);
+            dial_friend(s, i);
 }
 
 u64 kl_swarm_due_ns(const struct kl_swarm *s)
 {
-    u64 due_ns = NEVER;
+    u64 due_ns = SWARM_NEVER;
     for (u32 i = 0; i < KL_SWARM_LINKS_MAX; i++)
         if (s->links[i])
             due_ns = KL_MIN(due_ns, link_due_ns(s, s->links[i]));
@@ -476,87 +503,93 @@ u64 kl_swarm_due_ns(const struct kl_swarm *s)
     return due_ns;
 }
 
-/* --- sending --- */
+/* --- what is known of peers --- */
 
-bool kl_swarm_send(struct kl_swarm *s, u32 number, kl_swarm_class class, kl_span frame)
-{
-    u8 head[FRAME_HEAD];
-    if (number >= KL_SWARM_PEERS_MAX || !s->peers[number].used || s->peers[number].link == NOBODY ||
-        frame.len > s->config.frame_max[0])
-        return false;
-    u32 at = s->peers[number].link;
-    struct link *link = s->links[at];
-    u32 stream = link->out[class];
-    if (link->over || !link->ready[class] ||
-        kl_conn_queued(link->conn, stream) + FRAME_HEAD + frame.len > s->config.limits.queue_friend)
-        return false;
-    kl_store_be32(head, (u32)frame.len);
-    if (kl_conn_write(link->conn, stream, KL_SPAN_OF(head)) != KL_OK ||
-        kl_conn_write(link->conn, stream, frame) != KL_OK) {
-        link->over = true; /* half a frame may be queued */
-        return false;
-    }
-    s->user->writable(s->user, at);
-    return true;
-}
-
-void kl_swarm_drop(struct kl_swarm *s, u32 number, kl_rule why, u64 now_ns)
+void kl_swarm_drop(struct kl_swarm *s, u32 place, kl_rule why, u64 now_ns)
 {
     s->now_ns = now_ns;
-    if (number >= KL_SWARM_PEERS_MAX || !s->peers[number].used || s->peers[number].link == NOBODY)
+    i32 at = kl_swarm_link(s, place);
+    if (at == KL_SWARM_NONE)
         return;
-    s->peers[number].pause_ns = PAUSE_MAX;
-    end(s, s->peers[number].link, why);
+    if (s->inside)
+        swarm_fail(s->links[at], why);
+    else
+        swarm_end(s, (u32)at, why);
 }
 
-bool kl_swarm_link_peer(const struct kl_swarm *s, u32 at, kl_peer_id *id, i32 *peer)
+const kl_peer_id *kl_swarm_id(const struct kl_swarm *s, u32 place)
 {
-    const struct link *link = s->links[at];
-    if (!link || (!link->has_id && link->peer == NOBODY))
-        return false;
-    *id = link->has_id ? link->id : s->peers[link->peer].id;
-    *peer = link->peer == NOBODY ? KL_SWARM_NONE : (i32)link->peer;
-    return true;
-}
-
-bool kl_swarm_is_up(const struct kl_swarm *s, u32 peer)
-{
-    u32 at = peer < KL_SWARM_PEERS_MAX && s->peers[peer].used ? s->peers[peer].link : NOBODY;
-    return at != NOBODY && s->links[at]->is_up;
-}
-
-u32 kl_swarm_up_count(const struct kl_swarm *s)
-{
-    u32 count = 0;
-    for (u32 i = 0; i < KL_SWARM_PEERS_MAX; i++)
-        count += kl_swarm_is_up(s, i);
-    return count;
-}
-
-i32 kl_swarm_want(struct kl_swarm *s, const kl_peer_id *id, KL_UNUSED kl_swarm_standing standing,
-                  KL_UNUSED u64 now_ns)
-{
-    u32 at = find_peer(s, id);
-    if (kl_peer_id_eq(&s->self, id))
-        return KL_SWARM_NONE;
-    for (u32 i = 0; at == NOBODY && i < KL_SWARM_PEERS_MAX; i++)
-        if (!s->peers[i].used) {
-            at = i;
-            s->peers[i] =
-                (struct peer){.id = *id, .used = true, .link = NOBODY, .pause_ns = PAUSE_NS};
-        }
-    return at == NOBODY ? KL_SWARM_NONE : (i32)at;
-}
-
-const kl_peer_id *kl_swarm_id(const struct kl_swarm *s, u32 peer)
-{
-    return peer < KL_SWARM_PEERS_MAX && s->peers[peer].used ? &s->peers[peer].id : NULL;
+    return place < KL_SWARM_PEERS_MAX && s->peers[place].used ? &s->peers[place].id : NULL;
 }
 
 i32 kl_swarm_find(const struct kl_swarm *s, const kl_peer_id *id)
 {
-    u32 at = find_peer(s, id);
-    return at == NOBODY ? KL_SWARM_NONE : (i32)at;
+    u32 at = swarm_find(s, id);
+    return at == SWARM_NOBODY ? KL_SWARM_NONE : (i32)at;
+}
+
+i32 kl_swarm_link(const struct kl_swarm *s, u32 place)
+{
+    u32 at = kl_swarm_id(s, place) ? s->peers[place].link : SWARM_NOBODY;
+    return at == SWARM_NOBODY ? KL_SWARM_NONE : (i32)at;
+}
+
+bool kl_swarm_link_peer(const struct kl_swarm *s, u32 at, kl_peer_id *id, i32 *place)
+{
+    const struct swarm_link *link = s->links[at];
+    if (!link || !link->has_id)
+        return false;
+    *id = link->id;
+    *place = link->peer == SWARM_NOBODY ? KL_SWARM_NONE : (i32)link->peer;
+    return true;
+}
+
+bool kl_swarm_link_is_outbound(const struct kl_swarm *s, u32 at)
+{
+    return s->links[at] && s->links[at]->dialled;
+}
+
+bool kl_swarm_link_is_open(const struct kl_swarm *s, u32 at)
+{
+    return s->links[at] && s->links[at]->is_met;
+}
+
+const kl_multiaddr *kl_swarm_link_remote(const struct kl_swarm *s, u32 at)
+{
+    return s->links[at] && s->links[at]->has_remote ? &s->links[at]->remote : NULL;
+}
+
+kl_swarm_standing kl_swarm_standing_of(const struct kl_swarm *s, u32 place)
+{
+    return kl_swarm_id(s, place) ? s->peers[place].standing : KL_SWARM_STRANGER;
+}
+
+bool kl_swarm_is_up(const struct kl_swarm *s, u32 place)
+{
+    i32 at = kl_swarm_link(s, place);
+    return at != KL_SWARM_NONE && s->links[at]->is_up;
+}
+
+u32 kl_swarm_up_count(const struct kl_swarm *s)
+{
+    return kl_swarm_counts_of(s).up;
+}
+
+kl_swarm_counts kl_swarm_counts_of(const struct kl_swarm *s)
+{
+    kl_swarm_counts c = {.refused = s->refused, .bytes_in = s->bytes_in, .bytes_out = s->bytes_out};
+    for (u32 i = 0; i < KL_SWARM_LINKS_MAX; i++) {
+        const struct swarm_link *link = s->links[i];
+        if (!link)
+            continue;
+        c.shaking += link->state != SWARM_OPEN;
+        c.met += link->is_met;
+        c.up += link->is_up;
+        c.gossiping += link->gossips;
+        c.inbound += link->is_met && !link->dialled;
+        c.outbound += link->is_met && link->dialled;
+    }
+    return c;
 }
 
 /* --- life --- */
@@ -569,29 +602,57 @@ kl_swarm_limits kl_swarm_limits_usual(void)
         .per_net = 8,
         .knocks = 10,
         .handshakes = 32,
-        .handshake_ns = UINT64_C(10000000000),
+        .handshake_ns = 10 * SWARM_S,
         .spare_local = true,
         .queue_friend = 32 << 20,
         .queue_stranger = 1 << 20,
+        .held = 128 << 20,
     };
+}
+
+static void name_protocols(struct kl_swarm *s)
+{
+    static const struct {
+        const char *name;
+        bool keels;
+        kl_yamux_class class;
+    } table[SWARM_PROTOCOLS] = {
+        [SWARM_P_BFT] = {"bft", true, KL_YAMUX_FIRST},
+        [SWARM_P_PROPOSAL] = {"proposal", true, KL_YAMUX_FIRST},
+        [SWARM_P_TX] = {"tx", true, KL_YAMUX_USUAL},
+        [SWARM_P_SYNC] = {"sync", true, KL_YAMUX_BULK},
+        [SWARM_P_HELLO] = {"hello", true, KL_YAMUX_FIRST},
+        [SWARM_P_IDENTIFY] = {KL_IDENTIFY_NAME, false, KL_YAMUX_USUAL},
+        [SWARM_P_PUSH] = {KL_IDENTIFY_PUSH_NAME, false, KL_YAMUX_USUAL},
+        [SWARM_P_PING] = {KL_PING_NAME, false, KL_YAMUX_USUAL},
+        [SWARM_P_GOSSIP12] = {KL_GOSSIP_NAME_V12, false, KL_YAMUX_USUAL},
+        [SWARM_P_GOSSIP11] = {KL_GOSSIP_NAME_V11, false, KL_YAMUX_USUAL},
+        [SWARM_P_GOSSIP10] = {KL_GOSSIP_NAME_V10, false, KL_YAMUX_USUAL},
+    };
+    for (usize i = 0; i < SWARM_PROTOCOLS; i++) {
+        if (table[i].keels)
+            snprintf(s->names[i], sizeof s->names[i], "/keel/%s/%s/1", s->config.digest,
+                     table[i].name);
+        else
+            snprintf(s->names[i], sizeof s->names[i], "%s", table[i].name);
+        s->name_spans[i] = kl_span_str(s->names[i]);
+        s->protocols[i] = (kl_conn_protocol){s->name_spans[i], table[i].class};
+    }
 }
 
 kl_status kl_swarm_new(struct kl_swarm **out, const kl_swarm_config *config,
                        struct kl_swarm_user *user)
 {
-    static const char *const topics[KL_SWARM_CLASSES] = {"bft", "tx", "sync"};
     struct kl_swarm *s = calloc(1, sizeof *s);
     if (!s)
         return KL_NOMEM;
     s->config = *config;
     s->identity = *config->identity;
+    s->config.identity = &s->identity;
     s->self = kl_peer_id_of(&s->identity);
     s->user = user;
-    for (usize i = 0; i < KL_SWARM_CLASSES; i++) {
-        snprintf(s->names[i], sizeof s->names[i], "/keel/%s/%s/1", config->digest, topics[i]);
-        s->name_spans[i] = kl_span_str(s->names[i]);
-        s->protocols[i] = (kl_conn_protocol){s->name_spans[i], yamux_class[i]};
-    }
+    s->protocol_count = user->gossips ? SWARM_PROTOCOLS : SWARM_P_GOSSIP12;
+    name_protocols(s);
     *out = s;
     return KL_OK;
 }

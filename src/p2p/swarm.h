@@ -8,9 +8,10 @@
  *
  * What is spoken, each in streams of its own:
  *     /keel/<digest>/hello/1  one message of each side, before everything else of Keel's
- *     /keel/<digest>/bft/1    votes, certificates, proposals      before everything else
- *     /keel/<digest>/tx/1     transactions
- *     /keel/<digest>/sync/1   bodies and blocks for who is behind  behind everything else
+ *     /keel/<digest>/bft/1       votes, certificates     before everything else
+ *     /keel/<digest>/proposal/1  proposals               taking turns with bft, 16 KiB each
+ *     /keel/<digest>/tx/1        transactions
+ *     /keel/<digest>/sync/1      bodies and blocks       behind everything else
  *     /meshsub/1.2.0, 1.1.0, 1.0.0                                 gossip
  *     /ipfs/id/1.0.0, /ipfs/id/push/1.0.0, /ipfs/ping/1.0.0        asked, told and answered here
  * Keel's streams are opened by either side for what it says itself, and only when both have
@@ -51,6 +52,7 @@ enum {
 /* Classes of frames, each in a stream of its own. */
 typedef enum kl_swarm_class {
     KL_SWARM_BFT,
+    KL_SWARM_PROPOSAL,
     KL_SWARM_TX,
     KL_SWARM_SYNC,
     KL_SWARM_CLASSES,
@@ -72,6 +74,9 @@ typedef struct kl_swarm_limits {
     bool spare_local; /* loopback and private addresses do not count in per_ip, per_net, knocks */
     /* While so many bytes wait for one peer and class nothing more is taken. */
     usize queue_friend, queue_stranger;
+    /* Bytes of frames from strangers that are not whole, and of big frames that wait for them:
+     * above it who holds most is sent away, and no big frame is taken. */
+    usize held;
 } kl_swarm_limits;
 kl_swarm_limits kl_swarm_limits_usual(void);
 

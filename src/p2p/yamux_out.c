@@ -1,6 +1,8 @@
 /* What goes out: answers first, then windows, then streams by class and in turns. */
 #include "p2p/yamux_priv.h"
 
+enum { QUEUE_KEPT = 1 << 16 };
+
 void yamux_turns_push(struct kl_yamux *y, struct yamux_stream *s)
 {
     struct yamux_turns *t = &y->turns[s->class];
@@ -59,6 +61,10 @@ static void put_data(struct yamux_stream *s, struct kl_buf *out)
     if (s->queue_at < s->queue.len)
         return;
     s->queue_at = 0;
+    if (s->queue.cap > QUEUE_KEPT) { /* a body's room is not kept */
+        kl_buf_done(&s->queue);
+        kl_buf_init(&s->queue, SIZE_MAX);
+    }
     kl_buf_clear(&s->queue);
 }
 
