@@ -1,7 +1,8 @@
 /* A candidate is kept from the moment its body, or somebody's wish for its body, is here, until a
  * block at its height is final.  What was executed is never evicted before that: the engine may
  * make it final at any time, and asks about no more blocks than its window has views for.  Bodies
- * that nobody has executed are bounded by bytes, and those farthest ahead go first. */
+ * that nobody has executed are bounded, by bytes and by number, and those farthest ahead go first:
+ * who hears but cannot ask collects them, and will take those blocks by height. */
 #include <stdlib.h>
 
 #include "host/replica_priv.h"
@@ -104,16 +105,18 @@ static void drop(struct kl_replica *r, struct replica_candidate **at)
 bool replica_candidate_room(struct kl_replica *r, usize len, u64 view)
 {
     while (true) {
-        usize bytes = 0;
+        usize bytes = 0, count = 0;
         struct replica_candidate **farthest = NULL;
         for (struct replica_candidate **at = &r->candidates; *at; at = &(*at)->next) {
             if (!is_waiting(*at))
                 continue;
             bytes += (*at)->body->len;
+            count++;
             if (!farthest || (*at)->view > (*farthest)->view)
                 farthest = at;
         }
-        if (bytes + len <= REPLICA_BODIES_BYTES)
+        if (bytes + len <= REPLICA_BODIES_BYTES &&
+            count < REPLICA_BODIES_WINDOWS * r->config.window)
             return true;
         if (!farthest || (*farthest)->view <= view)
             return false;
@@ -153,7 +156,8 @@ void replica_candidates_learn(struct kl_replica *r, const kl_vote_subject *subje
     for (struct replica_candidate **at = &r->candidates; *at;) {
         const struct replica_candidate *c = *at;
         bool is_over = c->epoch == status.epoch && c->view + r->config.window / 2 < status.view;
-        if (is_over && !c->notarized && c->state != REPLICA_RUNNING)
+        bool is_kept = (c->notarized && c->body) || c->state == REPLICA_RUNNING;
+        if (is_over && !is_kept)
             drop(r, at);
         else
             at = &(*at)->next;

@@ -30,12 +30,13 @@
 #define NEVER UINT64_MAX
 
 enum {
-    REPLICA_ASKS_MAX = 4,      /* proposals that name one block, asked about at once */
-    REPLICA_SERVES_MAX = 4,    /* answers to one peer that are being read */
-    REPLICA_TX_FRAMES_MAX = 4, /* of one peer that are being looked at */
-    REPLICA_CERTIFICATES = 32, /* of the log for one request */
-    REPLICA_REPORTS_MAX = 16,  /* pieces of evidence that wait to be on chain */
-    REPLICA_PROPOSED_MAX = 2,  /* bodies kept for one view on its leader's word */
+    REPLICA_ASKS_MAX = 4,       /* proposals that name one block, asked about at once */
+    REPLICA_SERVES_MAX = 4,     /* answers to one peer that are being read */
+    REPLICA_TX_FRAMES_MAX = 4,  /* of one peer that are being looked at */
+    REPLICA_CERTIFICATES = 32,  /* of the log for one request */
+    REPLICA_REPORTS_MAX = 16,   /* pieces of evidence that wait to be on chain */
+    REPLICA_PROPOSED_MAX = 2,   /* bodies kept for one view on its leader's word */
+    REPLICA_BODIES_WINDOWS = 4, /* bodies that were not executed, for each view of the window */
 };
 #define REPLICA_BODIES_BYTES ((usize)256 << 20) /* of bodies that were not executed */
 #define REPLICA_LAG_BYTES    ((usize)512 << 20) /* unflushed state, above which building waits */

@@ -117,6 +117,38 @@ KL_TEST(replica_a_body_that_did_not_come_is_fetched)
     rig_done(&rig);
 }
 
+static bool one_hears_and_is_not_heard(struct rig *r, u32 from, u32 to, kl_message_kind kind)
+{
+    bool lost = to == 3 && kind == KL_MESSAGE_PROPOSAL && r->height < 8;
+    return from != 3 && !lost;
+}
+
+/* It can execute nothing and ask for nothing, and others go on without it for long: what it
+ * collects is bounded, and is of no harm once it is heard. */
+KL_TEST(replica_who_hears_but_cannot_ask_holds_little)
+{
+    rig_init(&rig, 4, 2000, *seed);
+    rig_start(&rig);
+    CHECK(rig_reaches(&rig, 3, 20 * RIG_S));
+    rig.passes = one_hears_and_is_not_heard;
+    usize most = 0;
+    while (rig.height < 400) {
+        u64 height = rig.height;
+        rig_until(&rig, rig.now_ns + 5 * RIG_S);
+        CHECK(rig.height > height);
+        most = KL_MAX(most, kl_replica_load_of(rig.nodes[3].replica).candidates);
+    }
+    CHECK(rig.nodes[3].height < 8);
+    CHECK(most > 100 && most < 200);
+    rig.passes = NULL;
+    u64 height = rig.height;
+    rig_until(&rig, rig.now_ns + 20 * RIG_S);
+    CHECK(rig.nodes[3].height > height);
+    CHECK(kl_replica_load_of(rig.nodes[3].replica).candidates < 10);
+    check_settled(0);
+    rig_done(&rig);
+}
+
 KL_TEST(replica_who_was_away_catches_up_over_epochs)
 {
     rig_init(&rig, 4, 7, *seed);
