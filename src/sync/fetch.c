@@ -81,12 +81,17 @@ static kl_rule link_of(struct link *out, kl_span header)
     return KL_RULE_NONE;
 }
 
-/* A body begins with its block, and that with its header. */
-static kl_rule header_of_body(kl_span *out, kl_span body)
+/* A body begins with its block, and that with its header; a record has its hash before them. */
+static kl_rule header_of(const struct kl_fetch *f, kl_span *out, kl_span body)
 {
-    kl_rlp items = {body};
+    kl_rlp whole = {body}, items = whole;
     kl_span block;
     bool is_list;
+    if (f->config.records) {
+        kl_hash hash;
+        KL_JUDGE(kl_rlp_list(&whole, &items));
+        KL_JUDGE(kl_rlp_hash(&items, &hash));
+    }
     KL_JUDGE(kl_rlp_item(&items, &block, &is_list));
     KL_JUDGE(kl_rlp_open(&items, block));
     return kl_rlp_item(&items, out, &is_list);
@@ -139,7 +144,7 @@ static kl_rule check_blocks(const struct kl_fetch *f, const kl_message *m, usize
     for (usize i = 0; i < m->block_count; i++) {
         struct link link;
         kl_span header;
-        KL_JUDGE(header_of_body(&header, m->blocks[i].body));
+        KL_JUDGE(header_of(f, &header, m->blocks[i].body));
         KL_JUDGE(link_of(&link, header));
         KL_JUDGE(leads_on(f, &at, &link));
         at = link;
@@ -282,6 +287,35 @@ void kl_fetch_step(struct kl_fetch *f, const kl_fetch_event *event, u64 now_ns,
         break;
     }
     go_on(f);
+}
+
+bool kl_fetch_is_behind(const struct kl_fetch *f, u64 now_ns)
+{
+    bool behind = f->asked || f->taking;
+    for (u32 i = 0; i < KL_FETCH_PEERS_MAX && !behind; i++) {
+        const struct peer *peer = &f->peers[i];
+        behind = peer->known && peer->height > f->head.height && peer->rest_until_ns <= now_ns;
+    }
+    return behind;
+}
+
+u64 kl_fetch_credible(const struct kl_fetch *f)
+{
+    u64 best = 0;
+    u32 known = 0;
+    for (u32 i = 0; i < KL_FETCH_PEERS_MAX; i++)
+        known += f->peers[i].known;
+    for (u32 i = 0; i < KL_FETCH_PEERS_MAX; i++) {
+        u64 height = f->peers[i].height;
+        u32 count = 0;
+        if (!f->peers[i].known || height <= best)
+            continue;
+        for (u32 k = 0; k < KL_FETCH_PEERS_MAX; k++)
+            count += f->peers[k].known && f->peers[k].height >= height;
+        if (3 * count > known)
+            best = height;
+    }
+    return best;
 }
 
 u64 kl_fetch_target(const struct kl_fetch *f)

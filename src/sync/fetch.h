@@ -25,6 +25,7 @@ typedef struct kl_fetch_config {
     kl_vote_domain domain;
     u64 timeout_ns; /* for an answer */
     u64 rest_ns;    /* before somebody who failed is asked again */
+    bool records;   /* answers are RECORDS: ledger records in the place of bodies */
 } kl_fetch_config;
 
 /* Where we are: our newest final block, and who votes for those behind it. */
@@ -84,6 +85,10 @@ struct kl_fetch *kl_fetch_init(void *room, const kl_fetch_config *config);
 void kl_fetch_step(struct kl_fetch *fetch, const kl_fetch_event *event, u64 now_ns,
                    kl_fetch_effects *out);
 
+/* Is something under way, or is there a peer above us that may be asked? */
+bool kl_fetch_is_behind(const struct kl_fetch *fetch, u64 now_ns);
+/* The height that more than a third of those heard of say they have, or more; 0: nobody was. */
+u64 kl_fetch_credible(const struct kl_fetch *fetch);
 /* The highest that a peer says it is; our own where nobody is higher. */
 u64 kl_fetch_target(const struct kl_fetch *fetch);
 

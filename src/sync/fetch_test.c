@@ -1,4 +1,5 @@
 #include "base/test.h"
+#include "codec/rlp.h"
 #include "sync/sync_rig.h"
 
 #define S 1000000000ull
@@ -105,6 +106,54 @@ KL_TEST(fetch_passes_over_the_silent)
     now_ns += 2 * S;
     step(&(kl_fetch_event){.kind = KL_FETCH_TIMER});
     CHECK(effect(KL_FETCH_ASK)->peer == 2);
+}
+
+/* Less than a third of the peers, however high they say they are, are not believed. */
+KL_TEST(fetch_believes_more_than_a_third)
+{
+    begin(seed);
+    CHECK_U64(kl_fetch_credible(fetch), 0);
+    set_height(0, 1000000);
+    CHECK_U64(kl_fetch_credible(fetch), 1000000);
+    set_height(1, 50);
+    set_height(2, 60);
+    CHECK_U64(kl_fetch_credible(fetch), 60);
+    set_height(3, 70);
+    set_height(4, 80);
+    set_height(5, 90);
+    CHECK_U64(kl_fetch_credible(fetch), 80);
+    CHECK_U64(kl_fetch_target(fetch), 1000000);
+}
+
+/* A ledger's record stands in the place of a body. */
+KL_TEST(fetch_takes_records)
+{
+    static u8 records[KL_FETCH_BATCH][KL_HEADER_RLP_MAX + 256];
+    begin(seed);
+    const kl_fetch_config c = {
+        .domain = rig.domain, .timeout_ns = 2 * S, .rest_ns = 5 * S, .records = true};
+    fetch = kl_fetch_init(room, &c);
+    set_head(0);
+    CHECK(!kl_fetch_is_behind(fetch, now_ns));
+    set_height(1, SYNC_RIG_BLOCKS);
+    CHECK(kl_fetch_is_behind(fetch, now_ns));
+    kl_fetch_effect ask = *effect(KL_FETCH_ASK);
+    kl_message m = honest(&ask, SYNC_RIG_BLOCKS);
+    for (usize i = 0; i < m.block_count; i++) {
+        kl_out to = kl_out_of(records[i], sizeof records[i]);
+        const sync_block *b = &rig.blocks[ask.from + i];
+        kl_rlp_mark list = kl_rlp_put_begin(&to);
+        kl_rlp_put_hash(&to, &b->hash);
+        kl_rlp_mark block = kl_rlp_put_begin(&to);
+        kl_out_bytes(&to, b->header, b->header_len);
+        kl_rlp_put_end(&to, block);
+        kl_rlp_put_end(&to, list);
+        blocks[i].body = kl_out_done(&to);
+    }
+    answer(1, &m);
+    CHECK(effect(KL_FETCH_TAKE) && effect(KL_FETCH_TAKE)->count == m.block_count);
+    set_head(m.block_count);
+    CHECK(effect(KL_FETCH_ASK) && kl_fetch_is_behind(fetch, now_ns));
 }
 
 /* An answer nobody waits for changes nothing, whatever it says. */
