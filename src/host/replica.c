@@ -233,7 +233,7 @@ static kl_status open_execution(struct kl_replica *r)
     KL_TRY(kl_pool_new(&r->pool, &r->config.pool));
     r->head = kl_chain_head(r->chain);
     r->durable = kl_tip_ref(r->head);
-    r->status_height = r->status_sent_height = r->head->header.number;
+    r->status_height = r->status_sent_height = r->first_height = r->head->header.number;
     return replica_pool_follow(r);
 }
 

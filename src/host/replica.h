@@ -29,6 +29,11 @@
 
 struct kl_replica;
 
+/* Blocks that are missing, above which it is far behind, by the word of more than a third of the
+ * peers.  At the genesis there is nothing to lose, and taking a state costs a few seconds at least,
+ * in which these blocks are executed as well; whoever has a state would lose the history of it. */
+enum { KL_REPLICA_FAR_FRESH = 512, KL_REPLICA_FAR = 1 << 17 };
+
 /* A member as the network numbers it, 0 .. KL_REPLICA_PEERS_MAX - 1: whoever holds a connection. */
 enum { KL_REPLICA_PEERS_MAX = 256 };
 #define KL_REPLICA_ALL KL_BFT_ALL
@@ -47,6 +52,9 @@ struct kl_replica_watch {
     void (*signs)(struct kl_replica_watch *watch, const kl_vote *vote); /* a signature was made */
     void (*found)(struct kl_replica_watch *watch, const kl_evidence *evidence);
     void (*alarm)(struct kl_replica_watch *watch, const char *what); /* static text */
+    /* So many blocks are missing here that the others' state is to be taken instead (filler.h):
+     * this replica is to be closed, and goes on by blocks until it is.  Once. */
+    void (*far)(struct kl_replica_watch *watch, u64 height);
     /* Nothing became final for some seconds though it should, and why; and that it is over. */
     void (*stalls)(struct kl_replica_watch *watch, const char *line); /* for the call */
 };
@@ -139,6 +147,13 @@ struct kl_pool *kl_replica_pool(struct kl_replica *replica);
 /* Why no blocks are made final any more: KL_OK, or what failed. */
 kl_status kl_replica_health(const struct kl_replica *replica);
 kl_simplex_status kl_replica_consensus(const struct kl_replica *replica);
+
+/* Where the newest final block stands here, and with others: the highest that is known to be final
+ * or that more than a third of the peers say they have. */
+typedef struct kl_replica_sync {
+    u64 first, height, target; /* first: at the start */
+} kl_replica_sync;
+kl_replica_sync kl_replica_sync_of(const struct kl_replica *replica);
 
 /* Why no block is made final, for people. */
 enum { KL_REPLICA_WHY_MAX = 640 };

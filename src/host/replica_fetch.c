@@ -231,6 +231,34 @@ void replica_fetch(struct kl_replica *r, const kl_fetch_event *event)
     }
 }
 
+static void look_far(struct kl_replica *r)
+{
+    struct kl_replica_watch *watch = r->config.watch;
+    u64 height = r->head->header.number, target = kl_fetch_credible(r->fetch);
+    u64 far = height ? KL_REPLICA_FAR : KL_REPLICA_FAR_FRESH;
+    if (r->told_far || !watch || !watch->far || target < height + far)
+        return;
+    r->told_far = true;
+    watch->far(watch, target);
+}
+
+void replica_fetch_height(struct kl_replica *r, u32 peer, u64 height)
+{
+    replica_fetch(r, &(kl_fetch_event){.kind = KL_FETCH_HEIGHT, .peer = peer, .height = height});
+    look_far(r);
+}
+
+kl_replica_sync kl_replica_sync_of(const struct kl_replica *r)
+{
+    u64 height = r->head->header.number;
+    u64 final = kl_simplex_status_of(r->engine, replica_now(r)).final.height;
+    return (kl_replica_sync){
+        .first = r->first_height,
+        .height = height,
+        .target = KL_MAX(height, KL_MAX(final, kl_fetch_credible(r->fetch))),
+    };
+}
+
 void replica_fetch_head(struct kl_replica *r)
 {
     if (r->taking)

@@ -188,7 +188,7 @@ static void hear_blocks(struct kl_replica *r, u32 peer, const kl_message *m)
 
 static void hear_status(struct kl_replica *r, u32 peer, const kl_message *m)
 {
-    replica_fetch(r, &(kl_fetch_event){.kind = KL_FETCH_HEIGHT, .peer = peer, .height = m->from});
+    replica_fetch_height(r, peer, m->from);
 }
 
 static void hear_transactions(struct kl_replica *r, u32 peer, const kl_message *m)

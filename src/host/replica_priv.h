@@ -309,6 +309,8 @@ struct kl_replica {
     struct kl_fetch *fetch;
     struct kl_tip *fetch_tip; /* whose epoch's set the machine views */
     bool taking;              /* blocks are being executed */
+    bool told_far;
+    u64 first_height; /* at the start */
     u64 fetch_due_ns;
 
     struct replica_stall stall;
@@ -487,6 +489,8 @@ void replica_serve_code(struct kl_replica *r, u32 peer, const kl_hash *hash);
 /* replica_fetch.c */
 void replica_fetch(struct kl_replica *r, const kl_fetch_event *event);
 void replica_fetch_head(struct kl_replica *r);
+/* A peer says how high it is. */
+void replica_fetch_height(struct kl_replica *r, u32 peer, u64 height);
 /* The engine heard of a final block whose ancestors are not here. */
 void replica_sync(struct kl_replica *r, const kl_proposal *proposal,
                   const kl_certificate *certificate);

@@ -141,6 +141,11 @@ static void watch_found(struct kl_replica_watch *watch, KL_UNUSED const kl_evide
     of_watch(watch)->found++;
 }
 
+static void watch_far(struct kl_replica_watch *watch, KL_UNUSED u64 height)
+{
+    of_watch(watch)->far++;
+}
+
 static void watch_alarm(struct kl_replica_watch *watch, const char *what)
 {
     struct rig_node *node = of_watch(watch);
@@ -293,6 +298,7 @@ void rig_init(struct rig *rig, u32 count, u64 epoch_blocks, u64 seed)
                       .signs = watch_signs,
                       .found = watch_found,
                       .alarm = watch_alarm,
+                      .far = watch_far,
                       .stalls = watch_stalls},
             .vote_secret = {.b = {[30] = 1, [31] = (u8)(i + 1)}},
             .randao_secret = {.b = {[30] = 2, [31] = (u8)(i + 1)}},
@@ -327,6 +333,59 @@ static void compare_opened(struct rig *rig, struct rig_node *node)
         CHECK(kl_hash_eq(&rig->final[height], &hash));
     }
     kl_reader_close(reader);
+}
+
+static void tell_connected(struct rig *rig, u32 index, u32 peer)
+{
+    struct rig_node *node = &rig->nodes[index];
+    if (node->filler)
+        kl_filler_connected(node->filler, peer);
+    else
+        kl_replica_connected(node->replica, peer);
+}
+
+static void connect(struct rig *rig, u32 index)
+{
+    for (u32 i = 0; i < rig->count; i++) {
+        if (i == index || !rig->nodes[i].up)
+            continue;
+        tell_connected(rig, index, i);
+        tell_connected(rig, i, index);
+    }
+}
+
+static void forget(struct rig *rig, u32 index)
+{
+    for (struct rig_item **at = &rig->items; *at;) {
+        struct rig_item *item = *at;
+        if (item->node == index) {
+            *at = item->next;
+            item_free(item);
+        } else {
+            at = &item->next;
+        }
+    }
+}
+
+static void stop(struct rig *rig, u32 index)
+{
+    struct rig_node *node = &rig->nodes[index];
+    forget(rig, index);
+    node->up = false;
+    kl_replica_close(node->replica);
+    kl_filler_close(node->filler);
+    node->replica = NULL;
+    node->filler = NULL;
+}
+
+static void tell_gone(struct rig *rig, u32 index)
+{
+    for (u32 i = 0; i < rig->count; i++) {
+        if (rig->nodes[i].replica)
+            kl_replica_disconnected(rig->nodes[i].replica, index);
+        if (rig->nodes[i].filler)
+            kl_filler_disconnected(rig->nodes[i].filler, index);
+    }
 }
 
 void rig_open(struct rig *rig, u32 index)
@@ -372,12 +431,68 @@ void rig_open(struct rig *rig, u32 index)
                      kl_rule_name(node->report.chain.bad_rule));
     compare_opened(rig, node);
     kl_replica_start(node->replica);
-    for (u32 i = 0; i < rig->count; i++) {
-        if (i == index || !rig->nodes[i].up)
-            continue;
-        kl_replica_connected(node->replica, i);
-        kl_replica_connected(rig->nodes[i].replica, index);
-    }
+    connect(rig, index);
+}
+
+static kl_chain_config chain_config(struct rig *rig, u32 index)
+{
+    return (kl_chain_config){
+        .fs = kl_sim_disk_fs(rig->nodes[index].disk),
+        .kv = rig->nodes[index].kv,
+        .genesis = kl_buf_view(&rig->genesis),
+        .segment_bytes = 1 << 20,
+        .tests = true,
+    };
+}
+
+void rig_wipe(struct rig *rig, u32 index)
+{
+    struct rig_node *node = &rig->nodes[index];
+    CHECK(!node->up);
+    kl_sim_disk_free(node->disk);
+    kl_kv_close(node->kv);
+    CHECK_OK(kl_sim_disk_new(&node->disk));
+    CHECK_OK(kl_memkv_open(&node->kv, KL_TABLE_COUNT));
+    node->height = 0;
+}
+
+/* The ledger's first record is whoever's that opens the chain. */
+static void make_ledger(struct rig *rig, u32 index)
+{
+    struct kl_chain *chain;
+    kl_chain_report report;
+    bool due;
+    const kl_chain_config config = chain_config(rig, index);
+    CHECK_OK(kl_filler_is_due(&config, &due));
+    if (due)
+        return;
+    CHECK_OK(kl_chain_open(&chain, &config, NULL, &report));
+    kl_chain_close(chain);
+}
+
+void rig_fill(struct rig *rig, u32 index)
+{
+    struct rig_node *node = &rig->nodes[index];
+    kl_chain_report report;
+    CHECK(!node->up);
+    make_ledger(rig, index);
+    const kl_filler_config config = {.chain = chain_config(rig, index),
+                                     .clock = &node->clock,
+                                     .jobs = &node->jobs,
+                                     .net = &node->net};
+    node->up = true;
+    node->life++;
+    memset(node->lane_free_ns, 0, sizeof node->lane_free_ns);
+    CHECK_OK(kl_filler_open(&node->filler, &config, &report));
+    kl_filler_start(node->filler);
+    connect(rig, index);
+}
+
+void rig_filled(struct rig *rig, u32 index)
+{
+    stop(rig, index);
+    tell_gone(rig, index);
+    rig_open(rig, index);
 }
 
 void rig_start(struct rig *rig)
@@ -416,28 +531,6 @@ void rig_start(struct rig *rig)
     }
 }
 
-static void forget(struct rig *rig, u32 index)
-{
-    for (struct rig_item **at = &rig->items; *at;) {
-        struct rig_item *item = *at;
-        if (item->node == index) {
-            *at = item->next;
-            item_free(item);
-        } else {
-            at = &item->next;
-        }
-    }
-}
-
-static void stop(struct rig *rig, u32 index)
-{
-    struct rig_node *node = &rig->nodes[index];
-    forget(rig, index);
-    node->up = false;
-    kl_replica_close(node->replica);
-    node->replica = NULL;
-}
-
 static void cut_disk(struct rig *rig, struct kl_sim_disk **disk, unsigned how)
 {
     struct kl_sim_disk *after;
@@ -457,9 +550,7 @@ void rig_crash_how(struct rig *rig, u32 index, unsigned how)
     stop(rig, index);
     cut_disk(rig, &node->disk, how);
     cut_disk(rig, &node->key_disk, how);
-    for (u32 i = 0; i < rig->count; i++)
-        if (rig->nodes[i].up)
-            kl_replica_disconnected(rig->nodes[i].replica, index);
+    tell_gone(rig, index);
 }
 
 void rig_done(struct rig *rig)
@@ -486,11 +577,20 @@ static void do_item(struct rig *rig)
         if (item->job) {
             item->job->run(item->job);
             item->job->done(item->job);
+        } else if (node->filler) {
+            kl_filler_receive(node->filler, item->from, kl_span_of(item->frame, item->len));
         } else {
             kl_replica_receive(node->replica, item->from, kl_span_of(item->frame, item->len));
         }
     }
     item_free(item);
+}
+
+static u64 due_of(const struct rig_node *node)
+{
+    return node->filler    ? kl_filler_due_ns(node->filler)
+           : node->replica ? kl_replica_due_ns(node->replica)
+                           : NEVER;
 }
 
 /* The next thing that happens; false when that is behind end_ns. */
@@ -500,7 +600,7 @@ static bool go_on(struct rig *rig, u64 end_ns)
     struct rig_node *due = NULL;
     for (u32 i = 0; i < rig->count; i++) {
         struct rig_node *node = &rig->nodes[i];
-        u64 at_ns = node->up ? kl_replica_due_ns(node->replica) : NEVER;
+        u64 at_ns = due_of(node);
         if (at_ns < due_ns) {
             due_ns = at_ns;
             due = node;
@@ -515,7 +615,10 @@ static bool go_on(struct rig *rig, u64 end_ns)
         do_item(rig);
     } else {
         rig->now_ns = KL_MAX(rig->now_ns, due_ns);
-        kl_replica_tick(due->replica);
+        if (due->filler)
+            kl_filler_tick(due->filler);
+        else
+            kl_replica_tick(due->replica);
     }
     return true;
 }
@@ -529,7 +632,7 @@ void rig_until(struct rig *rig, u64 end_ns)
 static bool all_at(const struct rig *rig, u64 height)
 {
     for (u32 i = 0; i < rig->count; i++)
-        if (rig->nodes[i].up && rig->nodes[i].height < height)
+        if (rig->nodes[i].replica && rig->nodes[i].height < height)
             return false;
     return true;
 }
@@ -542,7 +645,7 @@ bool rig_reaches(struct rig *rig, u64 height, u64 timeout_ns)
     if (all_at(rig, height))
         return true;
     for (u32 i = 0; i < rig->count; i++) {
-        if (!rig->nodes[i].up)
+        if (!rig->nodes[i].replica)
             continue;
         kl_simplex_status s = kl_replica_consensus(rig->nodes[i].replica);
         printf("%u: height %llu, epoch %llu view %llu, final %llu, why %u, signing %u, %s %s\n", i,

@@ -5,7 +5,7 @@
 #define KL_HOST_REPLICA_RIG_TEST_H
 
 #include "base/test.h"
-#include "host/replica.h"
+#include "host/filler.h"
 
 enum { RIG_NODES_MAX = 8, RIG_HEIGHTS_MAX = 4096, RIG_ACCOUNTS = 4, RIG_VOTES_MAX = 16384 };
 #define RIG_MS 1000000ull
@@ -19,7 +19,8 @@ struct rig_node {
     u32 index;
     bool up;
     u32 life;
-    struct kl_replica *replica;
+    struct kl_replica *replica; /* or, while it takes a state from the others, */
+    struct kl_filler *filler;
     kl_replica_report report;
     struct kl_sim_disk *disk, *key_disk;
     struct kl_kv *kv;
@@ -31,7 +32,7 @@ struct rig_node {
     struct kl_replica_watch watch;
     u64 lane_free_ns[KL_LANES], lane_slow_ns[KL_LANES];
     u64 height; /* shown */
-    usize signs, found, penalties;
+    usize signs, found, penalties, far;
     kl_vote_subject *votes; /* all that it ever signed: none excludes another (checked) */
     usize vote_count;
     char alarm[100];
@@ -55,7 +56,7 @@ struct rig {
     bool (*passes)(struct rig *rig, u32 from, u32 to, kl_message_kind kind);
     bool cut[RIG_NODES_MAX]; /* from everybody else */
     u32 loss_percent;
-    u64 delay_ns;   /* at most so much beyond the usual: frames overtake one another */
+    u64 delay_ns; /* at most so much beyond the usual: frames overtake one another */
     u64 frames[KL_MESSAGE_LAST + 1]; /* that arrived, by kind */
     kl_hash final[RIG_HEIGHTS_MAX];
     u64 height, transactions;
@@ -72,6 +73,11 @@ void rig_start(struct rig *rig);
 void rig_done(struct rig *rig);
 
 void rig_open(struct rig *rig, u32 node);
+/* Another data folder, empty, of a node that is down; its key stays. */
+void rig_wipe(struct rig *rig, u32 node);
+/* Opens a node to be filled by the others; once it is over, rig_filled opens its replica. */
+void rig_fill(struct rig *rig, u32 node);
+void rig_filled(struct rig *rig, u32 node);
 /* Power is lost: what is unsynced is gone, or some of it. */
 void rig_crash(struct rig *rig, u32 node);
 void rig_crash_how(struct rig *rig, u32 node, unsigned how); /* kl_power_cut */

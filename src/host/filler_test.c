@@ -1,0 +1,156 @@
+/* A node that has lost its data takes its state from the others, and goes on as one that executed.
+ */
+#include "host/filler.h"
+
+#include "host/replica_rig_test.h"
+
+static struct rig rig;
+
+static void begin(u64 *seed, u64 height)
+{
+    rig_init(&rig, 4, 20, kl_rand(seed));
+    rig_start(&rig);
+    for (u32 i = 0; i < 8; i++)
+        CHECK_RULE(rig_submit(&rig, 0, i % RIG_ACCOUNTS), KL_RULE_NONE);
+    CHECK(rig_reaches(&rig, height / 2, 600 * RIG_S));
+    for (u32 i = 0; i < 8; i++)
+        CHECK_RULE(rig_submit(&rig, 1, i % RIG_ACCOUNTS), KL_RULE_NONE);
+    CHECK(rig_reaches(&rig, height, 600 * RIG_S));
+}
+
+static kl_filler_status status_of(u32 node)
+{
+    kl_filler_status status;
+    kl_filler_status_of(rig.nodes[node].filler, &status);
+    return status;
+}
+
+static bool is_over(u32 node)
+{
+    kl_filler_phase phase = status_of(node).phase;
+    return phase != KL_FILLER_RECORDS && phase != KL_FILLER_STATE;
+}
+
+static void until_over(u32 node, u64 timeout_ns)
+{
+    u64 end_ns = rig.now_ns + timeout_ns;
+    while (!is_over(node) && rig.now_ns < end_ns)
+        rig_until(&rig, rig.now_ns + 10 * RIG_MS);
+    CHECK(is_over(node));
+}
+
+/* Receipts and state of every block are those of another node. */
+static void check_same(u32 node, u32 other, u64 height)
+{
+    struct kl_reader *readers[2];
+    struct kl_arena arena;
+    CHECK_OK(kl_reader_open(kl_replica_chain(rig.nodes[node].replica), &readers[0]));
+    CHECK_OK(kl_reader_open(kl_replica_chain(rig.nodes[other].replica), &readers[1]));
+    kl_arena_init(&arena, SIZE_MAX);
+    for (u64 number = 1; number <= height; number++) {
+        kl_span records[2], finalization;
+        for (usize i = 0; i < 2; i++)
+            CHECK_OK(kl_reader_record(readers[i], number, &arena, &records[i], &finalization));
+        CHECK_SPAN(records[0], records[1]);
+    }
+    kl_arena_done(&arena);
+    kl_reader_close(readers[0]);
+    kl_reader_close(readers[1]);
+}
+
+KL_TEST(filler_brings_a_wiped_node_back)
+{
+    begin(seed, 50);
+    rig_crash(&rig, 3);
+    CHECK(rig_reaches(&rig, 55, 60 * RIG_S));
+    rig_wipe(&rig, 3);
+    rig_fill(&rig, 3);
+    until_over(3, 60 * RIG_S);
+    CHECK(status_of(3).phase == KL_FILLER_WHOLE);
+    CHECK(status_of(3).height >= 55);
+    u64 height = status_of(3).height;
+    rig_filled(&rig, 3);
+    CHECK(rig.nodes[3].height >= height);
+    CHECK_U64(rig.nodes[3].report.chain.replayed, 0);
+    check_same(3, 0, 55);
+    CHECK(rig_reaches(&rig, rig.height + 10, 60 * RIG_S));
+    CHECK_RULE(rig_submit(&rig, 3, 0), KL_RULE_NONE); /* it knows the sender's account */
+    u64 transactions = rig.transactions;
+    CHECK(rig_reaches(&rig, rig.height + 10, 60 * RIG_S));
+    CHECK_U64(rig.transactions, transactions + 1);
+    CHECK_U64(rig.nodes[3].penalties, 0);
+    rig_done(&rig);
+}
+
+/* Power cuts, at any moment, and frames that are lost: it goes on with what is durable. */
+KL_TEST(filler_goes_on_after_crashes)
+{
+    for (int round = 0; round < 3; round++) {
+        begin(seed, 40);
+        rig_crash(&rig, 3);
+        rig_wipe(&rig, 3);
+        rig.loss_percent = 5;
+        rig_fill(&rig, 3);
+        for (int crash = 0; crash < 6 && !is_over(3); crash++) {
+            rig_until(&rig, rig.now_ns + kl_rand_below(seed, 300 * RIG_MS));
+            if (is_over(3))
+                break;
+            rig_crash_how(&rig, 3, (unsigned)kl_rand_below(seed, 3));
+            rig_fill(&rig, 3);
+        }
+        until_over(3, 120 * RIG_S);
+        CHECK(status_of(3).phase == KL_FILLER_WHOLE);
+        rig.loss_percent = 0;
+        rig_filled(&rig, 3);
+        CHECK(rig_reaches(&rig, rig.height + 5, 60 * RIG_S));
+        check_same(3, 0, rig.height - 1);
+        rig_done(&rig);
+    }
+}
+
+static void say_height(u32 from, u64 height)
+{
+    rig_deliver(&rig, 3, from, &(kl_message){.kind = KL_MESSAGE_STATUS, .from = height});
+}
+
+/* Whoever is at the genesis asks to be filled when enough others are far ahead, once. */
+KL_TEST(filler_is_for_who_is_far_behind)
+{
+    begin(seed, 10);
+    u64 height = rig.nodes[3].height;
+    say_height(0, height + KL_REPLICA_FAR - 2);
+    say_height(1, height + KL_REPLICA_FAR - 2);
+    CHECK_U64(rig.nodes[3].far, 0);
+    say_height(0, height + 2 * KL_REPLICA_FAR);
+    say_height(1, height + 2 * KL_REPLICA_FAR);
+    CHECK_U64(rig.nodes[3].far, 1);
+    rig_crash(&rig, 3);
+    rig_wipe(&rig, 3);
+    rig_open(&rig, 3);
+    say_height(0, 1);
+    say_height(1, 1);
+    say_height(2, KL_REPLICA_FAR_FRESH);
+    CHECK_U64(rig.nodes[3].far, 1); /* one of three is none too many to lie */
+    CHECK_U64(kl_replica_sync_of(rig.nodes[3].replica).target, 1);
+    say_height(1, KL_REPLICA_FAR_FRESH);
+    say_height(1, KL_REPLICA_FAR_FRESH);
+    CHECK_U64(rig.nodes[3].far, 2);
+    CHECK_U64(kl_replica_sync_of(rig.nodes[3].replica).target, KL_REPLICA_FAR_FRESH);
+    CHECK_U64(kl_replica_sync_of(rig.nodes[3].replica).height, 0);
+    rig_done(&rig);
+}
+
+/* Nobody has anything: it gives up, and what it has is opened by executing. */
+KL_TEST(filler_gives_up)
+{
+    begin(seed, 10);
+    rig_crash(&rig, 3);
+    rig_wipe(&rig, 3);
+    rig_fill(&rig, 3);
+    rig_until(&rig, rig.now_ns + 20 * RIG_MS);
+    rig.cut[3] = true;
+    until_over(3, 120 * RIG_S);
+    CHECK(status_of(3).phase == KL_FILLER_GIVEN_UP);
+    rig.cut[3] = false;
+    rig_done(&rig);
+}
