@@ -139,8 +139,6 @@ static kl_rule check_blocks(const struct kl_fetch *f, const kl_message *m, usize
 {
     struct link at = {.number = f->head.height, .hash = f->head.hash};
     *count = 0;
-    if (m->block_count > f->asked_to - f->asked_from + 1)
-        return KL_RULE_MESSAGE_SIZE;
     for (usize i = 0; i < m->block_count; i++) {
         struct link link;
         kl_span header;
@@ -221,11 +219,19 @@ static void on_head(struct kl_fetch *f, const kl_fetch_head *head)
         f->asked = false; /* what it was about is here by other ways */
 }
 
+/* Else it comes too late, or was never asked for: a peer may still answer what our last life has
+ * asked. */
+static bool is_answer(const struct kl_fetch *f, kl_fetch_peer peer, const kl_message *m)
+{
+    return f->asked && peer == f->asked_peer && m->from == f->asked_from &&
+           m->block_count <= f->asked_to - f->asked_from + 1;
+}
+
 static void on_answer(struct kl_fetch *f, kl_fetch_peer peer, const kl_message *m)
 {
     usize count;
-    if (!f->asked || peer != f->asked_peer || m->from != f->asked_from)
-        return; /* too late, or never asked for */
+    if (!is_answer(f, peer, m))
+        return;
     f->asked = false;
     kl_rule broken = check_blocks(f, m, &count);
     if (broken != KL_RULE_NONE) {

@@ -169,6 +169,10 @@ KL_TEST(fetch_ignores_what_it_did_not_ask_for)
     answer(1, &m);
     CHECK(out.count == 0);
     m.from--;
+    m.block_count = asked.to - asked.from + 2; /* what an earlier life has asked for, perhaps */
+    answer(1, &m);
+    CHECK(out.count == 0);
+    m = honest(&asked, 50);
     answer(1, &m);
     CHECK(effect(KL_FETCH_TAKE));
     answer(1, &m);
@@ -177,7 +181,7 @@ KL_TEST(fetch_ignores_what_it_did_not_ask_for)
 
 /* --- lies --- */
 
-enum { LIES = 12 };
+enum { LIES = 11 };
 static u8 lie_bytes[4][2048];
 
 static kl_span put_certificate(const kl_vote_subject *subject, u64 epoch, u32 signers)
@@ -232,10 +236,6 @@ static bool tell_lie(kl_message *m, unsigned n)
     case 10: /* a certificate that is none */
         blocks[last].finalization.len--;
         return true;
-    case 11: /* more than was asked for */
-        blocks[m->block_count] = blocks[last];
-        m->block_count++;
-        return m->block_count > 1;
     }
     blocks[last].finalization =
         put_certificate(&subject, sync_rig_subject(&rig, height).proposal.epoch, 4);
@@ -249,8 +249,8 @@ KL_TEST(fetch_names_every_liar)
             begin(seed);
             u64 height = kl_rand_below(seed, SYNC_RIG_BLOCKS - 20);
             set_head(height);
-            set_height(9, n == 11 ? height + 5 : SYNC_RIG_BLOCKS);
-            kl_message m = honest(effect(KL_FETCH_ASK), n == 11 ? height + 5 : SYNC_RIG_BLOCKS);
+            set_height(9, SYNC_RIG_BLOCKS);
+            kl_message m = honest(effect(KL_FETCH_ASK), SYNC_RIG_BLOCKS);
             if (!tell_lie(&m, n))
                 continue;
             answer(9, &m);
