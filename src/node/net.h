@@ -30,6 +30,10 @@ struct kl_net_addresses {
     /* How many of out were filled, with hosts (names too) and ports. */
     usize (*of)(struct kl_net_addresses *addresses, const kl_peer_id *id,
                 kl_multiaddr out[KL_NET_ADDRS_MAX]);
+    /* Whether a name that was given may be dialled at an address that it has, numeric.  Optional.
+     */
+    bool (*admits)(struct kl_net_addresses *addresses, const kl_multiaddr *given,
+                   const kl_multiaddr *found);
     /* How a dial ended: good, when id was there.  id is NULL where kl_net_dial named none and
      * nobody was met; addr is as `of`, or kl_net_dial, gave it.  Optional. */
     void (*tried)(struct kl_net_addresses *addresses, const kl_peer_id *id,

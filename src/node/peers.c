@@ -1,0 +1,514 @@
+/* Who is wanted by network.json is so for good; validators come and go with what they announce and
+ * with the sets. */
+#include "node/peers.h"
+
+#include <stdlib.h>
+
+#include "base/sync.h"
+
+#define FILE_NAME "peers.json"
+#define NEW_NAME  "peers.json.new"
+#define NS_PER_S  UINT64_C(1000000000)
+#define NS_PER_MS UINT64_C(1000000)
+#define SHUN_NS   (600 * NS_PER_S)
+#define AGAIN_NS  (60 * NS_PER_S)   /* others may have heard of a new set later than we did */
+#define REPEAT_NS (3600 * NS_PER_S) /* for who has forgotten */
+#define NEVER     UINT64_MAX
+
+enum { WANTED_MAX = KL_HERALD_KEYS_MAX };
+
+struct kl_peers {
+    struct kl_net_addresses addresses;
+    kl_roster roster;
+    kl_secret32 identity, vote_secret;
+    bool has_vote;
+    kl_vote_domain domain;
+    const kl_vote_scheme *scheme;
+    u8 key[KL_VOTE_KEY_MAX];
+    struct kl_clock *clock;
+    struct kl_peers_wire *wire;
+    kl_peer_id self;
+    kl_reach reach;
+
+    kl_mutex lock; /* of all that follows */
+    struct kl_book *book;
+    struct kl_herald *herald;
+    bool begun, is_validator;
+    u16 port;
+    bool has_observed;
+    kl_multiaddr observed; /* where a friend sees us */
+    u64 own_seq, announce_ns;
+    bool is_again; /* of announce_ns: the first repetition */
+    u32 wanted_count;
+    kl_peer_id wanted[WANTED_MAX]; /* validators that network.json does not name */
+};
+
+/* --- network.json --- */
+
+bool kl_peers_guards(const struct kl_peers *p, const kl_peer_id *id)
+{
+    for (u32 i = 0; i < p->roster.guard_count; i++)
+        if (kl_peer_id_eq(&p->roster.guards[i], id))
+            return true;
+    return false;
+}
+
+static bool is_named(const struct kl_peers *p, const kl_peer_id *id)
+{
+    for (u32 i = 0; i < p->roster.peer_count; i++)
+        if (p->roster.peers[i].has_peer && kl_peer_id_eq(&p->roster.peers[i].peer, id))
+            return true;
+    for (u32 i = 0; i < p->roster.sentry_count; i++)
+        if (kl_peer_id_eq(&p->roster.sentries[i].peer, id))
+            return true;
+    for (u32 i = 0; i < p->roster.allow_count; i++)
+        if (kl_peer_id_eq(&p->roster.allow[i], id))
+            return true;
+    return kl_peers_guards(p, id);
+}
+
+/* Validators and their sentries come back to their peers fast. */
+static kl_swarm_standing standing(const struct kl_peers *p)
+{
+    return p->has_vote || p->roster.guard_count ? KL_SWARM_VALIDATOR : KL_SWARM_FRIEND;
+}
+
+static void befriend(struct kl_peers *p, const kl_peer_id *id, const kl_multiaddr *addr)
+{
+    kl_multiaddr where = {.host = KL_HOST_NONE};
+    if (kl_peer_id_eq(id, &p->self))
+        return;
+    if (addr) {
+        where = *addr;
+        where.has_peer = false;
+    }
+    if (kl_book_befriend(p->book, id, &where, addr != NULL, kl_mono_ns(p->clock)) == KL_OK)
+        p->wire->want(p->wire, id, standing(p));
+}
+
+static void befriend_all(struct kl_peers *p)
+{
+    const kl_roster *r = &p->roster;
+    for (u32 i = 0; i < r->peer_count; i++) {
+        if (r->peers[i].has_peer)
+            befriend(p, &r->peers[i].peer, &r->peers[i]);
+        else /* what is beyond the room for doors is not dialled */
+            (void)!kl_book_door(p->book, &r->peers[i], kl_mono_ns(p->clock));
+    }
+    for (u32 i = 0; i < r->sentry_count; i++)
+        befriend(p, &r->sentries[i].peer, &r->sentries[i]);
+    for (u32 i = 0; i < r->allow_count; i++)
+        befriend(p, &r->allow[i], NULL);
+    for (u32 i = 0; i < r->guard_count; i++)
+        befriend(p, &r->guards[i], NULL);
+}
+
+static void reach_to(kl_reach *reach, const kl_multiaddr *addr)
+{
+    kl_reach found = kl_reach_of(addr);
+    if (found != KL_REACH_NOWHERE)
+        *reach = KL_MIN(*reach, found);
+}
+
+/* The innermost network that the file speaks of. */
+static kl_reach reach_of(const kl_roster *r)
+{
+    kl_reach reach = KL_REACH_WORLD;
+    reach_to(&reach, &r->listen);
+    for (usize i = 0; i < r->announce_count; i++)
+        reach_to(&reach, &r->announce[i]);
+    for (u32 i = 0; i < r->peer_count; i++)
+        reach_to(&reach, &r->peers[i]);
+    for (u32 i = 0; i < r->sentry_count; i++)
+        reach_to(&reach, &r->sentries[i]);
+    return reach;
+}
+
+/* Of others a record without a seq is none. */
+static void tell(struct kl_peers *p, const kl_peer_id *source, const kl_peer_record *record)
+{
+    if (record->seq || kl_peer_id_eq(source, &record->peer))
+        (void)kl_book_tell(p->book, source, record, kl_mono_ns(p->clock));
+}
+
+/* --- where we are --- */
+
+static usize own_addrs(const struct kl_peers *p, kl_multiaddr out[KL_NET_ADDRS_MAX])
+{
+    const kl_roster *r = &p->roster;
+    if (!r->says_where)
+        return 0;
+    for (usize i = 0; i < r->announce_count; i++)
+        out[i] = r->announce[i];
+    if (r->announce_count)
+        return r->announce_count;
+    out[0] = kl_reach_of(&r->listen) != KL_REACH_NOWHERE ? r->listen : p->observed;
+    out[0].has_port = true;
+    out[0].port = p->port;
+    return kl_reach_of(&out[0]) != KL_REACH_NOWHERE ? 1 : 0;
+}
+
+/* Says anew where we are: to peers, and, as a validator, to all. */
+static void announce(struct kl_peers *p)
+{
+    kl_peer_record record = {.peer = p->self}, said;
+    struct kl_buf text;
+    kl_rule broken;
+    p->announce_ns = NEVER;
+    record.count = own_addrs(p, record.addrs);
+    if (!p->begun || !p->is_validator || !record.count)
+        return;
+    p->own_seq = KL_MAX(p->own_seq + 1, kl_wall_ns(p->clock) / NS_PER_MS);
+    record.seq = p->own_seq;
+    kl_buf_init(&text, KL_HERALD_MAX);
+    if (kl_herald_put(&text, &record, &p->identity, p->scheme, &p->vote_secret, &p->domain) &&
+        kl_herald_hear(p->herald, kl_buf_view(&text), &said, &broken) == KL_HERALD_NEW)
+        p->wire->publish(p->wire, kl_buf_view(&text));
+    kl_buf_done(&text);
+    p->announce_ns = kl_mono_ns(p->clock) + (p->is_again ? REPEAT_NS : AGAIN_NS);
+    p->is_again = true;
+}
+
+static void say_where(struct kl_peers *p)
+{
+    kl_multiaddr addrs[KL_NET_ADDRS_MAX];
+    usize count = own_addrs(p, addrs);
+    p->wire->set_addrs(p->wire, addrs, count);
+    p->is_again = false;
+    announce(p);
+}
+
+/* --- validators --- */
+
+static bool wants_validators(const struct kl_peers *p)
+{
+    return p->begun && !p->roster.sentry_count && (p->is_validator || p->roster.guard_count);
+}
+
+static void keep_wanted(struct kl_peers *p)
+{
+    bool wants = wants_validators(p);
+    u32 kept = 0;
+    for (u32 i = 0; i < p->wanted_count; i++) {
+        if (wants && kl_herald_find(p->herald, &p->wanted[i])) {
+            p->wanted[kept++] = p->wanted[i];
+            continue;
+        }
+        kl_book_unfriend(p->book, &p->wanted[i]);
+        p->wire->unwant(p->wire, &p->wanted[i]);
+    }
+    p->wanted_count = kept;
+    for (u32 i = 0; wants && i < kl_herald_count(p->herald); i++) {
+        kl_peer_id id;
+        (void)kl_herald_at(p->herald, i, &id);
+        if (p->wanted_count == WANTED_MAX || kl_peer_id_eq(&id, &p->self) || is_named(p, &id) ||
+            kl_book_is_friend(p->book, &id))
+            continue;
+        befriend(p, &id, NULL);
+        if (kl_book_is_friend(p->book, &id))
+            p->wanted[p->wanted_count++] = id;
+    }
+}
+
+static bool is_in(const struct kl_peers *p, const kl_valset *set)
+{
+    for (u32 i = 0; set && p->has_vote && i < set->count; i++)
+        if (set->scheme == p->scheme &&
+            memcmp(set->validators[i].key, p->key, p->scheme->key_len) == 0)
+            return true;
+    return false;
+}
+
+void kl_peers_sets(struct kl_peers *p, const kl_valset *current, const kl_valset *next)
+{
+    kl_lock(&p->lock);
+    kl_herald_sets(p->herald, current, next);
+    p->is_validator = is_in(p, current) || is_in(p, next);
+    p->is_again = false;
+    announce(p);
+    keep_wanted(p);
+    kl_unlock(&p->lock);
+}
+
+kl_herald_news kl_peers_hear(struct kl_peers *p, const kl_peer_id *from, kl_span announcement,
+                             bool by_gossip, kl_rule *broken)
+{
+    kl_peer_record record;
+    kl_lock(&p->lock);
+    kl_herald_news news = kl_herald_hear(p->herald, announcement, &record, broken);
+    if (news == KL_HERALD_NEW && !kl_peer_id_eq(&record.peer, &p->self)) {
+        keep_wanted(p);
+        tell(p, from, &record);
+        if (!by_gossip && !p->roster.sentry_count)
+            p->wire->publish(p->wire, announcement);
+    }
+    kl_unlock(&p->lock);
+    return news;
+}
+
+/* --- the net's questions --- */
+
+static struct kl_peers *of(struct kl_net_addresses *addresses)
+{
+    return (struct kl_peers *)addresses;
+}
+
+static usize where(struct kl_net_addresses *addresses, const kl_peer_id *id,
+                   kl_multiaddr out[KL_NET_ADDRS_MAX])
+{
+    struct kl_peers *p = of(addresses);
+    _Static_assert((int)KL_BOOK_ADDRS_MAX <= (int)KL_NET_ADDRS_MAX, "all fit");
+    kl_lock(&p->lock);
+    usize count = kl_book_where(p->book, id, out);
+    kl_unlock(&p->lock);
+    return count;
+}
+
+static void tried(struct kl_net_addresses *addresses, const kl_peer_id *id,
+                  const kl_multiaddr *addr, bool good)
+{
+    struct kl_peers *p = of(addresses);
+    kl_lock(&p->lock);
+    kl_book_tried(p->book, id, addr, good, kl_mono_ns(p->clock), kl_wall_ns(p->clock) / NS_PER_S);
+    kl_unlock(&p->lock);
+}
+
+struct kl_net_addresses *kl_peers_addresses(struct kl_peers *p)
+{
+    return &p->addresses;
+}
+
+bool kl_peers_wants(struct kl_peers *p, const kl_peer_id *id)
+{
+    kl_lock(&p->lock);
+    bool wants = kl_book_is_friend(p->book, id);
+    kl_unlock(&p->lock);
+    return wants;
+}
+
+/* --- what happens there --- */
+
+void kl_peers_met(struct kl_peers *p, const kl_peer_id *id, bool is_outbound)
+{
+    kl_lock(&p->lock);
+    kl_book_met(p->book, id, is_outbound, kl_mono_ns(p->clock));
+    kl_unlock(&p->lock);
+}
+
+void kl_peers_lost(struct kl_peers *p, const kl_peer_id *id)
+{
+    kl_lock(&p->lock);
+    kl_book_lost(p->book, id, kl_mono_ns(p->clock));
+    kl_unlock(&p->lock);
+}
+
+void kl_peers_up(struct kl_peers *p, u32 peer)
+{
+    kl_lock(&p->lock);
+    for (u32 i = 0; i < kl_herald_count(p->herald); i++) {
+        kl_peer_id id;
+        p->wire->send(p->wire, peer, kl_herald_at(p->herald, i, &id));
+    }
+    kl_unlock(&p->lock);
+}
+
+void kl_peers_identified(struct kl_peers *p, const kl_peer_id *id, const kl_identify *said)
+{
+    kl_peer_record record = {.peer = *id};
+    kl_lock(&p->lock);
+    bool is_friend = kl_book_is_friend(p->book, id);
+    if (kl_peer_record_open(&record, said->record) != KL_RULE_NONE ||
+        !kl_peer_id_eq(&record.peer, id)) {
+        record = (kl_peer_record){.peer = *id, .count = said->addr_count};
+        memcpy(record.addrs, said->addrs, said->addr_count * sizeof *said->addrs);
+    }
+    tell(p, id, &record);
+    /* Whom the operator named may say where we are. */
+    if (is_friend && is_named(p, id) && said->has_observed &&
+        kl_reach_of(&said->observed) != KL_REACH_NOWHERE) {
+        kl_multiaddr seen = {.host = said->observed.host};
+        memcpy(seen.ip, said->observed.ip, sizeof seen.ip);
+        if (!p->has_observed || !kl_multiaddr_eq(&seen, &p->observed)) {
+            p->has_observed = true;
+            p->observed = seen;
+            if (kl_reach_of(&p->roster.listen) == KL_REACH_NOWHERE && p->begun)
+                say_where(p);
+        }
+    }
+    kl_unlock(&p->lock);
+}
+
+void kl_peers_heard_of(struct kl_peers *p, const kl_peer_id *from, kl_span envelope)
+{
+    kl_peer_record record;
+    kl_lock(&p->lock);
+    if (kl_peer_record_open(&record, envelope) == KL_RULE_NONE)
+        tell(p, from, &record);
+    kl_unlock(&p->lock);
+}
+
+void kl_peers_dropped(struct kl_peers *p, const kl_peer_id *id)
+{
+    kl_lock(&p->lock);
+    kl_book_shun(p->book, id, kl_mono_ns(p->clock) + SHUN_NS);
+    kl_unlock(&p->lock);
+}
+
+/* --- time --- */
+
+void kl_peers_tick(struct kl_peers *p)
+{
+    kl_multiaddr addr;
+    kl_lock(&p->lock);
+    u64 now_ns = kl_mono_ns(p->clock);
+    if (p->announce_ns <= now_ns)
+        announce(p);
+    while (p->begun && kl_book_next(p->book, &addr, now_ns))
+        p->wire->dial(p->wire, &addr);
+    kl_unlock(&p->lock);
+}
+
+u64 kl_peers_due_ns(struct kl_peers *p)
+{
+    kl_lock(&p->lock);
+    u64 due_ns = p->begun ? KL_MIN(p->announce_ns, kl_book_due_ns(p->book)) : NEVER;
+    kl_unlock(&p->lock);
+    return due_ns;
+}
+
+/* --- the file --- */
+
+static kl_status read_text(struct kl_fs *fs, struct kl_buf *out)
+{
+    KL_CLEANUP(kl_file_closep) struct kl_file *file = NULL;
+    u8 bytes[4096];
+    u64 size;
+    KL_TRY(kl_fs_open(fs, &file, FILE_NAME, KL_OPEN_READ));
+    KL_TRY(kl_file_size(file, &size));
+    if (size > KL_BOOK_TEXT_MAX)
+        return KL_LIMIT;
+    for (u64 at = 0; at < size; at += sizeof bytes) {
+        usize len = (usize)KL_MIN(size - at, sizeof bytes);
+        KL_TRY(kl_file_read(file, bytes, len, at));
+        kl_buf_bytes(out, bytes, len);
+    }
+    return out->failed ? KL_NOMEM : KL_OK;
+}
+
+kl_status kl_peers_load(struct kl_peers *p, struct kl_fs *fs, kl_rule *broken)
+{
+    struct kl_buf text;
+    u64 seq;
+    *broken = KL_RULE_NONE;
+    kl_buf_init(&text, KL_BOOK_TEXT_MAX);
+    kl_status status = read_text(fs, &text);
+    kl_lock(&p->lock);
+    if (status == KL_OK)
+        status = kl_book_get(p->book, &seq, kl_buf_view(&text), kl_mono_ns(p->clock), broken);
+    if (status == KL_OK && *broken == KL_RULE_NONE)
+        p->own_seq = KL_MAX(p->own_seq, seq);
+    kl_unlock(&p->lock);
+    kl_buf_done(&text);
+    return status;
+}
+
+void kl_peers_text(struct kl_peers *p, struct kl_buf *out)
+{
+    kl_lock(&p->lock);
+    kl_book_put(p->book, p->own_seq, out);
+    kl_unlock(&p->lock);
+}
+
+kl_status kl_peers_save(struct kl_fs *fs, kl_span text)
+{
+    KL_CLEANUP(kl_file_closep) struct kl_file *file = NULL;
+    kl_status status = kl_fs_unlink(fs, NEW_NAME); /* of somebody who was cut short */
+    if (status != KL_OK && status != KL_NOTFOUND)
+        return status;
+    KL_TRY(kl_fs_open(fs, &file, NEW_NAME, KL_OPEN_CREATE));
+    KL_TRY(kl_file_write(file, text.p, text.len, 0));
+    KL_TRY(kl_file_sync(file));
+    KL_TRY(kl_fs_rename(fs, NEW_NAME, FILE_NAME));
+    return kl_fs_sync_dir(fs, "");
+}
+
+/* --- life --- */
+
+/* A name of the operator's may lead anywhere, a stranger's only where a stranger may send us. */
+static bool admits(struct kl_net_addresses *addresses, const kl_multiaddr *given,
+                   const kl_multiaddr *found)
+{
+    const struct kl_peers *p = of(addresses);
+    kl_multiaddr name = *given;
+    name.has_peer = false;
+    for (u32 i = 0; i < p->roster.peer_count + p->roster.sentry_count; i++) {
+        kl_multiaddr own = i < p->roster.peer_count ? p->roster.peers[i]
+                                                    : p->roster.sentries[i - p->roster.peer_count];
+        own.has_peer = false;
+        if (kl_multiaddr_eq(&own, &name))
+            return true;
+    }
+    return kl_reach_admits(p->reach, found);
+}
+
+void kl_peers_begin(struct kl_peers *p, u16 port)
+{
+    kl_lock(&p->lock);
+    p->begun = true;
+    p->port = port;
+    befriend_all(p);
+    say_where(p);
+    keep_wanted(p);
+    kl_unlock(&p->lock);
+}
+
+kl_status kl_peers_new(struct kl_peers **out, const kl_peers_config *config)
+{
+    struct kl_peers *p = calloc(1, sizeof *p);
+    if (!p)
+        return KL_NOMEM;
+    p->addresses = (struct kl_net_addresses){.of = where, .tried = tried, .admits = admits};
+    p->roster = *config->roster;
+    p->identity = *config->identity;
+    p->self = kl_peer_id_of(&p->identity);
+    p->domain = *config->domain;
+    p->scheme = config->scheme;
+    if (config->vote_secret && p->scheme->public_key(p->key, config->vote_secret)) {
+        p->vote_secret = *config->vote_secret;
+        p->has_vote = true;
+    }
+    p->clock = config->clock;
+    p->wire = config->wire;
+    p->reach = reach_of(&p->roster);
+    p->announce_ns = NEVER;
+    kl_mutex_init(&p->lock);
+    const kl_book_config book = {
+        .self = p->self,
+        .seed = config->seed,
+        .outbound = p->roster.open ? KL_BOOK_OUTBOUND : 0,
+        .closed = !p->roster.open,
+        .reach = p->reach,
+    };
+    void *room = malloc(kl_book_footprint());
+    if (room)
+        p->book = kl_book_init(room, &book);
+    kl_status status = room ? kl_herald_new(&p->herald, &p->domain) : KL_NOMEM;
+    if (status != KL_OK) {
+        kl_peers_free(p);
+        return status;
+    }
+    *out = p;
+    return KL_OK;
+}
+
+void kl_peers_free(struct kl_peers *p)
+{
+    if (!p)
+        return;
+    kl_herald_free(p->herald);
+    free(p->book);
+    kl_mutex_done(&p->lock);
+    kl_secret32_wipe(&p->identity);
+    kl_secret32_wipe(&p->vote_secret);
+    free(p);
+}

@@ -1,0 +1,84 @@
+/* peers: whom a node knows, whom it is to be connected with, and what others are told of that:
+ * network.json (roster.h), the address book (p2p/book.h) and announcements of validators (herald.h)
+ * put to use over a net.
+ *
+ * Who is named in network.json is wanted from the start.  Validators, and those who stand in front
+ * of some, want every validator that has announced itself as well; strangers are dialled as long as
+ * the book wants more of them.  A validator behind sentries wants these alone, and tells nobody
+ * that it exists.
+ *
+ * What was learned is kept over a restart in peers.json (docs/formats/network.md).
+ *
+ * A machine behind a lock of its own: it is told of time and of what happens at the net, and says
+ * to `wire` what is to be done there, with the lock held.  Thread: any. */
+#ifndef KL_NODE_PEERS_H
+#define KL_NODE_PEERS_H
+
+#include "node/herald.h"
+#include "node/roster.h"
+#include "p2p/book.h"
+
+struct kl_peers;
+
+/* What the net does, as in net.h; must not call back. */
+struct kl_peers_wire {
+    void (*want)(struct kl_peers_wire *wire, const kl_peer_id *id, kl_swarm_standing standing);
+    void (*unwant)(struct kl_peers_wire *wire, const kl_peer_id *id);
+    void (*dial)(struct kl_peers_wire *wire, const kl_multiaddr *addr);
+    void (*set_addrs)(struct kl_peers_wire *wire, const kl_multiaddr *addrs, usize count);
+    void (*publish)(struct kl_peers_wire *wire, kl_span announcement);
+    void (*send)(struct kl_peers_wire *wire, u32 peer, kl_span announcement);
+};
+
+typedef struct kl_peers_config {
+    const kl_roster *roster;     /* copied */
+    const kl_secret32 *identity; /* copied, wiped at the end */
+    const kl_vote_domain *domain;
+    const kl_vote_scheme *scheme;
+    const kl_secret32 *vote_secret; /* copied, wiped at the end; NULL: none */
+    struct kl_clock *clock;
+    struct kl_peers_wire *wire;
+    u64 seed;
+} kl_peers_config;
+
+/* KL_NOMEM. */
+KL_MUST_USE kl_status kl_peers_new(struct kl_peers **out, const kl_peers_config *config);
+void kl_peers_free(struct kl_peers *peers); /* NULL is fine */
+
+/* What peers.json held: BOOK_FORM, JSON_…: nothing is known then but network.json.  KL_NOTFOUND:
+ * there is no file; KL_NOMEM, KL_IO. */
+KL_MUST_USE kl_status kl_peers_load(struct kl_peers *peers, struct kl_fs *fs, kl_rule *broken);
+/* Appends what is to be kept; and writes such a text, durable when it returns KL_OK. */
+void kl_peers_text(struct kl_peers *peers, struct kl_buf *out);
+KL_MUST_USE kl_status kl_peers_save(struct kl_fs *fs, kl_span text);
+
+/* The net listens at port, and hears wire from here on. */
+void kl_peers_begin(struct kl_peers *peers, u16 port);
+
+/* For the net's config. */
+struct kl_net_addresses *kl_peers_addresses(struct kl_peers *peers);
+
+/* Who votes from here on. */
+void kl_peers_sets(struct kl_peers *peers, const kl_valset *current, const kl_valset *next);
+
+/* As the net tells it: see kl_net_user. */
+void kl_peers_met(struct kl_peers *peers, const kl_peer_id *id, bool is_outbound);
+void kl_peers_lost(struct kl_peers *peers, const kl_peer_id *id);
+void kl_peers_up(struct kl_peers *peers, u32 peer);
+void kl_peers_identified(struct kl_peers *peers, const kl_peer_id *id, const kl_identify *said);
+void kl_peers_heard_of(struct kl_peers *peers, const kl_peer_id *from, kl_span envelope);
+/* A connection was ended by a rule. */
+void kl_peers_dropped(struct kl_peers *peers, const kl_peer_id *id);
+/* An announcement, from a peer or by gossip; *broken of a FALSE one. */
+kl_herald_news kl_peers_hear(struct kl_peers *peers, const kl_peer_id *from, kl_span announcement,
+                             bool by_gossip, kl_rule *broken);
+
+/* Time passes; when it wants to be called next. */
+void kl_peers_tick(struct kl_peers *peers);
+u64 kl_peers_due_ns(struct kl_peers *peers);
+
+/* Whether this is one whom network.json names as a ward; and whether it is to be kept connected. */
+bool kl_peers_guards(const struct kl_peers *peers, const kl_peer_id *id);
+bool kl_peers_wants(struct kl_peers *peers, const kl_peer_id *id);
+
+#endif
