@@ -112,6 +112,15 @@ void kl_replica_start(struct kl_replica *replica);
 /* A peer can be spoken to, or no longer. */
 void kl_replica_connected(struct kl_replica *replica, u32 peer);
 void kl_replica_disconnected(struct kl_replica *replica, u32 peer);
+/* What a peer is to us, until it is disconnected; said before kl_replica_connected, or later. */
+typedef enum kl_replica_rank {
+    KL_REPLICA_PEER,
+    KL_REPLICA_WARD,     /* a validator that this node stands in front of: votes and proposals go
+                            to it and from it to others by way of this node */
+    KL_REPLICA_STRANGER, /* votes and proposals are neither taken from it for wards nor sent to it
+                            for them */
+} kl_replica_rank;
+void kl_replica_set_rank(struct kl_replica *replica, u32 peer, kl_replica_rank rank);
 /* A frame of a peer, judged here. */
 void kl_replica_receive(struct kl_replica *replica, u32 peer, kl_span frame);
 

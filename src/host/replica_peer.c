@@ -59,6 +59,7 @@ void kl_replica_disconnected(struct kl_replica *r, u32 peer)
 {
     KL_ASSERT(peer < KL_REPLICA_PEERS_MAX);
     r->peers[peer].connected = false;
+    kl_replica_set_rank(r, peer, KL_REPLICA_PEER);
     replica_fetch(r, &(kl_fetch_event){.kind = KL_FETCH_GONE, .peer = peer});
     replica_settle(r);
 }
@@ -246,9 +247,11 @@ void kl_replica_receive(struct kl_replica *r, u32 peer, kl_span frame)
     kl_arena_reset(&r->peer_arena, KEEP_BYTES);
     if (kl_message_decode(&message, frame, r->scheme, &r->peer_arena, &broken) != KL_OK)
         return;
-    if (broken != KL_RULE_NONE)
+    if (broken != KL_RULE_NONE) {
         r->config.net->penalize(r->config.net, peer, broken);
-    else
+    } else {
+        replica_relay(r, peer, &message, frame);
         hear[message.kind](r, peer, &message);
+    }
     replica_settle(r);
 }

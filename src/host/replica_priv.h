@@ -190,6 +190,7 @@ struct replica_report {
 
 struct replica_peer {
     bool connected;
+    kl_replica_rank rank;
     u32 serves; /* answers that are being read */
     u32 heard;  /* its transactions that wait for a job */
 };
@@ -301,6 +302,7 @@ struct kl_replica {
 
     /* Peers. */
     struct replica_peer peers[KL_REPLICA_PEERS_MAX];
+    u32 ward_count;
     struct kl_arena peer_arena;
     struct kl_buf frame;
     u64 status_height, status_sent_height, status_due_ns, status_sent_ns;
@@ -475,6 +477,8 @@ void replica_gossip_hear(struct kl_replica *r, u32 peer, const kl_message *messa
 /* replica_peer.c */
 void replica_send(struct kl_replica *r, u32 peer, const kl_message *message);
 /* A peer that can be asked: the one that is named, or one at random; KL_REPLICA_ALL: nobody. */
+/* replica_relay.c: a frame that was heard goes on, where a sentry is to pass it on. */
+void replica_relay(struct kl_replica *r, u32 from, const kl_message *m, kl_span frame);
 u32 replica_somebody(struct kl_replica *r, u32 peer);
 void replica_status(struct kl_replica *r);
 

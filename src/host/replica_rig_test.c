@@ -338,10 +338,13 @@ static void compare_opened(struct rig *rig, struct rig_node *node)
 static void tell_connected(struct rig *rig, u32 index, u32 peer)
 {
     struct rig_node *node = &rig->nodes[index];
-    if (node->filler)
+    if (node->filler) {
         kl_filler_connected(node->filler, peer);
-    else
-        kl_replica_connected(node->replica, peer);
+        return;
+    }
+    if (rig->wards[index] >> peer & 1)
+        kl_replica_set_rank(node->replica, peer, KL_REPLICA_WARD);
+    kl_replica_connected(node->replica, peer);
 }
 
 static void connect(struct rig *rig, u32 index)
