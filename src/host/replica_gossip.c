@@ -1,8 +1,8 @@
-/* Transactions between peers.  Our own users' are gathered for a moment and sent to everybody;
- * nobody passes on what others sent, since all validators are connected with one another.  Those of
- * peers gather while a job is out that decodes, recovers senders on all workers, and looks accounts
- * up; each peer has a share of the room, and what is beyond it is lost: it will be heard of again,
- * or is in the next block without us. */
+/* Transactions between peers.  Our own users' go to everybody: the first at once, those that follow
+ * it gathered for a moment; nobody passes on what others sent, since all validators are connected
+ * with one another.  Those of peers gather while a job is out that decodes, recovers senders on all
+ * workers, and looks accounts up; each peer has a share of the room, and what is beyond it is lost:
+ * it will be heard of again, or is in the next block without us. */
 #include <stdlib.h>
 
 #include "crypto/keccak.h"
@@ -25,6 +25,7 @@ static void send_own(struct kl_replica *r)
 {
     struct replica_gossip *g = &r->gossip;
     r->gossip_due_ns = NEVER;
+    g->sent_ns = replica_now(r);
     if (g->own_count)
         replica_send(r, KL_REPLICA_ALL,
                      &(kl_message){.kind = KL_MESSAGE_TRANSACTIONS,
@@ -46,7 +47,9 @@ void replica_gossip_own(struct kl_replica *r, kl_span envelope)
     if (!copy.p)
         return; /* no memory: it is in a block when we lead */
     g->own[g->own_count++] = copy;
-    r->gossip_due_ns = KL_MIN(r->gossip_due_ns, kl_add_sat_u64(replica_now(r), GATHER_NS));
+    r->gossip_due_ns = g->sent_ns ? kl_add_sat_u64(g->sent_ns, GATHER_NS) : 0;
+    if (r->gossip_due_ns <= replica_now(r))
+        send_own(r);
 }
 
 void replica_gossip_due(struct kl_replica *r)

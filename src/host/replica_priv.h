@@ -206,6 +206,7 @@ struct replica_gossip {
     kl_span *own; /* to be sent; in own_arena */
     usize own_count, own_cap;
     struct kl_arena own_arena;
+    u64 sent_ns;                 /* when own ones were sent last; 0: never */
     struct replica_heard *heard; /* in heard_arena */
     usize heard_count, heard_cap;
     struct kl_arena heard_arena;
