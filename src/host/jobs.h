@@ -2,10 +2,10 @@
  * the EVM.
  *
  * A job runs on the thread of its lane, behind all jobs given to that lane before it; afterwards
- * done is called on the thread that gave it, in the order in which jobs ended.  Lanes work at the
- * same time.  node has a thread for each; the simulator has virtual time, and decides when a job
- * begins, how long it takes, and whether a crash comes first: then done is never called, and what
- * run left behind is for the disk to say. */
+ * done is called under the lock that it was given under, in the order in which jobs ended.  Lanes
+ * work at the same time.  node has a thread for each; the simulator has virtual time, and decides
+ * when a job begins, how long it takes, and whether a crash comes first: then done is never called,
+ * and what run left behind is for the disk to say. */
 #ifndef KL_HOST_JOBS_H
 #define KL_HOST_JOBS_H
 

@@ -4,8 +4,9 @@
  * and it gives them the answers.  The real node and the simulator run this same code.
  *
  * It has no thread and no clock of its own: it is told the time, what peers said, and when its jobs
- * are done, all on one thread, which never waits.  Slow work goes to lanes (jobs.h).  What it sends
- * goes to a network interface that takes whole frames and never blocks.
+ * are done, by one thread at a time ("the replica's thread"), which never waits in it.  Slow work
+ * goes to lanes (jobs.h).  What it sends goes to a network interface that takes whole frames and
+ * never blocks.
  *
  * Two folders: the chain's data, and the key's with the sign guard, which may be another disk.
  *

@@ -1,8 +1,8 @@
 /* lanes: host/jobs.h over threads, one a lane.
  *
- * Whoever gives jobs calls kl_lanes_settle to hear of those that have ended; ended is called, on
- * any thread, when there may be some: it must return quickly and not call lanes.  Giving and
- * settling are for one thread at a time. */
+ * Whoever gives jobs calls kl_lanes_settle to hear of those that have ended; ended is called on the
+ * lane's thread, which has no lock, when there may be some: it may settle.  Giving and settling are
+ * for one thread at a time. */
 #ifndef KL_NODE_LANES_H
 #define KL_NODE_LANES_H
 

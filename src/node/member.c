@@ -12,6 +12,7 @@
 #define SLEEP_NS UINT64_C(3600000000000)
 #define DRIFT_NS UINT64_C(1000000000)
 #define WINDOW   64u
+#define NEVER    UINT64_MAX
 
 struct kl_member {
     kl_replica_config config;
@@ -28,11 +29,13 @@ struct kl_member {
     kl_mutex lock;    /* the replica's, and of what follows */
     kl_cond progress; /* something was shown */
     u64 shown;        /* blocks, so far */
+    bool over;        /* jobs that end are of no interest any more */
     kl_status told;   /* what the listener knows to be broken */
 
     kl_mutex bell; /* taken inside lock, or alone */
     kl_cond ring;
     bool rung, stop;
+    u64 sleeps_until_ns; /* the thread; NEVER: it does not sleep */
 };
 
 static struct kl_member *of_watch(struct kl_replica_watch *watch)
@@ -40,13 +43,44 @@ static struct kl_member *of_watch(struct kl_replica_watch *watch)
     return (struct kl_member *)((char *)watch - offsetof(struct kl_member, watch));
 }
 
-static void wake(void *ctx)
+/* Something is due then: the thread is woken when it would sleep longer. */
+static void wake_for(struct kl_member *m, u64 due_ns)
+{
+    kl_lock(&m->bell);
+    if (!m->rung && due_ns < m->sleeps_until_ns) {
+        m->rung = true;
+        kl_cond_signal(&m->ring);
+    }
+    kl_unlock(&m->bell);
+}
+
+static void tell_broken(struct kl_member *m)
+{
+    kl_status status = kl_replica_health(m->replica);
+    if (status == m->told)
+        return;
+    m->told = status;
+    m->listener->broken(m->listener, status);
+    kl_cond_broadcast(&m->progress);
+}
+
+/* The end of what another thread has done to the replica; the lock is held, and given back. */
+static void leave(struct kl_member *m)
+{
+    tell_broken(m);
+    u64 due_ns = kl_replica_due_ns(m->replica);
+    kl_unlock(&m->lock);
+    wake_for(m, due_ns);
+}
+
+/* Whoever has run a job tells the replica too: nobody has to be woken for it. */
+static void on_ended(void *ctx)
 {
     struct kl_member *m = ctx;
-    kl_lock(&m->bell);
-    m->rung = true;
-    kl_cond_signal(&m->ring);
-    kl_unlock(&m->bell);
+    kl_lock(&m->lock);
+    if (!m->over)
+        kl_lanes_settle(m->lanes);
+    leave(m);
 }
 
 /* --- what the replica says --- */
@@ -121,8 +155,7 @@ static void on_up(struct kl_net_user *user, u32 peer)
     struct kl_member *m = of_wire(user);
     kl_lock(&m->lock);
     kl_replica_connected(m->replica, peer);
-    kl_unlock(&m->lock);
-    wake(m);
+    leave(m);
 }
 
 static void on_down(struct kl_net_user *user, u32 peer)
@@ -130,8 +163,7 @@ static void on_down(struct kl_net_user *user, u32 peer)
     struct kl_member *m = of_wire(user);
     kl_lock(&m->lock);
     kl_replica_disconnected(m->replica, peer);
-    kl_unlock(&m->lock);
-    wake(m);
+    leave(m);
 }
 
 static void on_frame(struct kl_net_user *user, u32 peer, kl_span frame)
@@ -139,8 +171,7 @@ static void on_frame(struct kl_net_user *user, u32 peer, kl_span frame)
     struct kl_member *m = of_wire(user);
     kl_lock(&m->lock);
     kl_replica_receive(m->replica, peer, frame);
-    kl_unlock(&m->lock);
-    wake(m);
+    leave(m);
 }
 
 static void on_dropped(struct kl_net_user *user, const kl_net_dropped *dropped)
@@ -150,16 +181,6 @@ static void on_dropped(struct kl_net_user *user, const kl_net_dropped *dropped)
 }
 
 /* --- its thread --- */
-
-static void tell_broken(struct kl_member *m)
-{
-    kl_status status = kl_replica_health(m->replica);
-    if (status == m->told)
-        return;
-    m->told = status;
-    m->listener->broken(m->listener, status);
-    kl_cond_broadcast(&m->progress);
-}
 
 /* One turn: jobs that have ended, and what is due; returns when the next is. */
 static u64 turn(struct kl_member *m)
@@ -180,11 +201,14 @@ static void *member_main(void *ctx)
     kl_lock(&m->bell);
     while (!m->stop) {
         m->rung = false;
+        m->sleeps_until_ns = NEVER;
         kl_unlock(&m->bell);
         u64 due_ns = turn(m), now_ns = kl_mono_ns(m->config.clock);
         kl_lock(&m->bell);
-        if (!m->rung && !m->stop && due_ns > now_ns)
-            kl_cond_wait_ns(&m->ring, &m->bell, KL_MIN(due_ns - now_ns, SLEEP_NS));
+        if (m->rung || m->stop || due_ns <= now_ns)
+            continue;
+        m->sleeps_until_ns = due_ns;
+        kl_cond_wait_ns(&m->ring, &m->bell, KL_MIN(due_ns - now_ns, SLEEP_NS));
     }
     kl_unlock(&m->bell);
     return NULL;
@@ -195,7 +219,7 @@ static void *member_main(void *ctx)
 static kl_status open_replica(struct kl_member *m, const kl_replica_config *config,
                               struct kl_progress *progress, kl_replica_report *report)
 {
-    KL_TRY(kl_lanes_new(&m->lanes, wake, m));
+    KL_TRY(kl_lanes_new(&m->lanes, on_ended, m));
     m->config = *config;
     m->config.drift_ns = config->drift_ns ? config->drift_ns : DRIFT_NS;
     m->config.window = config->window ? config->window : WINDOW;
@@ -301,6 +325,7 @@ void kl_member_stop(struct kl_member *m)
         kl_thread_join(m->thread);
     m->running = false;
     kl_lock(&m->lock);
+    m->over = true;
     kl_cond_broadcast(&m->progress);
     kl_unlock(&m->lock);
 }
@@ -404,8 +429,7 @@ kl_status kl_member_submit(struct kl_member *m, const kl_tx *tx, bool only_new, 
     const kl_pool_tx *pooled = kl_pool_get(kl_replica_pool(m->replica), &tx->hash);
     if (status == KL_OK && *broken == KL_RULE_NONE && pooled)
         m->listener->pending(m->listener, &pooled->tx);
-    kl_unlock(&m->lock);
-    wake(m);
+    leave(m);
     if (status != KL_OK || *broken != KL_RULE_NONE || !timeout_ns)
         return status;
     return wait_for(m, &tx->hash, timeout_ns);

@@ -11,7 +11,7 @@
 
 struct kl_member;
 
-/* Hears what happens, on the member's thread; must return quickly and not call member. */
+/* Hears what happens, on one thread at a time; must return quickly and not call member. */
 struct kl_member_listener {
     void (*tip)(struct kl_member_listener *listener, struct kl_tip *tip); /* shown to readers */
     void (*pending)(struct kl_member_listener *listener, const kl_tx *tx);

@@ -60,6 +60,9 @@ struct kl_net {
     usize queued;
 };
 
+/* The net whose thread this is: it looks at what waits by itself. */
+static _Thread_local struct kl_net *here;
+
 static struct kl_net *of(struct kl_swarm_user *user)
 {
     return (struct kl_net *)((char *)user - offsetof(struct kl_net, swarm_user));
@@ -335,13 +338,23 @@ static void send_all(struct kl_net *net)
     }
 }
 
+/* Whoever is told of an end while frames are sent may send more. */
+static bool waits(struct kl_net *net)
+{
+    kl_lock(&net->lock);
+    bool any = net->first != NULL;
+    kl_unlock(&net->lock);
+    return any;
+}
+
 static void *net_main(void *ctx)
 {
     struct kl_net *net = ctx;
+    here = net;
     kl_swarm_tick(net->swarm, kl_mono_ns(net->config.clock));
     settle(net);
     while (!atomic_load(&net->stop)) {
-        (void)!kl_loop_turn(net->loop, UINT64_MAX);
+        (void)!kl_loop_turn(net->loop, waits(net) ? 0 : UINT64_MAX);
         send_all(net);
         settle(net);
     }
@@ -365,10 +378,10 @@ static void queue(struct kl_net *net, const struct sending *what, kl_span frame)
         net->queued += frame.len;
     }
     kl_unlock(&net->lock);
-    if (room)
-        kl_loop_wake(net->loop);
-    else
+    if (!room)
         free(s);
+    else if (here != net)
+        kl_loop_wake(net->loop);
 }
 
 void kl_net_send(struct kl_net *net, u32 peer, kl_swarm_class class, kl_span frame)
