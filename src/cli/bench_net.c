@@ -2,7 +2,7 @@
  * one phase after the other, on one chain:
  *
  *   idle       nobody sends anything
- *   light      a transaction at a time, each node in turn, further apart than blocks; the answer to
+ *   light      a transaction at a time, at a node by lot, further apart than blocks; the answer to
  *              eth_sendRawTransactionSync comes when the node has it in a final block
  *   saturated  as many transfers as go in, to all nodes
  *   deaths     a validator is killed while light transactions go on at the others
@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/rand.h"
 #include "cli/bench.h"
 #include "cli/bench_drive.h"
 #include "cli/bench_fleet.h"
@@ -32,6 +33,7 @@ struct net_bench {
     struct kl_fleet fleet;
     struct kl_bench_work work;
     struct kl_figures figures;
+    u64 lots;                               /* a generator's state */
     u32 *us;                                /* of light transactions */
     u64 light_from, light_to, saturated_to; /* heights behind the phases */
     double light_p50_ms;
@@ -124,15 +126,15 @@ static kl_status send_one(struct kl_bench_node *node, const kl_bench_tx *tx, u32
     return KL_OK;
 }
 
-/* count light transactions, at those who run in turn. */
+/* count light transactions, each at one of those who run, by lot: leaders take turns. */
 static kl_status send_light(struct net_bench *b, u32 *us, usize count)
 {
     kl_bench_tx *txs = calloc(count + 1, sizeof *txs);
     kl_status status = txs ? kl_bench_work_sign(&b->work, txs, count) : KL_NOMEM;
-    u32 node = 0;
     for (usize i = 0; i < count && status == KL_OK; i++) {
+        u32 node;
         do
-            node = (node + 1) % (u32)b->nodes;
+            node = (u32)kl_rand_below(&b->lots, b->nodes);
         while (!b->fleet.up[node]);
         /* the pauses differ, lest they keep step with anything */
         kl_sys_nap(b->block_time_ns + b->block_time_ns * (i % 8 + 1) / 16);
