@@ -24,6 +24,11 @@ const char *kl_evil_name(const struct evil_attack *attack)
     return attack->name;
 }
 
+u32 kl_evil_wires(const struct evil_attack *attack)
+{
+    return attack->wires;
+}
+
 const char *kl_evil_rule(const struct evil_attack *attack)
 {
     return attack->rule;

@@ -16,6 +16,16 @@ evil_act evil_bad_version, evil_bad_type, evil_bad_flags, evil_thousand_streams,
     evil_wrong_stream, evil_unopened_stream, evil_closed_stream, evil_beyond_window,
     evil_huge_window, evil_ask_deaf, evil_ping, evil_crumbs, evil_empty_frames, evil_half_streams;
 
+/* service.c */
+evil_act evil_early_stream, evil_two_hellos, evil_long_hello, evil_junk_identify,
+    evil_long_identify, evil_other_network, evil_ask_identify, evil_junk_push, evil_push,
+    evil_open_ping, evil_say_ping;
+
+/* rumour.c */
+evil_act evil_open_gossip, evil_gossip_junk, evil_gossip_long, evil_gossip_topics,
+    evil_gossip_ihave, evil_gossip_iwant, evil_gossip_graft, evil_gossip_idontwant,
+    evil_gossip_invalid, evil_gossip_poison;
+
 /* talk.c */
 evil_act evil_long_frame, evil_slow_frame, evil_unknown_kind, evil_bad_rlp, evil_vote_garbage,
     evil_vote_foreign, evil_vote_far, evil_vote_epoch, evil_replay, evil_certificate_garbage,
@@ -23,7 +33,8 @@ evil_act evil_long_frame, evil_slow_frame, evil_unknown_kind, evil_bad_rlp, evil
 evil_hears evil_keep_frame;
 
 /* fetch.c */
-evil_act evil_ask_blocks, evil_ask_bodies, evil_unasked_blocks, evil_claim_high, evil_claim;
+evil_act evil_ask_blocks, evil_ask_records, evil_ask_state, evil_ask_bodies, evil_unasked_state,
+    evil_unasked_blocks, evil_claim_high, evil_claim;
 evil_hears evil_wrong_blocks, evil_other_blocks, evil_stall, evil_endless_headers;
 
 /* pay.c */

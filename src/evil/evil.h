@@ -50,8 +50,9 @@ struct evil_attack;
 const struct evil_attack *kl_evil_find(const char *name);
 /* The i-th; NULL behind the last. */
 const struct evil_attack *kl_evil_at(usize i);
-/* Static text.  The rule is the one by which it is dropped: "" when it is not to be dropped. */
+/* Static text; the rule is the one by which it is dropped: "" when it is not to be dropped. */
 const char *kl_evil_name(const struct evil_attack *attack);
+u32 kl_evil_wires(const struct evil_attack *attack); /* connections at once */
 const char *kl_evil_rule(const struct evil_attack *attack);
 const char *kl_evil_text(const struct evil_attack *attack);
 

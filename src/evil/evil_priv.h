@@ -14,7 +14,7 @@ typedef enum evil_stage {
     EVIL_TCP,    /* connected */
     EVIL_NOISE,  /* multistream has agreed on noise */
     EVIL_SHAKEN, /* noise is open, and yamux agreed on in it */
-    EVIL_READY,  /* the streams are open */
+    EVIL_READY,  /* hellos were said, and Keel's streams are open */
 } evil_stage;
 
 /* What it leaves undone all the time. */
@@ -30,12 +30,16 @@ typedef enum evil_habit {
     EVIL_BRIEF = 128,  /* hangs up itself once the stage is reached */
 } evil_habit;
 
-/* Streams of ours. */
+/* Streams of ours, and names that we listen to. */
 typedef enum evil_class {
     EVIL_BFT,
+    EVIL_PROPOSAL,
     EVIL_TX,
     EVIL_SYNC,
     EVIL_CLASSES,
+    EVIL_HELLO = EVIL_CLASSES,
+    EVIL_OTHER, /* a stream of any name; listened to it is identify */
+    EVIL_NAMES,
 } evil_class;
 
 enum {
@@ -48,7 +52,7 @@ enum {
     EVIL_PING = 2,
     EVIL_GOAWAY = 3,
 
-    EVIL_THEIRS_MAX = 8, /* streams of theirs that are listened to */
+    EVIL_THEIRS_MAX = 16, /* streams of theirs that are listened to */
 };
 
 struct evil_stream {
@@ -81,8 +85,10 @@ struct evil_wire {
     usize head_len;
     u32 body_left, body_stream;
     u32 next_id;
-    struct evil_stream out[EVIL_CLASSES];
+    struct evil_stream out[EVIL_NAMES];
     struct evil_heard theirs[EVIL_THEIRS_MAX];
+    bool greeted;     /* their hello was heard, and ours is on its way */
+    kl_span identify; /* what is said to whoever asks; nothing: that is not spoken */
     u64 steps;
     u64 again_ns; /* dialled again */
 };
@@ -105,8 +111,8 @@ struct evil {
     kl_evil_report *report;
     struct evil_wire *wires;
     usize wire_count;
-    char names[EVIL_CLASSES][40];
-    kl_span name_spans[EVIL_CLASSES];
+    char names[EVIL_NAMES][40];
+    kl_span name_spans[EVIL_NAMES];
     u64 now_ns;
     u64 random;
     bool busy; /* something was done in the last turn */
@@ -141,6 +147,10 @@ void evil_yamux(struct evil_wire *w, u8 type, u16 flags, u32 stream, u32 length,
 void evil_text(struct evil_wire *w, kl_span bytes); /* encrypted */
 /* Opens a stream, saying bytes. */
 u32 evil_open(struct evil_wire *w, kl_span bytes);
+/* Opens a stream of that protocol as EVIL_OTHER, and says bytes without waiting for the answer; one
+ * that was open is forgotten. */
+void evil_open_other(struct evil_wire *w, const char *name, kl_span bytes);
+void evil_end_other(struct evil_wire *w);
 /* Bytes, and a frame, on a stream of ours, as its window allows. */
 void evil_queue(struct evil_wire *w, evil_class class, kl_span bytes);
 void evil_frame(struct evil_wire *w, evil_class class, kl_span frame);

@@ -9,6 +9,31 @@ void evil_ask_blocks(struct evil_wire *w)
                  &(kl_message){.kind = KL_MESSAGE_ASK_BLOCKS, .from = 1, .to = UINT64_MAX});
 }
 
+void evil_ask_records(struct evil_wire *w)
+{
+    evil_message(w, EVIL_SYNC,
+                 &(kl_message){.kind = KL_MESSAGE_ASK_RECORDS, .from = 1, .to = UINT64_MAX});
+}
+
+void evil_ask_state(struct evil_wire *w)
+{
+    kl_message m = {.kind = KL_MESSAGE_ASK_STATE, .from = 1 + w->evil->height};
+    evil_random_bytes(w->evil, m.first.b, 1);
+    evil_message(w, EVIL_SYNC, &m);
+}
+
+void evil_unasked_state(struct evil_wire *w)
+{
+    static const u8 node[600];
+    static kl_span nodes[KL_MESSAGE_NODES_MAX];
+    for (usize i = 0; i < KL_COUNT_OF(nodes); i++)
+        nodes[i] = KL_SPAN_OF(node);
+    evil_message(
+        w, EVIL_SYNC,
+        &(kl_message){
+            .kind = KL_MESSAGE_STATE, .from = 1, .nodes = nodes, .node_count = KL_COUNT_OF(nodes)});
+}
+
 void evil_ask_bodies(struct evil_wire *w)
 {
     kl_message m = {.kind = KL_MESSAGE_ASK_BODY};
@@ -78,7 +103,7 @@ void evil_other_blocks(struct evil_wire *w, evil_class class, kl_span frame)
     kl_rule broken;
     struct evil *e = w->evil;
     u64 from = asked(w, frame);
-    if (class == EVIL_BFT && frame.len && frame.p[0] == KL_MESSAGE_PROPOSAL) {
+    if (class == EVIL_PROPOSAL && frame.len && frame.p[0] == KL_MESSAGE_PROPOSAL) {
         kl_buf_clear(&e->kept);
         kl_buf_span(&e->kept, frame);
     }

@@ -112,8 +112,8 @@ static int list(void)
 {
     for (usize i = 0; kl_evil_at(i); i++) {
         const struct evil_attack *a = kl_evil_at(i);
-        printf("{\"attack\":\"%s\",\"rule\":\"%s\",\"text\":\"%s\"}\n", kl_evil_name(a),
-               kl_evil_rule(a), kl_evil_text(a));
+        printf("{\"attack\":\"%s\",\"wires\":%u,\"rule\":\"%s\",\"text\":\"%s\"}\n",
+               kl_evil_name(a), kl_evil_wires(a), kl_evil_rule(a), kl_evil_text(a));
     }
     return 0;
 }

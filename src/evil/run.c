@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "evil/evil_priv.h"
+#include "p2p/identify.h"
 #include "sys/env.h"
 #include "sys/tcp.h"
 
@@ -225,15 +226,17 @@ static void run(struct evil *e, struct pollfd *polls)
 
 static kl_status prepare(struct evil *e)
 {
-    static const char *const topics[] = {"bft", "tx", "sync"};
+    static const char *const topics[] = {"bft", "proposal", "tx", "sync", "hello"};
     const kl_evil_config *c = e->config;
     unsigned habits = e->attack->habits;
     if ((habits & EVIL_LISTED && !c->has_identity) || (habits & EVIL_FUNDED && !c->has_key))
         return KL_UNSUPPORTED;
     if (kl_tcp_room() < e->wire_count + 16)
         return KL_LIMIT;
-    for (usize i = 0; i < EVIL_CLASSES; i++) {
-        snprintf(e->names[i], sizeof e->names[i], "/keel/%s/%s/1", c->digest, topics[i]);
+    snprintf(e->names[EVIL_OTHER], sizeof e->names[EVIL_OTHER], "%s", KL_IDENTIFY_NAME);
+    for (usize i = 0; i < EVIL_NAMES; i++) {
+        if (i < EVIL_OTHER)
+            snprintf(e->names[i], sizeof e->names[i], "/keel/%s/%s/1", c->digest, topics[i]);
         e->name_spans[i] = kl_span_str(e->names[i]);
     }
     kl_entropy_fill(kl_sys_entropy(), &e->random, sizeof e->random);

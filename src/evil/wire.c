@@ -20,7 +20,7 @@ void evil_wire_init(struct evil_wire *w, struct evil *evil)
     kl_buf_init(&w->in, 1 << 20);
     kl_buf_init(&w->plain, 1 << 22);
     kl_buf_init(&w->raw, (usize)64 << 20);
-    for (usize i = 0; i < EVIL_CLASSES; i++)
+    for (usize i = 0; i < EVIL_NAMES; i++)
         kl_buf_init(&w->out[i].queue, (usize)64 << 20);
     for (usize i = 0; i < EVIL_THEIRS_MAX; i++)
         kl_buf_init(&w->theirs[i].frame, KL_MESSAGE_MAX + 4);
@@ -34,7 +34,7 @@ void evil_wire_close(struct evil_wire *w)
     kl_buf_done(&w->in);
     kl_buf_done(&w->plain);
     kl_buf_done(&w->raw);
-    for (usize i = 0; i < EVIL_CLASSES; i++)
+    for (usize i = 0; i < EVIL_NAMES; i++)
         kl_buf_done(&w->out[i].queue);
     for (usize i = 0; i < EVIL_THEIRS_MAX; i++)
         kl_buf_done(&w->theirs[i].frame);
@@ -109,17 +109,35 @@ void evil_message(struct evil_wire *w, evil_class class, const kl_message *messa
     evil_frame(w, class, kl_buf_view(&e->made));
 }
 
-static void open_streams(struct evil_wire *w)
+static void open_stream(struct evil_wire *w, usize i, const kl_span *name, kl_span bytes)
 {
-    for (usize i = 0; i < EVIL_CLASSES; i++) {
-        struct evil_stream *s = &w->out[i];
-        struct kl_buf hello;
-        kl_buf_init(&hello, 1 << 12);
-        kl_multistream_dial(&s->m, &w->evil->name_spans[i], 1, &hello);
-        s->id = evil_open(w, kl_buf_view(&hello));
-        s->window = FIRST_WINDOW - hello.len;
-        kl_buf_done(&hello);
-    }
+    struct evil_stream *s = &w->out[i];
+    struct kl_buf first;
+    kl_buf_init(&first, 1 << 13);
+    kl_multistream_dial(&s->m, name, 1, &first);
+    kl_buf_span(&first, bytes);
+    KL_ASSERT(!first.failed);
+    s->id = evil_open(w, kl_buf_view(&first));
+    s->window = FIRST_WINDOW - first.len;
+    kl_buf_done(&first);
+}
+
+static void open_classes(struct evil_wire *w)
+{
+    for (usize i = 0; i < EVIL_CLASSES; i++)
+        open_stream(w, i, &w->evil->name_spans[i], KL_SPAN_NONE);
+}
+
+void evil_open_other(struct evil_wire *w, const char *name, kl_span bytes)
+{
+    kl_span span = kl_span_str(name);
+    open_stream(w, EVIL_OTHER, &span, bytes);
+    w->out[EVIL_OTHER].agreed = true;
+}
+
+void evil_end_other(struct evil_wire *w)
+{
+    evil_yamux(w, EVIL_DATA, EVIL_FIN, w->out[EVIL_OTHER].id, 0, KL_SPAN_NONE);
 }
 
 static void send_queue(struct evil_wire *w, struct evil_stream *s)
@@ -138,13 +156,15 @@ static void send_queue(struct evil_wire *w, struct evil_stream *s)
 
 void evil_wire_settle(struct evil_wire *w)
 {
-    for (usize i = 0; i < EVIL_CLASSES && w->at >= EVIL_SHAKEN; i++)
+    for (usize i = 0; i < EVIL_NAMES && w->at >= EVIL_SHAKEN; i++)
         send_queue(w, &w->out[i]);
+    if (w->greeted && !w->out[0].id && w->out[EVIL_HELLO].agreed && !w->out[EVIL_HELLO].queue.len)
+        open_classes(w);
 }
 
 bool evil_wire_is_idle(const struct evil_wire *w)
 {
-    for (usize i = 0; i < EVIL_CLASSES; i++)
+    for (usize i = 0; i < EVIL_NAMES; i++)
         if (w->out[i].queue.len)
             return false;
     return w->raw.len - w->raw_at < RAW_ENOUGH / 4;
@@ -179,6 +199,12 @@ static void hear_frame(struct evil_wire *w, struct evil_heard *h, kl_span frame)
 {
     struct evil *e = w->evil;
     e->report->heard++;
+    if (h->class == EVIL_HELLO) { /* theirs does for ours */
+        if (e->attack->stage > EVIL_SHAKEN && !w->greeted)
+            evil_frame(w, EVIL_HELLO, frame);
+        w->greeted = true;
+        return;
+    }
     if (h->class == EVIL_BFT && frame.len && frame.p[0] == KL_MESSAGE_VOTE) {
         kl_message message;
         kl_rule broken;
@@ -219,12 +245,23 @@ static struct evil_heard *their_stream(struct evil_wire *w, u32 id, bool is_new)
             struct kl_buf hello;
             kl_buf_init(&hello, 1 << 12);
             h->id = id;
-            kl_multistream_listen(&h->m, w->evil->name_spans, EVIL_CLASSES, &hello);
+            kl_multistream_listen(&h->m, w->evil->name_spans,
+                                  w->identify.len ? EVIL_NAMES : EVIL_OTHER, &hello);
             evil_yamux(w, EVIL_DATA, EVIL_ACK, id, (u32)hello.len, kl_buf_view(&hello));
             kl_buf_done(&hello);
             return h;
         }
     return NULL;
+}
+
+static void say_identify(struct evil_wire *w, u32 id)
+{
+    kl_span rest = w->identify;
+    while (rest.len > PIECE) {
+        evil_yamux(w, EVIL_DATA, 0, id, PIECE, kl_span_sub(rest, 0, PIECE));
+        rest = kl_span_sub(rest, PIECE, rest.len - PIECE);
+    }
+    evil_yamux(w, EVIL_DATA, EVIL_FIN, id, (u32)rest.len, rest);
 }
 
 static void hear_theirs(struct evil_wire *w, struct evil_heard *h, kl_span data)
@@ -236,9 +273,11 @@ static void hear_theirs(struct evil_wire *w, struct evil_heard *h, kl_span data)
         if (answer.len)
             evil_yamux(w, EVIL_DATA, 0, h->id, (u32)answer.len, kl_buf_view(&answer));
         kl_buf_done(&answer);
-        if (broken != KL_RULE_NONE || !h->m.done || h->m.chosen >= EVIL_CLASSES)
+        if (broken != KL_RULE_NONE || !h->m.done || h->m.chosen >= EVIL_NAMES)
             return;
         h->class = (evil_class)h->m.chosen;
+        if (h->class == EVIL_OTHER)
+            say_identify(w, h->id);
     }
     take_frames(w, h, data);
 }
@@ -246,7 +285,7 @@ static void hear_theirs(struct evil_wire *w, struct evil_heard *h, kl_span data)
 static bool hear_data(struct evil_wire *w, u32 id, kl_span data)
 {
     if (id & 1) {
-        for (usize i = 0; i < EVIL_CLASSES; i++)
+        for (usize i = 0; i < EVIL_OTHER; i++)
             if (w->out[i].id == id)
                 return hear_ours(w, &w->out[i], data);
         return true;
@@ -270,7 +309,7 @@ static void hear_head(struct evil_wire *w)
         return;
     if (flags & EVIL_SYN)
         (void)their_stream(w, stream, true);
-    for (usize i = 0; i < EVIL_CLASSES && type == EVIL_WINDOW; i++)
+    for (usize i = 0; i < EVIL_NAMES && type == EVIL_WINDOW; i++)
         if (w->out[i].id == stream)
             w->out[i].window += length;
     if (type == EVIL_DATA) {
@@ -327,7 +366,7 @@ static bool feed_noise(struct evil_wire *w, kl_span *in)
     if (w->at == EVIL_NOISE && kl_noise_is_open(w->noise)) {
         w->at = EVIL_SHAKEN;
         if (w->evil->attack->stage > EVIL_SHAKEN)
-            open_streams(w);
+            open_stream(w, EVIL_HELLO, &w->evil->name_spans[EVIL_HELLO], KL_SPAN_NONE);
     }
     return hear_yamux(w, kl_buf_view(&w->plain));
 }
@@ -365,6 +404,7 @@ bool evil_wire_feed(struct evil_wire *w, kl_span bytes)
     if (rest.len)
         memmove(in->p, rest.p, rest.len);
     in->len = rest.len;
+    evil_wire_settle(w);
     return good && !w->raw.failed;
 }
 

@@ -2,8 +2,9 @@
  *
  * Every drop has its line, until they become many: of one rule, of peers in the list or of others,
  * KL_DROPS_AT_ONCE lines, and one more each KL_DROPS_PAUSE_NS; what is left out between is counted,
- * and told as soon as a line may be written again, with the newest of them.  So nobody who comes
- * again and again fills a disk with that, and strangers do not hide what a peer in the list did.
+ * and told when the log is written the next time after a line may be, with the newest of them.  So
+ * nobody who comes again and again fills a disk with that, and strangers do not hide what a peer in
+ * the list did.
  * Memory is fixed.  Thread: one at a time. */
 #ifndef KL_NODE_DROPS_H
 #define KL_NODE_DROPS_H

@@ -31,7 +31,7 @@ static void key_of(u8 out[16], const kl_multiaddr *a, bool wide)
 
 static bool counts(const struct kl_swarm *s, const kl_multiaddr *a)
 {
-    return !(s->config.limits.spare_local && is_local(a));
+    return a->host != KL_HOST_NONE && !(s->config.limits.spare_local && is_local(a));
 }
 
 /* --- connections --- */
