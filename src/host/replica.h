@@ -33,7 +33,7 @@ struct kl_replica;
 /* Blocks that are missing, above which it is far behind, by the word of more than a third of the
  * peers.  At the genesis there is nothing to lose, and taking a state costs a few seconds at least,
  * in which these blocks are executed as well; whoever has a state would lose the history of it. */
-enum { KL_REPLICA_FAR_FRESH = 512, KL_REPLICA_FAR = 1 << 17 };
+enum { KL_REPLICA_FAR_FRESH = 256, KL_REPLICA_FAR = 1 << 17 };
 
 /* A member as the network numbers it, 0 .. KL_REPLICA_PEERS_MAX - 1: whoever holds a connection. */
 enum { KL_REPLICA_PEERS_MAX = 256 };

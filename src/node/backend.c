@@ -278,7 +278,7 @@ static bool votes(struct kl_rpc_backend *backend, kl_rpc_votes *out)
 {
     struct kl_node *node = node_of(backend);
     kl_replica_why why;
-    if (!node->member)
+    if (!node->member || node->fills)
         return false;
     kl_member_why(node->member, &why);
     const kl_simplex_status *s = &why.consensus;
@@ -299,6 +299,24 @@ static bool votes(struct kl_rpc_backend *backend, kl_rpc_votes *out)
     for (usize i = 0; i < KL_COUNT_OF(out->silent_s); i++)
         out->silent_s[i] = (u32)KL_MIN(why.silent_ns[i] / NS_PER_S, (u64)UINT32_MAX);
     return true;
+}
+
+static void syncing(struct kl_rpc_backend *backend, kl_rpc_syncing *out)
+{
+    struct kl_node *node = node_of(backend);
+    kl_member_progress p;
+    *out = (kl_rpc_syncing){.eta_s = UINT64_MAX};
+    if (!node->member)
+        return;
+    kl_member_progress_of(node->member, &p);
+    out->by_state = p.filling;
+    out->first = p.filling ? p.fill.first : p.blocks.first;
+    out->height = p.filling ? p.fill.height : p.blocks.height;
+    out->target = p.filling ? p.fill.target : p.blocks.target;
+    out->state_ppm = p.fill.state_ppm;
+    out->leaves = p.fill.leaves;
+    if (p.filling)
+        out->eta_s = p.fill.eta_s;
 }
 
 const struct kl_rpc_backend_ops kl_node_backend_ops = {
@@ -324,4 +342,5 @@ const struct kl_rpc_backend_ops kl_node_backend_ops = {
     .peer_count = peer_count,
     .sent_bytes = sent_bytes,
     .votes = votes,
+    .syncing = syncing,
 };

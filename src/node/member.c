@@ -13,6 +13,7 @@
 #define DRIFT_NS UINT64_C(1000000000)
 #define WINDOW   64u
 #define NEVER    UINT64_MAX
+#define TELL_NS  UINT64_C(5000000000) /* between two words about filling */
 
 struct kl_member {
     kl_replica_config config;
@@ -23,6 +24,7 @@ struct kl_member {
     struct kl_member_listener *listener;
     struct kl_lanes *lanes;
     struct kl_replica *replica;
+    struct kl_filler *filler; /* NULL: the replica is at work */
     kl_thread thread;
     bool running;
 
@@ -31,6 +33,8 @@ struct kl_member {
     u64 shown;        /* blocks, so far */
     bool over;        /* jobs that end are of no interest any more */
     kl_status told;   /* what the listener knows to be broken */
+    u64 fill_told_ns; /* when the listener heard of filling */
+    bool fill_over;   /* and that it is over */
 
     kl_mutex bell; /* taken inside lock, or alone */
     kl_cond ring;
@@ -64,11 +68,39 @@ static void tell_broken(struct kl_member *m)
     kl_cond_broadcast(&m->progress);
 }
 
+static void tell_filling(struct kl_member *m)
+{
+    kl_filler_status status;
+    u64 now_ns = kl_mono_ns(m->config.clock);
+    kl_filler_status_of(m->filler, &status);
+    bool is_over = status.phase != KL_FILLER_RECORDS && status.phase != KL_FILLER_STATE;
+    if (m->fill_over || (!is_over && now_ns < m->fill_told_ns + TELL_NS))
+        return;
+    m->fill_told_ns = now_ns;
+    m->fill_over = is_over;
+    m->listener->filling(m->listener, &status);
+}
+
+static void tell(struct kl_member *m)
+{
+    if (m->filler)
+        tell_filling(m);
+    else
+        tell_broken(m);
+}
+
+static u64 due_of(const struct kl_member *m)
+{
+    if (!m->filler)
+        return kl_replica_due_ns(m->replica);
+    return m->fill_over ? NEVER : KL_MIN(kl_filler_due_ns(m->filler), m->fill_told_ns + TELL_NS);
+}
+
 /* The end of what another thread has done to the replica; the lock is held, and given back. */
 static void leave(struct kl_member *m)
 {
-    tell_broken(m);
-    u64 due_ns = kl_replica_due_ns(m->replica);
+    tell(m);
+    u64 due_ns = due_of(m);
     kl_unlock(&m->lock);
     wake_for(m, due_ns);
 }
@@ -97,6 +129,12 @@ static void on_alarm(struct kl_replica_watch *watch, const char *what)
 {
     struct kl_member *m = of_watch(watch);
     m->listener->alarm(m->listener, what);
+}
+
+static void on_far(struct kl_replica_watch *watch, KL_UNUSED u64 height)
+{
+    struct kl_member *m = of_watch(watch);
+    m->listener->far(m->listener);
 }
 
 static void on_stalls(struct kl_replica_watch *watch, const char *line)
@@ -154,7 +192,10 @@ static void on_up(struct kl_net_user *user, u32 peer)
 {
     struct kl_member *m = of_wire(user);
     kl_lock(&m->lock);
-    kl_replica_connected(m->replica, peer);
+    if (m->filler)
+        kl_filler_connected(m->filler, peer);
+    else
+        kl_replica_connected(m->replica, peer);
     leave(m);
 }
 
@@ -162,7 +203,10 @@ static void on_down(struct kl_net_user *user, u32 peer)
 {
     struct kl_member *m = of_wire(user);
     kl_lock(&m->lock);
-    kl_replica_disconnected(m->replica, peer);
+    if (m->filler)
+        kl_filler_disconnected(m->filler, peer);
+    else
+        kl_replica_disconnected(m->replica, peer);
     leave(m);
 }
 
@@ -170,7 +214,10 @@ static void on_frame(struct kl_net_user *user, u32 peer, kl_span frame)
 {
     struct kl_member *m = of_wire(user);
     kl_lock(&m->lock);
-    kl_replica_receive(m->replica, peer, frame);
+    if (m->filler)
+        kl_filler_receive(m->filler, peer, frame);
+    else
+        kl_replica_receive(m->replica, peer, frame);
     leave(m);
 }
 
@@ -182,15 +229,22 @@ static void on_dropped(struct kl_net_user *user, const kl_net_dropped *dropped)
 
 /* --- its thread --- */
 
+static void tick(struct kl_member *m)
+{
+    if (m->filler)
+        kl_filler_tick(m->filler);
+    else if (kl_replica_due_ns(m->replica) <= kl_mono_ns(m->config.clock))
+        kl_replica_tick(m->replica);
+}
+
 /* One turn: jobs that have ended, and what is due; returns when the next is. */
 static u64 turn(struct kl_member *m)
 {
     kl_lock(&m->lock);
     kl_lanes_settle(m->lanes);
-    if (kl_replica_due_ns(m->replica) <= kl_mono_ns(m->config.clock))
-        kl_replica_tick(m->replica);
-    tell_broken(m);
-    u64 due_ns = kl_replica_due_ns(m->replica);
+    tick(m);
+    tell(m);
+    u64 due_ns = due_of(m);
     kl_unlock(&m->lock);
     return due_ns;
 }
@@ -233,6 +287,14 @@ static kl_status open_replica(struct kl_member *m, const kl_replica_config *conf
     return status;
 }
 
+static kl_status open_filler(struct kl_member *m, const kl_chain_config *chain,
+                             kl_replica_report *report)
+{
+    const kl_filler_config config = {
+        .chain = *chain, .clock = m->config.clock, .jobs = m->config.jobs, .net = &m->net};
+    return kl_filler_open(&m->filler, &config, &report->chain);
+}
+
 /* The network's digest is the beginning of the genesis' hash. */
 static kl_status open_wire(struct kl_member *m, const kl_member_network *network)
 {
@@ -264,8 +326,9 @@ static kl_status open_wire(struct kl_member *m, const kl_member_network *network
 }
 
 kl_status kl_member_open(struct kl_member **out, const kl_replica_config *config,
-                         const kl_member_network *network, struct kl_member_listener *listener,
-                         struct kl_progress *progress, kl_replica_report *report, bool *listens)
+                         const kl_member_network *network, const kl_chain_config *fill,
+                         struct kl_member_listener *listener, struct kl_progress *progress,
+                         kl_replica_report *report, bool *listens)
 {
     struct kl_member *m = calloc(1, sizeof *m);
     *listens = true;
@@ -275,12 +338,15 @@ kl_status kl_member_open(struct kl_member **out, const kl_replica_config *config
     m->net = (struct kl_replica_net){.send = send_frame, .penalize = penalize};
     m->wire_user = (struct kl_net_user){
         .up = on_up, .down = on_down, .frame = on_frame, .dropped = on_dropped};
-    m->watch = (struct kl_replica_watch){.final = on_final, .alarm = on_alarm, .stalls = on_stalls};
+    m->watch = (struct kl_replica_watch){
+        .final = on_final, .alarm = on_alarm, .far = on_far, .stalls = on_stalls};
     kl_mutex_init(&m->lock);
     kl_mutex_init(&m->bell);
     kl_cond_init(&m->progress);
     kl_cond_init(&m->ring);
     kl_status status = open_replica(m, config, progress, report);
+    if (status == KL_OK && fill)
+        status = open_filler(m, fill, report);
     if (status == KL_OK && network) {
         status = open_wire(m, network);
         *listens = status == KL_OK;
@@ -306,7 +372,10 @@ u64 kl_member_sent_bytes(struct kl_member *m)
 kl_status kl_member_start(struct kl_member *m)
 {
     kl_lock(&m->lock);
-    kl_replica_start(m->replica);
+    if (m->filler)
+        kl_filler_start(m->filler);
+    else
+        kl_replica_start(m->replica);
     kl_unlock(&m->lock);
     KL_TRY(kl_thread_start(&m->thread, "keel consensus", member_main, m));
     m->running = true;
@@ -338,6 +407,7 @@ void kl_member_close(struct kl_member *m)
     kl_net_close(m->wire);
     if (m->lanes)
         kl_lanes_halt(m->lanes);
+    kl_filler_close(m->filler);
     kl_replica_close(m->replica);
     kl_lanes_free(m->lanes);
     kl_cond_done(&m->ring);
@@ -366,6 +436,17 @@ void kl_member_why(struct kl_member *m, kl_replica_why *out)
 {
     kl_lock(&m->lock);
     kl_replica_why_of(m->replica, out);
+    kl_unlock(&m->lock);
+}
+
+void kl_member_progress_of(struct kl_member *m, kl_member_progress *out)
+{
+    *out = (kl_member_progress){.filling = m->filler};
+    kl_lock(&m->lock);
+    if (m->filler)
+        kl_filler_status_of(m->filler, &out->fill);
+    else
+        out->blocks = kl_replica_sync_of(m->replica);
     kl_unlock(&m->lock);
 }
 
@@ -424,6 +505,8 @@ static kl_status wait_for(struct kl_member *m, const kl_hash *hash, u64 timeout_
 kl_status kl_member_submit(struct kl_member *m, const kl_tx *tx, bool only_new, u64 timeout_ns,
                            kl_rule *broken)
 {
+    if (m->filler)
+        return KL_AGAIN; /* it would be lost */
     kl_lock(&m->lock);
     kl_status status = kl_replica_submit(m->replica, tx, only_new, broken);
     const kl_pool_tx *pooled = kl_pool_get(kl_replica_pool(m->replica), &tx->hash);

@@ -6,7 +6,7 @@
 #ifndef KL_NODE_MEMBER_H
 #define KL_NODE_MEMBER_H
 
-#include "host/replica.h"
+#include "host/filler.h"
 #include "node/roster.h"
 
 struct kl_member;
@@ -18,6 +18,11 @@ struct kl_member_listener {
     void (*alarm)(struct kl_member_listener *listener, const char *what); /* static text */
     void (*stalls)(struct kl_member_listener *listener, const char *line);
     void (*broken)(struct kl_member_listener *listener, kl_status status);
+    /* So many blocks are missing that it is to be opened again to be filled, see kl_replica_watch.
+     */
+    void (*far)(struct kl_member_listener *listener);
+    /* How filling goes, now and then; and, once, that it is over. */
+    void (*filling)(struct kl_member_listener *listener, const kl_filler_status *status);
     /* On the net's thread. */
     void (*dropped)(struct kl_member_listener *listener, const kl_net_dropped *dropped);
 };
@@ -29,10 +34,12 @@ typedef struct kl_member_network {
 } kl_member_network;
 
 /* Opens the replica; config's jobs, net and watch are the member's own.  network NULL: nobody else
- * is reached.  *listens: what listening for peers says, kl_tcp_listen's, when that is what fails.
- * See kl_replica_open. */
+ * is reached.  fill not NULL: this chain is to be filled by the others (host/filler.h); config's is
+ * another one then, with the same genesis, that stands still and answers readers until the member
+ * is opened again.  *listens: what listening for peers says, kl_tcp_listen's, when that is what
+ * fails. See kl_replica_open. */
 KL_MUST_USE kl_status kl_member_open(struct kl_member **out, const kl_replica_config *config,
-                                     const kl_member_network *network,
+                                     const kl_member_network *network, const kl_chain_config *fill,
                                      struct kl_member_listener *listener,
                                      struct kl_progress *progress, kl_replica_report *report,
                                      bool *listens);
@@ -48,8 +55,16 @@ struct kl_chain *kl_member_chain(struct kl_member *member);
 kl_status kl_member_health(struct kl_member *member);
 void kl_member_why(struct kl_member *member, kl_replica_why *out);
 
-/* Admits a transaction with sender (see kl_replica_submit), and waits up to timeout_ns until a
- * block with it is shown, if it is pending; 0 does not wait. */
+/* How far this node is behind the others. */
+typedef struct kl_member_progress {
+    bool filling;
+    kl_filler_status fill;  /* when it is */
+    kl_replica_sync blocks; /* when it is not */
+} kl_member_progress;
+void kl_member_progress_of(struct kl_member *member, kl_member_progress *out);
+
+/* Admits a transaction with sender (see kl_replica_submit; KL_AGAIN while it is filled), and waits
+ * up to timeout_ns until a block with it is shown, if it is pending; 0 does not wait. */
 KL_MUST_USE kl_status kl_member_submit(struct kl_member *member, const kl_tx *tx, bool only_new,
                                        u64 timeout_ns, kl_rule *broken);
 

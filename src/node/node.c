@@ -118,6 +118,66 @@ static void on_member_broken(struct kl_member_listener *listener, kl_status stat
     on_broken(&node_of_member(listener)->listener, status);
 }
 
+/* Whatever the bell's thread is to do. */
+static void turn(struct kl_node *node)
+{
+    atomic_store(&node->bell.turn, true);
+    kl_bell_ring(&node->bell);
+}
+
+static void on_member_far(struct kl_member_listener *listener)
+{
+    struct kl_node *node = node_of_member(listener);
+    if (node->fill_given_up || !node->config.dir)
+        return;
+    node->fill_wanted = true;
+    turn(node);
+}
+
+static void print_eta(char *out, usize len, u64 eta_s)
+{
+    if (eta_s == UINT64_MAX)
+        snprintf(out, len, "time to go unknown");
+    else
+        snprintf(out, len, "%llu s to go", (unsigned long long)eta_s);
+}
+
+static void on_member_filling(struct kl_member_listener *listener, const kl_filler_status *s)
+{
+    struct kl_node *node = node_of_member(listener);
+    char line[200], eta[40];
+    print_eta(eta, sizeof eta, s->eta_s);
+    switch (s->phase) {
+    case KL_FILLER_RECORDS:
+        if (s->target == 0)
+            snprintf(line, sizeof line, "filling: waiting for peers");
+        else
+            snprintf(line, sizeof line, "filling: records, block %llu of %llu, %s",
+                     (unsigned long long)s->height, (unsigned long long)s->target, eta);
+        break;
+    case KL_FILLER_STATE:
+        snprintf(line, sizeof line, "filling: state of block %llu, %u.%u %%, %s",
+                 (unsigned long long)s->height, s->state_ppm / 10000, s->state_ppm / 1000 % 10,
+                 eta);
+        break;
+    case KL_FILLER_WHOLE:
+        snprintf(line, sizeof line, "filled: the state of block %llu is here",
+                 (unsigned long long)s->height);
+        break;
+    case KL_FILLER_GIVEN_UP:
+    case KL_FILLER_BROKEN:
+        snprintf(line, sizeof line, "filling ended at block %llu: %s; blocks are executed instead",
+                 (unsigned long long)s->height,
+                 s->phase == KL_FILLER_BROKEN ? kl_status_text(s->status) : "nobody helps");
+        node->fill_given_up = true;
+        break;
+    }
+    if (node->log)
+        kl_node_log_stall(node->log, line);
+    if (s->phase != KL_FILLER_RECORDS && s->phase != KL_FILLER_STATE)
+        turn(node);
+}
+
 static kl_status check_pace(struct kl_node *node, kl_node_fault *fault)
 {
     const kl_spec *spec = kl_chain_spec(kl_node_chain(node));
@@ -165,6 +225,8 @@ kl_status kl_node_open(struct kl_node **out, const kl_node_config *config, kl_no
                                                         .alarm = on_member_alarm,
                                                         .stalls = on_member_stalls,
                                                         .broken = on_member_broken,
+                                                        .far = on_member_far,
+                                                        .filling = on_member_filling,
                                                         .dropped = on_member_dropped};
     KL_ASSERT(sem_init(&node->bell.sem, 0, 0) == 0);
     kl_status status = open_all(node, report, fault);
@@ -326,9 +388,38 @@ void kl_bell_ring(struct kl_node_bell *bell)
         (void)sem_post(&bell->sem);
 }
 
+/* A host whose threads did not all start has nothing it could finish. */
+static void end_threads(struct kl_node *node)
+{
+    if (node->member)
+        kl_member_stop(node->member);
+    if (node->thread_count)
+        kl_host_stop(node->host);
+    for (usize i = 0; i < node->thread_count; i++)
+        kl_thread_join(node->threads[i]);
+}
+
+/* The chain is opened again, to be filled or filled, under a server of the same port: whoever is
+ * connected connects again. */
+static kl_status turn_over(struct kl_node *node, kl_node_fault *fault)
+{
+    node->config.port = kl_node_port(node);
+    kl_rpc_stop(exchange_server(node, NULL), STOP_GRACE_NS);
+    end_threads(node);
+    if (node->log)
+        kl_node_log_write(node->log);
+    kl_node_log_free(node->log);
+    node->log = NULL;
+    kl_status status = kl_node_turn_storage(node, fault);
+    if (status == KL_OK && node->config.log_fd >= 0)
+        status = kl_node_log_new(&node->log, node);
+    return status == KL_OK ? kl_node_start(node, fault) : status;
+}
+
 kl_status kl_node_run(struct kl_node *node)
 {
     struct kl_node_bell *bell = &node->bell;
+    kl_node_fault fault;
     while (!atomic_load(&bell->stop)) {
         if (sem_wait(&bell->sem) != 0)
             continue; /* a signal: its handler rings when that matters */
@@ -337,6 +428,8 @@ kl_status kl_node_run(struct kl_node *node)
             kl_node_log_write(node->log);
         if (atomic_exchange(&bell->broken, false))
             return health(node);
+        if (atomic_exchange(&bell->turn, false))
+            KL_TRY(turn_over(node, &fault));
     }
     return KL_OK;
 }
@@ -368,17 +461,6 @@ void kl_node_stop_on_signals(struct kl_node *node, int code)
     for (usize i = 0; i < KL_COUNT_OF(signals); i++)
         KL_ASSERT(sigaction(signals[i], &action, NULL) == 0);
     KL_ASSERT(signal(SIGPIPE, SIG_IGN) != SIG_ERR);
-}
-
-/* A host whose threads did not all start has nothing it could finish. */
-static void end_threads(struct kl_node *node)
-{
-    if (node->member)
-        kl_member_stop(node->member);
-    if (node->thread_count)
-        kl_host_stop(node->host);
-    for (usize i = 0; i < node->thread_count; i++)
-        kl_thread_join(node->threads[i]);
 }
 
 void kl_node_close(struct kl_node *node)

@@ -19,7 +19,7 @@ enum {
 /* What is told to the thread that runs the node, by any thread. */
 struct kl_node_bell {
     sem_t sem;
-    atomic_bool rung, stop, broken;
+    atomic_bool rung, stop, broken, turn;
 };
 void kl_bell_ring(struct kl_node_bell *bell); /* also from signal handlers */
 
@@ -34,13 +34,17 @@ struct kl_node {
     struct kl_workers *workers;
     struct kl_code_cache *codes;
     struct kl_senders *senders; /* where validators vote: of transactions heard of before a block */
-    struct kl_fs *key_fs;     /* of a validator's folder, or NULL */
+    struct kl_fs *key_fs;       /* of a validator's folder, or NULL */
     struct kl_fs *slow_fs, *slow_key_fs; /* over both, where syncs are to take longer, or NULL */
-    struct kl_host *host;     /* makes blocks alone, or */
-    struct kl_member *member; /* votes on them; the other is NULL */
-    bool reaches_others;      /* the member has a network */
-    kl_mutex rpc_mutex;       /* of rpc, for threads that the server does not wait for */
-    struct kl_rpc *rpc;       /* NULL before it runs and as it ends */
+    struct kl_host *host;                /* makes blocks alone, or */
+    struct kl_member *member;            /* votes on them; the other is NULL */
+    bool reaches_others;                 /* the member has a network */
+    struct kl_fs *shade; /* what readers see while the others fill the chain, or NULL */
+    struct kl_kv *shade_kv;
+    bool fills, fill_wanted; /* the others do; the member said that they should */
+    bool fill_given_up;      /* not again, in this life */
+    kl_mutex rpc_mutex;      /* of rpc, for threads that the server does not wait for */
+    struct kl_rpc *rpc;      /* NULL before it runs and as it ends */
     kl_thread threads[KL_NODE_THREADS];
     usize thread_count;
     struct kl_node_bell bell;
@@ -59,6 +63,9 @@ KL_MUST_USE kl_status kl_node_try_port(const struct kl_node *node, kl_node_fault
 KL_MUST_USE kl_status kl_node_open_storage(struct kl_node *node, kl_node_report *report,
                                            kl_node_fault *fault);
 void kl_node_close_storage(struct kl_node *node);
+/* Closes the chain of a member that is stopped and opens it again, to be filled or as it should be
+ * once it is. */
+KL_MUST_USE kl_status kl_node_turn_storage(struct kl_node *node, kl_node_fault *fault);
 
 /* storage_member.c: the same, of a chain whose validators vote. */
 /* What the chain's opening does not tell of is in the fault; else that is as it was. */
@@ -77,7 +84,7 @@ void kl_node_log_step(struct kl_node_log *log, const struct kl_tip *tip);
 void kl_node_log_alarm(struct kl_node_log *log, const char *what);
 /* A peer was dropped; on the net's thread. */
 void kl_node_log_dropped(struct kl_node_log *log, const kl_net_dropped *dropped);
-/* Why no block is being made, or that one is again; copied. */
+/* Why no block is being made, or that one is again; how filling goes; copied. */
 void kl_node_log_stall(struct kl_node_log *log, const char *line);
 /* A transaction was executed; on the execution thread. */
 void kl_node_log_executed(struct kl_node_log *log, const kl_tx *tx, const kl_tx_result *result);

@@ -277,6 +277,22 @@ static kl_status find_engine(struct kl_node *node, kl_engine *out)
     return status == KL_NOTFOUND ? KL_OK : status;
 }
 
+/* What stands over the folder and its cache. */
+static void close_chain(struct kl_node *node)
+{
+    kl_host_close(node->host);
+    kl_member_close(node->member);
+    kl_slow_fs_close(node->slow_key_fs);
+    kl_sys_fs_close(node->key_fs);
+    kl_kv_close(node->shade_kv);
+    kl_sys_scratch_close(node->shade);
+    node->host = NULL;
+    node->member = NULL;
+    node->slow_key_fs = node->key_fs = node->shade = NULL;
+    node->shade_kv = NULL;
+    node->fills = false;
+}
+
 static kl_status open_chain(struct kl_node *node, kl_node_report *report, kl_node_fault *fault)
 {
     kl_engine engine;
@@ -289,6 +305,7 @@ static kl_status open_chain(struct kl_node *node, kl_node_report *report, kl_nod
             ? kl_node_open_member(node, &config, report, fault)
             : kl_host_open(&node->host, &config, node->config.progress, &report->chain);
     if (status != KL_OK) {
+        close_chain(node);
         kl_kv_close(node->kv);
         node->kv = NULL;
     }
@@ -397,13 +414,20 @@ kl_status kl_node_open_storage(struct kl_node *node, kl_node_report *report, kl_
     return open_with_cache(node, report, fault);
 }
 
+kl_status kl_node_turn_storage(struct kl_node *node, kl_node_fault *fault)
+{
+    kl_node_report report = {0};
+    fault->text[0] = '\0';
+    close_chain(node);
+    kl_kv_close(node->kv);
+    node->kv = NULL;
+    return open_with_cache(node, &report, fault);
+}
+
 void kl_node_close_storage(struct kl_node *node)
 {
-    kl_host_close(node->host);
-    kl_member_close(node->member);
-    kl_slow_fs_close(node->slow_key_fs);
+    close_chain(node);
     kl_slow_fs_close(node->slow_fs);
-    kl_sys_fs_close(node->key_fs);
     if (watched == node)
         watched = NULL;
     kl_kv_close(node->kv);

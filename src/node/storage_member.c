@@ -5,7 +5,10 @@
 
 #include "node/node_priv.h"
 #include "node/validator_key.h"
+#include "store/memkv.h"
 #include "sys/fs.h"
+
+#define GENESIS_MEMORY ((usize)1 << 30)
 
 enum { SENDERS = 1 << 16 }; /* more than the pool holds */
 
@@ -61,6 +64,52 @@ static const char *why_it_watches(bool has_key, kl_rule guard)
     return guard == KL_RULE_NONE ? NULL : kl_rule_text(guard);
 }
 
+/* Is the chain to be filled by others?  Whoever reaches nobody executes what is there. */
+static kl_status must_fill(struct kl_node *node, const kl_replica_config *config, bool *out)
+{
+    *out = node->config.dir && node->fill_wanted;
+    if (!node->config.dir || *out)
+        return KL_OK;
+    return kl_filler_is_due(&config->chain, out);
+}
+
+/* While the chain is filled, readers see another one in memory that stands at the genesis. */
+static kl_status put_in_shade(struct kl_node *node, kl_replica_config *config,
+                              struct kl_arena *arena)
+{
+    KL_TRY(kl_folder_genesis(&node->folder, arena, &config->chain.genesis));
+    KL_TRY(kl_sys_scratch_open(&node->shade));
+    KL_TRY(kl_memkv_open(&node->shade_kv, KL_TABLE_COUNT));
+    config->chain.fs = config->log_fs = node->shade;
+    config->chain.kv = node->shade_kv;
+    config->key_fs = NULL;
+    config->has_operator = false;
+    return KL_OK;
+}
+
+static kl_status open_with_network(struct kl_node *node, const kl_replica_config *config,
+                                   const kl_member_network *network, kl_replica_report *found,
+                                   bool *listens)
+{
+    struct kl_arena arena;
+    kl_replica_config in_front = *config;
+    bool fills = false;
+    kl_status status = KL_OK;
+    kl_arena_init(&arena, GENESIS_MEMORY);
+    if (network && !node->fill_given_up)
+        status = must_fill(node, config, &fills);
+    if (status == KL_OK && fills)
+        status = put_in_shade(node, &in_front, &arena);
+    node->fill_wanted = false;
+    node->fills = fills;
+    if (status == KL_OK)
+        status = kl_member_open(&node->member, &in_front, network, fills ? &config->chain : NULL,
+                                &node->member_listener, node->config.progress, found, listens);
+    kl_wipe(&in_front, sizeof in_front);
+    kl_arena_done(&arena);
+    return status;
+}
+
 static kl_status open_member(struct kl_node *node, const kl_replica_config *config,
                              kl_replica_report *found, kl_node_fault *fault)
 {
@@ -70,8 +119,7 @@ static kl_status open_member(struct kl_node *node, const kl_replica_config *conf
     kl_status status = roster ? open_roster(node, roster, &identity, &use, fault) : KL_NOMEM;
     const kl_member_network network = {.roster = roster, .identity = &identity};
     if (status == KL_OK)
-        status = kl_member_open(&node->member, config, use ? &network : NULL,
-                                &node->member_listener, node->config.progress, found, &listens);
+        status = open_with_network(node, config, use ? &network : NULL, found, &listens);
     char listen[KL_MULTIADDR_TEXT_MAX];
     if (!listens) {
         kl_multiaddr_text(listen, &roster->listen);
@@ -128,7 +176,8 @@ kl_status kl_node_open_member(struct kl_node *node, const kl_host_config *host,
     kl_wipe(&config, sizeof config);
     report->chain = found.chain;
     if (status == KL_OK) {
-        report->why = why_it_watches(has_key, found.guard);
+        report->why = node->fills ? "it takes the state of the others first"
+                                  : why_it_watches(has_key, found.guard);
         report->watches = report->why;
     }
     return status;

@@ -33,6 +33,15 @@ typedef struct kl_rpc_votes {
     u32 silent_s[256];
 } kl_rpc_votes;
 
+/* How far the node is behind the others. */
+typedef struct kl_rpc_syncing {
+    bool by_state;             /* it takes their state, and has none to show */
+    u64 first, height, target; /* blocks: at the start, here, with the others */
+    u32 state_ppm;             /* of the state; 0: records of blocks are taken */
+    u64 leaves;                /* accounts and slots, so far */
+    u64 eta_s;                 /* UINT64_MAX: cannot be told */
+} kl_rpc_syncing;
+
 struct kl_rpc_backend_ops {
     struct kl_chain *(*chain)(struct kl_rpc_backend *backend);
 
@@ -74,6 +83,7 @@ struct kl_rpc_backend_ops {
     u64 (*sent_bytes)(struct kl_rpc_backend *backend); /* to peers, since it started */
     /* False where nobody votes, or it cannot be told. */
     bool (*votes)(struct kl_rpc_backend *backend, kl_rpc_votes *out);
+    void (*syncing)(struct kl_rpc_backend *backend, kl_rpc_syncing *out);
 };
 
 struct kl_rpc_backend {

@@ -285,6 +285,11 @@ static bool rig_votes(KL_UNUSED struct kl_rpc_backend *backend, kl_rpc_votes *ou
     return true;
 }
 
+static void rig_syncing(struct kl_rpc_backend *backend, kl_rpc_syncing *out)
+{
+    *out = of(backend)->syncing;
+}
+
 static const struct kl_rpc_backend_ops ops = {
     .chain = rig_chain,
     .submit = rig_submit,
@@ -303,6 +308,7 @@ static const struct kl_rpc_backend_ops ops = {
     .peer_count = rig_peer_count,
     .sent_bytes = rig_sent_bytes,
     .votes = rig_votes,
+    .syncing = rig_syncing,
 };
 
 static void open_chain(struct chain_rig *rig)

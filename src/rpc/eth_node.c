@@ -24,12 +24,6 @@ bool kl_rpc_eth_coinbase(struct kl_rpc_call *call)
     return true;
 }
 
-bool kl_rpc_eth_syncing(struct kl_rpc_call *call)
-{
-    kl_json_put_bool(call->out, false);
-    return true;
-}
-
 /* Nobody mines by proof of work here. */
 bool kl_rpc_eth_mining(struct kl_rpc_call *call)
 {

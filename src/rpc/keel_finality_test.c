@@ -128,6 +128,36 @@ KL_TEST(consensus_headers_are_served)
     chain_rig_done(&rig);
 }
 
+/* Who is behind says how far, and by what; who is not, nothing. */
+KL_TEST(status_says_how_far_behind_it_is)
+{
+    struct chain_rig rig;
+    chain_rig_init(&rig);
+    CHECK_SPAN(chain_rig_result(&rig, "eth_syncing", "[]"), kl_span_str("false"));
+    CHECK_U64(chain_rig_member(&rig, chain_rig_result(&rig, "keel_status", "[]"), "syncing").len,
+              0);
+    rig.syncing = (kl_rpc_syncing){.first = 3, .height = 10, .target = 13, .eta_s = UINT64_MAX};
+    CHECK_SPAN(chain_rig_result(&rig, "eth_syncing", "[]"), kl_span_str("false"));
+    rig.syncing.target = 14;
+    kl_span got = chain_rig_result(&rig, "eth_syncing", "[]");
+    CHECK_SPAN(chain_rig_member(&rig, got, "startingBlock"), kl_span_str("0x3"));
+    CHECK_SPAN(chain_rig_member(&rig, got, "currentBlock"), kl_span_str("0xa"));
+    CHECK_SPAN(chain_rig_member(&rig, got, "highestBlock"), kl_span_str("0xe"));
+    CHECK_U64(chain_rig_member(&rig, got, "stage").len, 0);
+    rig.syncing.by_state = true;
+    got = chain_rig_result(&rig, "eth_syncing", "[]");
+    CHECK_SPAN(chain_rig_member(&rig, got, "stage"), kl_span_str("records"));
+    CHECK_U64(chain_rig_member(&rig, got, "secondsToGo").len, 0);
+    rig.syncing.state_ppm = 250000;
+    rig.syncing.eta_s = 16;
+    got = chain_rig_member(&rig, chain_rig_result(&rig, "keel_status", "[]"), "syncing");
+    CHECK_SPAN(chain_rig_member(&rig, got, "by"), kl_span_str("state"));
+    CHECK_SPAN(chain_rig_member(&rig, got, "stage"), kl_span_str("state"));
+    CHECK_SPAN(chain_rig_member(&rig, got, "statePpm"), kl_span_str("0x3d090"));
+    CHECK_SPAN(chain_rig_member(&rig, got, "secondsToGo"), kl_span_str("0x10"));
+    chain_rig_done(&rig);
+}
+
 /* Who is well says so; where votes are missing, whose. */
 KL_TEST(status_says_why_no_block_comes)
 {

@@ -4,6 +4,7 @@
 #include "chain/bft.h"
 #include "rpc/at.h"
 #include "rpc/method.h"
+#include "rpc/syncing.h"
 
 static const char *engine_name(kl_engine engine)
 {
@@ -97,6 +98,7 @@ bool kl_rpc_keel_status(struct kl_rpc_call *call)
     kl_json_add_quantity(out, "number", tip->header.number);
     kl_json_add_hash(out, "hash", &tip->hash);
     kl_json_add_quantity(out, "timestamp", tip->header.timestamp);
+    kl_rpc_put_syncing(call);
     if (spec->engine == KL_ENGINE_SIMPLEX && !put_votes(call))
         return false;
     kl_json_put_object_end(out);

@@ -1,0 +1,52 @@
+/* How far the node is behind the others: geth's shape, with what taking a state adds. */
+#include "rpc/syncing.h"
+
+#include "rpc/method.h"
+
+enum { BEHIND = 4 }; /* blocks that are on their way do not count */
+
+static void put_filling(struct kl_json_out *out, const kl_rpc_syncing *s)
+{
+    if (!s->by_state)
+        return;
+    kl_json_add_text(out, "stage", s->state_ppm ? "state" : "records");
+    kl_json_add_quantity(out, "statePpm", s->state_ppm);
+    kl_json_add_quantity(out, "stateLeaves", s->leaves);
+    if (s->eta_s != UINT64_MAX)
+        kl_json_add_quantity(out, "secondsToGo", s->eta_s);
+}
+
+bool kl_rpc_eth_syncing(struct kl_rpc_call *call)
+{
+    kl_rpc_syncing s;
+    struct kl_json_out *out = call->out;
+    call->backend->ops->syncing(call->backend, &s);
+    if (!s.by_state && s.target < s.height + BEHIND) {
+        kl_json_put_bool(out, false);
+        return true;
+    }
+    kl_json_put_object(out);
+    kl_json_add_quantity(out, "startingBlock", s.first);
+    kl_json_add_quantity(out, "currentBlock", s.height);
+    kl_json_add_quantity(out, "highestBlock", s.target);
+    put_filling(out, &s);
+    kl_json_put_object_end(out);
+    return true;
+}
+
+void kl_rpc_put_syncing(struct kl_rpc_call *call)
+{
+    kl_rpc_syncing s;
+    struct kl_json_out *out = call->out;
+    call->backend->ops->syncing(call->backend, &s);
+    if (!s.by_state && s.target <= s.height)
+        return;
+    kl_json_put_key(out, "syncing");
+    kl_json_put_object(out);
+    kl_json_add_text(out, "by", s.by_state ? "state" : "blocks");
+    kl_json_add_quantity(out, "from", s.first);
+    kl_json_add_quantity(out, "number", s.height);
+    kl_json_add_quantity(out, "target", s.target);
+    put_filling(out, &s);
+    kl_json_put_object_end(out);
+}
