@@ -270,6 +270,153 @@ static kl_rule get_transactions(struct reading *r, kl_span bytes)
     KL_JUDGE(kl_rlp_open(&items, bytes));
     KL_JUDGE(get_spans(r, &items, KL_MESSAGE_TRANSACTIONS_MAX, &r->out->transactions,
                        &r->out->transaction_count));
+    for (usize i = 0; r->status == KL_OK && i < r->out->transaction_count; i++)
+        if (r->out->transactions[i].len > KL_MESSAGE_TRANSACTION_MAX)
+            return KL_RULE_MESSAGE_SIZE;
+    return r->status == KL_OK ? kl_rlp_close(&items) : KL_RULE_NONE;
+}
+
+/* --- compact proposals --- */
+
+static void put_given(kl_out *out, const kl_message *m)
+{
+    kl_rlp_mark all = kl_rlp_put_begin(out);
+    for (usize i = 0; i < m->given_count; i++) {
+        kl_rlp_mark one = kl_rlp_put_begin(out);
+        kl_rlp_put_u64(out, m->given[i].place);
+        kl_rlp_put_bytes(out, m->given[i].envelope);
+        kl_rlp_put_end(out, one);
+    }
+    kl_rlp_put_end(out, all);
+}
+
+/* A place above all before it, and below `end`. */
+static kl_rule get_place(kl_rlp *items, u64 *next, u64 end, u32 *out)
+{
+    u64 place;
+    KL_JUDGE(kl_rlp_u64(items, &place));
+    if (place < *next || place >= end)
+        return KL_RULE_MESSAGE_RANGE;
+    *next = place + 1;
+    *out = (u32)place;
+    return KL_RULE_NONE;
+}
+
+static kl_rule get_one_given(kl_rlp *from, u64 *next, u64 end, kl_message_tx *out)
+{
+    kl_rlp items;
+    KL_JUDGE(kl_rlp_list(from, &items));
+    KL_JUDGE(get_place(&items, next, end, &out->place));
+    KL_JUDGE(kl_rlp_bytes(&items, &out->envelope));
+    KL_JUDGE(kl_rlp_close(&items));
+    return out->envelope.len ? KL_RULE_NONE : KL_RULE_MESSAGE_SIZE;
+}
+
+static kl_rule get_given(struct reading *r, kl_rlp *from, u64 end)
+{
+    kl_rlp items;
+    usize n;
+    u64 next = 0;
+    KL_JUDGE(kl_rlp_list(from, &items));
+    KL_JUDGE(kl_rlp_count(&items, &n));
+    if (n > KL_COMPACT_MAX)
+        return KL_RULE_MESSAGE_SIZE;
+    kl_message_tx *given = KL_TAKE(r->arena, kl_message_tx, n + 1);
+    if (!given) {
+        r->status = KL_NOMEM;
+        return KL_RULE_NONE;
+    }
+    for (usize i = 0; i < n; i++)
+        KL_JUDGE(get_one_given(&items, &next, end, &given[i]));
+    r->out->given = given;
+    r->out->given_count = n;
+    return KL_RULE_NONE;
+}
+
+static void put_compact(kl_out *out, const kl_message *m, const kl_vote_scheme *scheme)
+{
+    kl_rlp_mark list = kl_rlp_put_begin(out);
+    kl_vote_encode(out, &m->vote, scheme);
+    kl_rlp_put_bytes(out, m->compact.header);
+    kl_rlp_put_bytes(out, m->compact.rest);
+    kl_rlp_put_bytes(out, m->compact.consensus);
+    kl_rlp_put_bytes(out, m->compact.hashes);
+    put_given(out, m);
+    kl_rlp_put_end(out, list);
+}
+
+static kl_rule get_compact(struct reading *r, kl_span bytes)
+{
+    kl_rlp items;
+    kl_span vote;
+    bool is_list;
+    kl_compact *compact = &r->out->compact;
+    KL_JUDGE(kl_rlp_open(&items, bytes));
+    KL_JUDGE(kl_rlp_item(&items, &vote, &is_list));
+    KL_JUDGE(kl_rlp_bytes(&items, &compact->header));
+    KL_JUDGE(kl_rlp_bytes(&items, &compact->rest));
+    KL_JUDGE(kl_rlp_bytes(&items, &compact->consensus));
+    KL_JUDGE(kl_rlp_bytes(&items, &compact->hashes));
+    if (compact->hashes.len % sizeof(kl_hash) || kl_compact_count(compact) > KL_COMPACT_MAX)
+        return KL_RULE_MESSAGE_SIZE;
+    KL_JUDGE(get_given(r, &items, kl_compact_count(compact)));
+    if (r->status != KL_OK)
+        return KL_RULE_NONE;
+    KL_JUDGE(kl_rlp_close(&items));
+    KL_JUDGE(get_vote(r, vote));
+    return r->out->vote.subject.kind == KL_VOTE_NOTARIZE ? KL_RULE_NONE : KL_RULE_MESSAGE_RANGE;
+}
+
+static void put_ask_transactions(kl_out *out, const kl_message *m, const kl_vote_scheme *scheme)
+{
+    (void)scheme;
+    kl_rlp_mark list = kl_rlp_put_begin(out);
+    kl_rlp_put_hash(out, &m->hash);
+    kl_rlp_mark places = kl_rlp_put_begin(out);
+    for (usize i = 0; i < m->place_count; i++)
+        kl_rlp_put_u64(out, m->places[i]);
+    kl_rlp_put_end(out, places);
+    kl_rlp_put_end(out, list);
+}
+
+static kl_rule get_ask_transactions(struct reading *r, kl_span bytes)
+{
+    kl_rlp items, places;
+    usize n;
+    u64 next = 0;
+    KL_JUDGE(kl_rlp_open(&items, bytes));
+    KL_JUDGE(kl_rlp_hash(&items, &r->out->hash));
+    KL_JUDGE(kl_rlp_list(&items, &places));
+    KL_JUDGE(kl_rlp_count(&places, &n));
+    if (n > KL_COMPACT_MAX)
+        return KL_RULE_MESSAGE_SIZE;
+    u32 *list = KL_TAKE(r->arena, u32, n + 1);
+    if (!list) {
+        r->status = KL_NOMEM;
+        return KL_RULE_NONE;
+    }
+    for (usize i = 0; i < n; i++)
+        KL_JUDGE(get_place(&places, &next, KL_COMPACT_MAX, &list[i]));
+    r->out->places = list;
+    r->out->place_count = n;
+    return kl_rlp_close(&items);
+}
+
+static void put_transactions_of(kl_out *out, const kl_message *m, const kl_vote_scheme *scheme)
+{
+    (void)scheme;
+    kl_rlp_mark list = kl_rlp_put_begin(out);
+    kl_rlp_put_hash(out, &m->hash);
+    put_given(out, m);
+    kl_rlp_put_end(out, list);
+}
+
+static kl_rule get_transactions_of(struct reading *r, kl_span bytes)
+{
+    kl_rlp items;
+    KL_JUDGE(kl_rlp_open(&items, bytes));
+    KL_JUDGE(kl_rlp_hash(&items, &r->out->hash));
+    KL_JUDGE(get_given(r, &items, KL_COMPACT_MAX));
     return r->status == KL_OK ? kl_rlp_close(&items) : KL_RULE_NONE;
 }
 
@@ -395,6 +542,9 @@ static const struct {
     [KL_MESSAGE_STATE] = {put_state, get_state},
     [KL_MESSAGE_ASK_CODE] = {put_hash, get_hash},
     [KL_MESSAGE_CODE] = {put_body, get_body},
+    [KL_MESSAGE_COMPACT] = {put_compact, get_compact},
+    [KL_MESSAGE_ASK_TRANSACTIONS] = {put_ask_transactions, get_ask_transactions},
+    [KL_MESSAGE_TRANSACTIONS_OF] = {put_transactions_of, get_transactions_of},
 };
 
 static void put(kl_out *out, const kl_message *message, const kl_vote_scheme *scheme)

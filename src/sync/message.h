@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "cert/cert.h"
+#include "sync/compact.h"
 #include "trie/trie.h"
 
 typedef enum kl_message_kind {
@@ -21,23 +22,27 @@ typedef enum kl_message_kind {
     KL_MESSAGE_BODY = 7,             /* body */
     KL_MESSAGE_ASK_BLOCKS = 8,       /* from, to: heights */
     KL_MESSAGE_BLOCKS = 9, /* from, blocks (none: nothing of that is here), headers, finalization */
-    KL_MESSAGE_STATUS = 10,       /* from: the height of the newest final block */
-    KL_MESSAGE_TRANSACTIONS = 11, /* transactions */
-    KL_MESSAGE_ASK_RECORDS = 12,  /* from, to: heights */
-    KL_MESSAGE_RECORDS = 13,      /* as BLOCKS; a body is a ledger record here */
-    KL_MESSAGE_ASK_STATE = 14,    /* from: the height; has_owner, hash: whose; first */
-    KL_MESSAGE_STATE = 15,        /* the same; leaves, nodes (neither: that is not here) */
-    KL_MESSAGE_ASK_CODE = 16,     /* hash */
-    KL_MESSAGE_CODE = 17,         /* body */
-    KL_MESSAGE_LAST = KL_MESSAGE_CODE,
+    KL_MESSAGE_STATUS = 10,           /* from: the height of the newest final block */
+    KL_MESSAGE_TRANSACTIONS = 11,     /* transactions */
+    KL_MESSAGE_ASK_RECORDS = 12,      /* from, to: heights */
+    KL_MESSAGE_RECORDS = 13,          /* as BLOCKS; a body is a ledger record here */
+    KL_MESSAGE_ASK_STATE = 14,        /* from: the height; has_owner, hash: whose; first */
+    KL_MESSAGE_STATE = 15,            /* the same; leaves, nodes (neither: that is not here) */
+    KL_MESSAGE_ASK_CODE = 16,         /* hash */
+    KL_MESSAGE_CODE = 17,             /* body */
+    KL_MESSAGE_COMPACT = 18,          /* vote: the leader's notarize; compact, given */
+    KL_MESSAGE_ASK_TRANSACTIONS = 19, /* hash, places */
+    KL_MESSAGE_TRANSACTIONS_OF = 20,  /* hash, given */
+    KL_MESSAGE_LAST = KL_MESSAGE_TRANSACTIONS_OF,
 } kl_message_kind;
 
 enum {
-    KL_MESSAGE_BLOCKS_MAX = 256,        /* of one message */
-    KL_MESSAGE_HEADERS_MAX = 4096,      /* of one message */
-    KL_MESSAGE_TRANSACTIONS_MAX = 1024, /* of one message */
-    KL_MESSAGE_LEAVES_MAX = 4096,       /* of one message */
-    KL_MESSAGE_NODES_MAX = 130,         /* of one message: the ways to the two ends of a range */
+    KL_MESSAGE_BLOCKS_MAX = 256,         /* of one message */
+    KL_MESSAGE_HEADERS_MAX = 4096,       /* of one message */
+    KL_MESSAGE_TRANSACTIONS_MAX = 1024,  /* of one message */
+    KL_MESSAGE_TRANSACTION_MAX = 131072, /* bytes of an envelope that travels by itself */
+    KL_MESSAGE_LEAVES_MAX = 4096,        /* of one message */
+    KL_MESSAGE_NODES_MAX = 130,          /* of one message: the ways to the two ends of a range */
 };
 /* Bytes of one message, of any kind: a body, or blocks and transactions in the number that fits. */
 #define KL_MESSAGE_MAX      (KL_MESSAGE_BODY_MAX + KL_CERTIFICATE_RLP_MAX + 1024u)
@@ -48,6 +53,12 @@ typedef struct kl_message_block {
     kl_span body;
     kl_span finalization; /* RLP of a certificate; may be empty */
 } kl_message_block;
+
+/* A transaction of a block, by its place. */
+typedef struct kl_message_tx {
+    u32 place;
+    kl_span envelope;
+} kl_message_tx;
 
 typedef struct kl_message {
     kl_message_kind kind;
@@ -71,6 +82,10 @@ typedef struct kl_message {
     const kl_trie_change *leaves;
     const kl_span *nodes;
     usize leaf_count, node_count;
+    kl_compact compact;
+    const kl_message_tx *given; /* of COMPACT and TRANSACTIONS_OF; places rise */
+    const u32 *places;          /* of ASK_TRANSACTIONS; they rise */
+    usize given_count, place_count;
 } kl_message;
 
 /* Appends one frame to out, which fails when it would be above KL_MESSAGE_MAX. */

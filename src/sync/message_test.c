@@ -6,6 +6,8 @@ static struct kl_arena arena;
 static u8 bytes[4096];
 static kl_span spans[KL_MESSAGE_TRANSACTIONS_MAX + 1];
 static kl_trie_change leaves[KL_MESSAGE_LEAVES_MAX + 1];
+static kl_message_tx given[KL_MESSAGE_TRANSACTIONS_MAX];
+static u32 places[KL_COMPACT_MAX + 1];
 static kl_message_block blocks[KL_MESSAGE_BLOCKS_MAX + 1];
 
 static kl_span some_bytes(usize most, u64 *seed)
@@ -45,6 +47,16 @@ static void fill(kl_message *m, u64 *seed)
     for (usize i = 0; i < m->transaction_count; i++)
         spans[i] = some_bytes(90, seed);
     m->transactions = m->headers = spans;
+    m->compact = (kl_compact){some_bytes(600, seed), some_bytes(9, seed), some_bytes(300, seed),
+                              kl_span_of(bytes, 32 * (1 + kl_rand_below(seed, 100)))};
+    for (u64 place = 0; place < kl_compact_count(&m->compact); place++)
+        if (kl_rand_below(seed, 3) == 0) {
+            given[m->given_count++] =
+                (kl_message_tx){(u32)place, kl_span_of(bytes, 1 + kl_rand_below(seed, 90))};
+            places[m->place_count++] = (u32)place;
+        }
+    m->given = given;
+    m->places = places;
     m->header_count = m->block_count && m->transaction_count ? m->transaction_count : 0;
     m->finalization = m->header_count ? kl_span_of(bytes, 5) : kl_span_of(bytes, 0);
     m->has_owner = kl_rand_below(seed, 2);
@@ -152,6 +164,14 @@ KL_TEST(message_limits)
     m.leaf_count++;
     CHECK_RULE(rule_of(&m), KL_RULE_MESSAGE_SIZE);
 
+    static u8 long_one[KL_MESSAGE_TRANSACTION_MAX + 1];
+    spans[0] = kl_span_of(long_one, KL_MESSAGE_TRANSACTION_MAX);
+    m = (kl_message){
+        .kind = KL_MESSAGE_TRANSACTIONS, .transactions = spans, .transaction_count = 1};
+    CHECK_RULE(rule_of(&m), KL_RULE_NONE);
+    spans[0].len++;
+    CHECK_RULE(rule_of(&m), KL_RULE_MESSAGE_SIZE);
+
     m = (kl_message){.kind = KL_MESSAGE_ASK_BLOCKS, .from = 5, .to = 5};
     CHECK_RULE(rule_of(&m), KL_RULE_NONE);
     m.from = 6;
@@ -172,6 +192,52 @@ KL_TEST(message_limits)
         else
             CHECK_RULE(decode(&got, KL_SPAN_OF(frame)), KL_RULE_RLP_COUNT);
     }
+    kl_arena_done(&arena);
+}
+
+KL_TEST(message_limits_of_compact_proposals)
+{
+    begin(seed);
+    static u8 hashes[32 * (KL_COMPACT_MAX + 1)];
+    kl_message m = {.kind = KL_MESSAGE_COMPACT,
+                    .vote = some_vote(KL_VOTE_NOTARIZE, seed),
+                    .compact.hashes = kl_span_of(hashes, 32 * KL_COMPACT_MAX),
+                    .given = given,
+                    .given_count = 2};
+    given[0] = (kl_message_tx){7, kl_span_of(bytes, 1)};
+    given[1] = (kl_message_tx){KL_COMPACT_MAX - 1, kl_span_of(bytes, 1)};
+    CHECK_RULE(rule_of(&m), KL_RULE_NONE);
+    m.compact.hashes.len -= 32; /* the last place is none any more */
+    CHECK_RULE(rule_of(&m), KL_RULE_MESSAGE_RANGE);
+    m.compact.hashes.len -= 1;
+    CHECK_RULE(rule_of(&m), KL_RULE_MESSAGE_SIZE);
+    m.compact.hashes.len = sizeof hashes;
+    CHECK_RULE(rule_of(&m), KL_RULE_MESSAGE_SIZE);
+    m.compact.hashes.len = 32 * KL_COMPACT_MAX;
+    given[1].place = 7;
+    CHECK_RULE(rule_of(&m), KL_RULE_MESSAGE_RANGE);
+    given[1].place = 6;
+    CHECK_RULE(rule_of(&m), KL_RULE_MESSAGE_RANGE);
+    given[1] = (kl_message_tx){8, KL_SPAN_NONE};
+    CHECK_RULE(rule_of(&m), KL_RULE_MESSAGE_SIZE);
+    m.given_count = 1;
+    m.vote = some_vote(KL_VOTE_FINALIZE, seed);
+    CHECK_RULE(rule_of(&m), KL_RULE_MESSAGE_RANGE);
+
+    m = (kl_message){
+        .kind = KL_MESSAGE_ASK_TRANSACTIONS, .places = places, .place_count = KL_COMPACT_MAX};
+    for (u32 i = 0; i <= KL_COMPACT_MAX; i++)
+        places[i] = i;
+    CHECK_RULE(rule_of(&m), KL_RULE_NONE);
+    m.place_count++;
+    CHECK_RULE(rule_of(&m), KL_RULE_MESSAGE_SIZE);
+    m.place_count = 1;
+    places[0] = KL_COMPACT_MAX;
+    CHECK_RULE(rule_of(&m), KL_RULE_MESSAGE_RANGE);
+    m = (kl_message){.kind = KL_MESSAGE_TRANSACTIONS_OF, .given = given, .given_count = 1};
+    CHECK_RULE(rule_of(&m), KL_RULE_NONE);
+    given[0].place = KL_COMPACT_MAX;
+    CHECK_RULE(rule_of(&m), KL_RULE_MESSAGE_RANGE);
     kl_arena_done(&arena);
 }
 
