@@ -305,7 +305,8 @@ kl_status kl_replica_open(struct kl_replica **out, const kl_replica_config *conf
     *report = (kl_replica_report){0};
     r->config = *config;
     r->rng = config->seed;
-    r->engine_due_ns = r->fetch_due_ns = r->early_due_ns = r->status_due_ns = NEVER;
+    r->engine_due_ns = r->fetch_due_ns = r->early_due_ns = r->status_due_ns = r->rebuilds.due_ns =
+        NEVER;
     kl_map_init(&r->by_hash, offsetof(struct replica_candidate, hash), sizeof(kl_hash),
                 config->seed);
     kl_map_init(&r->tips, 0, sizeof(kl_hash), config->seed);
@@ -332,6 +333,7 @@ void kl_replica_close(struct kl_replica *r)
         work->drop(work);
     }
     replica_gossip_done(r);
+    replica_compact_done(r);
     replica_local_done(r);
     replica_commits_done(r);
     replica_barrier_done(r);
@@ -478,6 +480,7 @@ u64 kl_replica_due_ns(const struct kl_replica *r)
     u64 due_ns = KL_MIN(r->engine_due_ns, r->fetch_due_ns);
     due_ns = KL_MIN(due_ns, KL_MIN(r->early_due_ns, r->status_due_ns));
     due_ns = KL_MIN(due_ns, KL_MIN(r->gossip_due_ns, replica_local_due_ns(r)));
+    due_ns = KL_MIN(due_ns, r->rebuilds.due_ns);
     return r->started ? KL_MIN(due_ns, r->stall.due_ns) : due_ns;
 }
 
@@ -496,6 +499,8 @@ void kl_replica_tick(struct kl_replica *r)
         replica_early(r);
     if (r->gossip_due_ns <= now_ns)
         replica_gossip_due(r);
+    if (r->rebuilds.due_ns <= now_ns)
+        replica_compact_due(r);
     if (replica_local_due_ns(r) <= now_ns)
         replica_local_tick(r);
     if (r->started && r->stall.due_ns <= now_ns)
@@ -521,6 +526,11 @@ kl_status kl_replica_health(const struct kl_replica *r)
 kl_simplex_status kl_replica_consensus(const struct kl_replica *r)
 {
     return kl_simplex_status_of(r->engine, replica_now(r));
+}
+
+kl_replica_compacts kl_replica_compacts_of(const struct kl_replica *r)
+{
+    return r->rebuilds.done;
 }
 
 kl_replica_load kl_replica_load_of(const struct kl_replica *r)

@@ -39,12 +39,27 @@ enum { KL_REPLICA_FAR_FRESH = 256, KL_REPLICA_FAR = 1 << 17 };
 enum { KL_REPLICA_PEERS_MAX = 256 };
 #define KL_REPLICA_ALL KL_BFT_ALL
 
+enum { KL_REPLICA_GOSSIP_ID_LEN = 32 };
+
+/* What a message of gossip is worth: passed on; against the rules, whoever looks at it; or neither.
+ */
+typedef enum kl_replica_verdict {
+    KL_REPLICA_ACCEPT,
+    KL_REPLICA_REJECT,
+    KL_REPLICA_IGNORE,
+} kl_replica_verdict;
+
 /* Takes a frame (sync/message.h) for a peer, or for all that are connected; copies what it keeps;
  * loses it where it must. */
 struct kl_replica_net {
     void (*send)(struct kl_replica_net *net, u32 peer, kl_message_kind kind, kl_span frame);
     /* The peer broke a rule that no correct one breaks. */
     void (*penalize)(struct kl_replica_net *net, u32 peer, kl_rule rule);
+    /* Says a frame of transactions to everybody, through whoever passes it on; the answer to
+     * kl_replica_gossiped, which may come at once.  NULL: own ones are sent to all. */
+    void (*publish)(struct kl_replica_net *net, kl_span frame);
+    void (*verdict)(struct kl_replica_net *net, const u8 id[KL_REPLICA_GOSSIP_ID_LEN],
+                    kl_replica_verdict verdict);
 };
 
 /* Hears what becomes visible, on the replica's thread; must return quickly.  Each may be NULL. */
@@ -76,6 +91,9 @@ typedef struct kl_replica_config {
     u64 gas_limit; /* the builder aims at; 0: the parent's */
     u64 drift_ns;  /* how far ahead of our clock a block's time may be */
     u32 window;    /* of the engine, views */
+    /* Bodies of so many bytes and more are proposed by the hashes of their transactions; 0: 4 KiB.
+     */
+    usize compact_bytes;
     struct kl_clock *clock;
     struct kl_jobs *jobs;
     struct kl_replica_net *net;
@@ -124,6 +142,11 @@ typedef enum kl_replica_rank {
 void kl_replica_set_rank(struct kl_replica *replica, u32 peer, kl_replica_rank rank);
 /* A frame of a peer, judged here. */
 void kl_replica_receive(struct kl_replica *replica, u32 peer, kl_span frame);
+
+/* A frame of transactions that somebody has published, which peer has passed on; judged when its
+ * transactions have been looked at, and then net's verdict is told. */
+void kl_replica_gossiped(struct kl_replica *replica, const u8 id[KL_REPLICA_GOSSIP_ID_LEN],
+                         u32 peer, kl_span frame);
 
 /* The monotonic time at which it wants to be called, UINT64_MAX: not by itself; and the call. */
 u64 kl_replica_due_ns(const struct kl_replica *replica);
@@ -175,6 +198,13 @@ typedef struct kl_replica_why {
     char text[KL_REPLICA_WHY_MAX];
 } kl_replica_why;
 void kl_replica_why_of(const struct kl_replica *replica, kl_replica_why *out);
+
+/* Blocks that came by hashes, since the start: rebuilt from what was here, after the missing ones
+ * had been asked for, or not at all, so that the whole was asked for. */
+typedef struct kl_replica_compacts {
+    u64 rebuilt, completed, given_up;
+} kl_replica_compacts;
+kl_replica_compacts kl_replica_compacts_of(const struct kl_replica *replica);
 
 /* Bytes and counts it holds for peers and candidates, for bounds and metrics. */
 typedef struct kl_replica_load {

@@ -9,15 +9,21 @@
 
 #define NS_PER_MS 1000000u
 
-struct replica_body *replica_body_new(const kl_hash *hash, kl_span bytes)
+struct replica_body *replica_body_room(const kl_hash *hash, usize len)
 {
-    struct replica_body *body = malloc(sizeof *body + bytes.len);
+    struct replica_body *body = malloc(sizeof *body + len);
     if (!body)
         return NULL;
     kl_refs_init(&body->refs);
     body->hash = *hash;
-    body->len = bytes.len;
-    if (bytes.len)
+    body->len = len;
+    return body;
+}
+
+struct replica_body *replica_body_new(const kl_hash *hash, kl_span bytes)
+{
+    struct replica_body *body = replica_body_room(hash, bytes.len);
+    if (body && bytes.len)
         memcpy(body->bytes, bytes.p, bytes.len);
     return body;
 }
@@ -99,6 +105,7 @@ static void drop(struct kl_replica *r, struct replica_candidate **at)
     (void)kl_map_take(&r->by_hash, &c->hash);
     replica_body_unref(c->body);
     replica_txs_unref(c->txs);
+    free(c->order);
     free(c);
 }
 
@@ -128,7 +135,7 @@ u32 replica_candidates_in(const struct kl_replica *r, u64 epoch, u64 view)
 {
     u32 count = 0;
     for (const struct replica_candidate *c = r->candidates; c; c = c->next)
-        count += c->epoch == epoch && c->view == view && c->body;
+        count += c->epoch == epoch && c->view == view && (c->body || c->rebuilding);
     return count;
 }
 
@@ -318,7 +325,7 @@ void replica_want_body(struct kl_replica *r, const kl_proposal *p, u32 peer)
     if (!c)
         c = replica_candidate_for(r, &lacking);
     u32 to = replica_somebody(r, peer);
-    if (!c || c->body || to == KL_REPLICA_ALL)
+    if (!c || c->body || c->rebuilding || to == KL_REPLICA_ALL)
         return;
     c->wanted = true;
     replica_send(r, to, &(kl_message){.kind = KL_MESSAGE_ASK_BODY, .hash = wanted});

@@ -14,6 +14,8 @@ static void send_proposal(struct kl_replica *r, const kl_bft_effect *effect)
         send_vote(r, effect);
         return;
     }
+    if (replica_compact_send(r, effect->peer, effect->vote, c))
+        return;
     replica_send(r, effect->peer,
                  &(kl_message){.kind = KL_MESSAGE_PROPOSAL,
                                .vote = *effect->vote,

@@ -16,6 +16,7 @@ enum {
 };
 #define LOCALS_BYTES   ((usize)32 << 20)
 #define AGAIN_NS       UINT64_C(10000000000) /* between two rounds */
+#define FRESH_NS       UINT64_C(20000000)    /* until word of it is with the others, most likely */
 #define SYNC_NS        UINT64_C(100000000)   /* from a write to its sync */
 #define WASTE_BYTES    ((u64)1 << 20)        /* of the file, that renewing does not mind */
 #define ROUND_BYTES    ((usize)4 << 20)      /* sent in one round */
@@ -263,6 +264,12 @@ void replica_local_add(struct kl_replica *r, const kl_tx *tx)
     if (l->again_ns == NEVER)
         l->again_ns = kl_add_sat_u64(local->since_ns, AGAIN_NS);
     journal(r, local);
+}
+
+bool replica_local_is_fresh(const struct kl_replica *r, const kl_hash *hash)
+{
+    const struct replica_local *local = local_of(r, hash);
+    return local && kl_add_sat_u64(local->since_ns, FRESH_NS) > replica_now(r);
 }
 
 void replica_local_replaced(struct kl_replica *r, const kl_hash *hash)

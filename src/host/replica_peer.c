@@ -66,21 +66,27 @@ void kl_replica_disconnected(struct kl_replica *r, u32 peer)
 
 /* --- bodies --- */
 
-/* Takes a body whose header is read; false when it is not kept. */
-static bool keep(struct kl_replica *r, const kl_proposal *proposal, u32 peer, kl_span bytes,
-                 const kl_body *parts)
+bool replica_keep(struct kl_replica *r, const kl_proposal *proposal, u32 peer,
+                  struct replica_body *body, const kl_body *parts)
 {
     struct replica_candidate *c = replica_candidate_for(r, proposal);
-    if (!c || c->body || c->state != REPLICA_WAITS)
+    if (!c || c->body || c->state != REPLICA_WAITS) {
+        replica_body_unref(body);
         return false;
-    struct replica_body *body = replica_body_new(&parts->hash, bytes);
-    if (!body)
-        return false;
+    }
     replica_candidate_read(r, c, body, parts);
     c->source = peer;
     replica_tell(r,
                  &(kl_bft_event){.kind = KL_BFT_BODY, .peer = KL_BFT_NO_PEER, .hash = parts->hash});
     return true;
+}
+
+static void keep(struct kl_replica *r, const kl_proposal *proposal, u32 peer, kl_span bytes,
+                 const kl_body *parts)
+{
+    struct replica_body *body = replica_body_new(&parts->hash, bytes);
+    if (body)
+        (void)replica_keep(r, proposal, peer, body, parts);
 }
 
 /* Whether the vote is that of a view's leader in the engine's window, and the signature holds: only
@@ -110,15 +116,22 @@ static bool is_of_proposal(const struct kl_replica *r, const kl_proposal *p, con
     return header->view == p->view && kl_hash_eq(&parts->header.parent_hash, &p->parent_hash);
 }
 
+bool replica_may_keep(struct kl_replica *r, const kl_vote *vote, const kl_body *parts, usize len)
+{
+    const kl_proposal *p = &vote->subject.proposal;
+    const struct replica_candidate *c = replica_candidate_of(r, &p->block_hash);
+    return !(c && c->body) && is_of_proposal(r, p, parts) && is_proposal(r, vote) &&
+           replica_candidate_room(r, len, p->view);
+}
+
 static void hear_proposal(struct kl_replica *r, u32 peer, const kl_message *m)
 {
-    const kl_proposal *p = &m->vote.subject.proposal;
-    const struct replica_candidate *c = replica_candidate_of(r, &p->block_hash);
+    const struct replica_candidate *c =
+        replica_candidate_of(r, &m->vote.subject.proposal.block_hash);
     kl_body parts;
     if (!(c && c->body) && kl_body_decode(&parts, m->body) == KL_RULE_NONE &&
-        is_of_proposal(r, p, &parts) && is_proposal(r, &m->vote) &&
-        replica_candidate_room(r, m->body.len, p->view))
-        (void)keep(r, p, peer, m->body, &parts);
+        replica_may_keep(r, &m->vote, &parts, m->body.len))
+        keep(r, &m->vote.subject.proposal, peer, m->body, &parts);
     replica_tell(r, &(kl_bft_event){.kind = KL_BFT_VOTE, .peer = peer, .vote = &m->vote});
 }
 
@@ -135,7 +148,7 @@ static void hear_body(struct kl_replica *r, u32 peer, const kl_message *m)
         return; /* too late, or never asked for */
     kl_proposal proposal = {.block_hash = parts.hash, .view = c->view};
     if (replica_candidate_room(r, m->body.len, c->view))
-        (void)keep(r, &proposal, peer, m->body, &parts);
+        keep(r, &proposal, peer, m->body, &parts);
 }
 
 /* --- the rest --- */
@@ -192,11 +205,6 @@ static void hear_status(struct kl_replica *r, u32 peer, const kl_message *m)
     replica_fetch_height(r, peer, m->from);
 }
 
-static void hear_transactions(struct kl_replica *r, u32 peer, const kl_message *m)
-{
-    replica_gossip_hear(r, peer, m);
-}
-
 static void hear_ask_records(struct kl_replica *r, u32 peer, const kl_message *m)
 {
     replica_serve_records(r, peer, m->from, m->to);
@@ -231,13 +239,16 @@ void kl_replica_receive(struct kl_replica *r, u32 peer, kl_span frame)
         [KL_MESSAGE_ASK_BLOCKS] = hear_ask_blocks,
         [KL_MESSAGE_BLOCKS] = hear_blocks,
         [KL_MESSAGE_STATUS] = hear_status,
-        [KL_MESSAGE_TRANSACTIONS] = hear_transactions,
+        [KL_MESSAGE_TRANSACTIONS] = replica_gossip_hear,
         [KL_MESSAGE_ASK_RECORDS] = hear_ask_records,
         [KL_MESSAGE_RECORDS] = hear_nothing,
         [KL_MESSAGE_ASK_STATE] = hear_ask_state,
         [KL_MESSAGE_STATE] = hear_nothing,
         [KL_MESSAGE_ASK_CODE] = hear_ask_code,
         [KL_MESSAGE_CODE] = hear_nothing,
+        [KL_MESSAGE_COMPACT] = replica_compact_hear,
+        [KL_MESSAGE_ASK_TRANSACTIONS] = replica_compact_serve,
+        [KL_MESSAGE_TRANSACTIONS_OF] = replica_compact_complete,
     };
     kl_message message;
     kl_rule broken;

@@ -9,6 +9,7 @@
  *   replica_barrier.c    the consensus log and the sign guard
  *   replica_pool.c       the pool follows the head; is a transaction pending?
  *   replica_gossip.c     transactions between peers
+ *   replica_compact.c    blocks by the hashes of their transactions
  *   replica_local.c      our own users' until they are in a block
  *   replica_peer.c       what peers say
  *   replica_serve.c      what they ask for
@@ -49,6 +50,7 @@ struct replica_body {
     u8 bytes[];
 };
 struct replica_body *replica_body_new(const kl_hash *hash, kl_span bytes); /* NULL: no memory */
+struct replica_body *replica_body_room(const kl_hash *hash, usize len); /* bytes are the caller's */
 struct replica_body *replica_body_ref(struct replica_body *body);
 void replica_body_unref(struct replica_body *body); /* NULL is fine */
 
@@ -98,8 +100,11 @@ struct replica_candidate {
     struct replica_body *body; /* NULL: in the log, or nowhere here */
     u32 source;                /* who brought the body */
     bool wanted;               /* a body is asked for */
-    bool notarized;            /* it may become final, however old its view */
-    bool early, rouse;         /* valid and ahead of our clock; to be looked at again */
+    bool rebuilding;           /* it is about to be there, see replica_compact.c */
+    kl_hash *order;            /* of its transactions, where it was built here; or NULL */
+    usize order_count;
+    bool notarized;    /* it may become final, however old its view */
+    bool early, rouse; /* valid and ahead of our clock; to be looked at again */
     replica_state state;
     struct replica_txs *txs; /* when VALID */
     kl_proposal asks[REPLICA_ASKS_MAX];
@@ -195,23 +200,34 @@ struct replica_peer {
     u32 heard;  /* its transactions that wait for a job */
 };
 
-/* A transaction that a peer has sent. */
-struct replica_heard {
-    u32 peer;
-    kl_rule broken;
-    kl_span envelope;
+/* What peers have sent while a job is out; replica_gossip.c. */
+struct replica_heard;
+struct replica_said;
+struct replica_batch {
+    struct kl_arena arena; /* of heard */
+    struct replica_heard *first, *last;
+    usize count;
+    struct replica_said *said;
+    usize said_count, said_cap;
 };
 
 struct replica_gossip {
     kl_span *own; /* to be sent; in own_arena */
     usize own_count, own_cap;
     struct kl_arena own_arena;
-    u64 sent_ns;                 /* when own ones were sent last; 0: never */
-    struct replica_heard *heard; /* in heard_arena */
-    usize heard_count, heard_cap;
-    struct kl_arena heard_arena;
+    u64 sent_ns; /* when own ones were sent last; 0: never */
+    struct replica_batch batch;
+    struct kl_map in_flight; /* heard, and not looked at yet, by hash */
     bool busy;
-    usize out_count; /* that the job which is out was given */
+};
+
+/* Blocks that came by the hashes of their transactions; replica_compact.c. */
+struct replica_rebuild;
+struct replica_rebuilds {
+    struct replica_rebuild *first;
+    usize count;
+    u64 due_ns;
+    kl_replica_compacts done;
 };
 
 /* Own users' transactions that are in no block, and the file that keeps them. */
@@ -299,6 +315,7 @@ struct kl_replica {
 
     struct replica_locals locals;
     struct replica_gossip gossip;
+    struct replica_rebuilds rebuilds;
     u64 gossip_due_ns;
 
     /* Peers. */
@@ -371,7 +388,7 @@ void replica_candidate_unread(struct kl_replica *r, struct replica_candidate *c)
 /* Room for a body of len bytes that nobody has executed, for a view; evicts what is farther ahead.
  */
 bool replica_candidate_room(struct kl_replica *r, usize len, u64 view);
-/* Bodies that are here for a view. */
+/* Bodies that are here for a view, or about to be. */
 u32 replica_candidates_in(const struct kl_replica *r, u64 epoch, u64 view);
 /* Final are all blocks up to the head: what can no longer be goes. */
 void replica_candidates_prune(struct kl_replica *r);
@@ -463,6 +480,8 @@ void replica_local_done(struct kl_replica *r);
 void replica_local_add(struct kl_replica *r, const kl_tx *tx);
 void replica_local_replaced(struct kl_replica *r, const kl_hash *hash);
 void replica_local_final(struct kl_replica *r, const struct replica_txs *txs); /* NULL is fine */
+/* Whether peers may not have heard of it yet. */
+bool replica_local_is_fresh(const struct kl_replica *r, const kl_hash *hash);
 /* All of them, for a peer that has just come. */
 void replica_local_greet(struct kl_replica *r, u32 peer);
 u64 replica_local_due_ns(const struct kl_replica *r);
@@ -474,8 +493,28 @@ void replica_gossip_done(struct kl_replica *r);
 void replica_gossip_own(struct kl_replica *r, kl_span envelope);
 void replica_gossip_due(struct kl_replica *r);
 void replica_gossip_hear(struct kl_replica *r, u32 peer, const kl_message *message);
+/* One that was heard and is not in the pool yet, until the next event; empty: none. */
+kl_span replica_gossip_find(const struct kl_replica *r, const kl_hash *hash);
+
+/* replica_compact.c */
+/* Sends a proposal of a block that was built here by its hashes; false: that is not worth it. */
+bool replica_compact_send(struct kl_replica *r, u32 peer, const kl_vote *vote,
+                          const struct replica_candidate *c);
+void replica_compact_hear(struct kl_replica *r, u32 peer, const kl_message *message);
+/* Whether what came along with a proposal is what its hashes say. */
+bool replica_compact_is_given(const kl_compact *compact, const kl_message *m);
+void replica_compact_serve(struct kl_replica *r, u32 peer, const kl_message *message);
+void replica_compact_complete(struct kl_replica *r, u32 peer, const kl_message *message);
+void replica_compact_due(struct kl_replica *r);
+void replica_compact_done(struct kl_replica *r);
 
 /* replica_peer.c */
+/* Whether a body that parts are of may take room: the vote is that of a view's leader, it names the
+ * block, and there is none yet. */
+bool replica_may_keep(struct kl_replica *r, const kl_vote *vote, const kl_body *parts, usize len);
+/* Takes a body whose header is read, and the reference; false: it is not kept. */
+bool replica_keep(struct kl_replica *r, const kl_proposal *proposal, u32 peer,
+                  struct replica_body *body, const kl_body *parts);
 void replica_send(struct kl_replica *r, u32 peer, const kl_message *message);
 /* A peer that can be asked: the one that is named, or one at random; KL_REPLICA_ALL: nobody. */
 /* replica_relay.c: a frame that was heard goes on, where a sentry is to pass it on. */

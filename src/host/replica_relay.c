@@ -3,12 +3,13 @@
  * passed on by every engine, bodies and blocks are asked for, transactions are gossiped.  What
  * comes from others than wards goes to wards alone, so no frame goes round.
  *
- * A ward would blame the sentry for what breaks a rule, so signatures are verified first. */
+ * A ward would blame the sentry for what breaks a rule, so signatures are verified first, and that
+ * transactions are those that a proposal names. */
 #include "host/replica_priv.h"
 
 static bool is_relayed(kl_message_kind kind)
 {
-    return kind == KL_MESSAGE_VOTE || kind == KL_MESSAGE_PROPOSAL;
+    return kind == KL_MESSAGE_VOTE || kind == KL_MESSAGE_PROPOSAL || kind == KL_MESSAGE_COMPACT;
 }
 
 void replica_relay(struct kl_replica *r, u32 from, const kl_message *m, kl_span frame)
@@ -16,7 +17,8 @@ void replica_relay(struct kl_replica *r, u32 from, const kl_message *m, kl_span 
     bool of_ward = r->peers[from].rank == KL_REPLICA_WARD;
     if (!r->ward_count || !is_relayed(m->kind) || r->peers[from].rank == KL_REPLICA_STRANGER ||
         m->vote.subject.proposal.epoch != r->epoch->number ||
-        kl_vote_check(&m->vote, &r->epoch->set, &r->domain) != KL_RULE_NONE)
+        kl_vote_check(&m->vote, &r->epoch->set, &r->domain) != KL_RULE_NONE ||
+        (m->kind == KL_MESSAGE_COMPACT && !replica_compact_is_given(&m->compact, m)))
         return;
     for (u32 i = 0; i < KL_REPLICA_PEERS_MAX; i++) {
         const struct replica_peer *peer = &r->peers[i];

@@ -17,6 +17,7 @@ static void begin(u64 seed, bool relays)
     rig_init(&rig, 6, 8, seed);
     rig.no_key[4] = rig.no_key[5] = true;
     rig.passes = through_sentries;
+    rig.compact_bytes = 1;
     if (relays) {
         rig.wards[4] = 1;
         rig.wards[5] = 3;
@@ -46,6 +47,7 @@ KL_TEST(replica_validators_behind_sentries_vote_and_propose)
     CHECK(rig_reaches(&rig, rig.height + 20, 120 * RIG_S));
     for (u32 i = 0; i < 3; i++)
         CHECK(rig.nodes[i].signs > 20);
+    CHECK(rig.frames[KL_MESSAGE_COMPACT] > 0);
     check_nobody_is_blamed();
     rig_done(&rig);
 }

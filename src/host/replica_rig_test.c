@@ -85,18 +85,51 @@ static void send_one(struct rig *rig, u32 from, u32 to, kl_message_kind kind, kl
     post(rig, item);
 }
 
+static void send_to(struct rig *rig, u32 from, u32 peer, kl_message_kind kind, kl_span frame)
+{
+    for (u32 i = 0; i < rig->count; i++)
+        if (peer == KL_REPLICA_ALL || peer == i)
+            send_one(rig, from, i, kind, frame);
+}
+
+static void send_twisted(struct rig *rig, u32 from, u32 peer, kl_span frame)
+{
+    struct kl_arena arena;
+    struct kl_buf out;
+    kl_message message;
+    kl_rule broken;
+    kl_arena_init(&arena, SIZE_MAX);
+    kl_buf_init(&out, KL_MESSAGE_MAX);
+    CHECK_OK(kl_message_decode(&message, frame, rig->scheme, &arena, &broken));
+    CHECK_RULE(broken, KL_RULE_NONE);
+    rig->twist(rig, from, &message);
+    kl_message_encode(&out, &message, rig->scheme);
+    CHECK(!out.failed);
+    send_to(rig, from, peer, message.kind, kl_buf_view(&out));
+    kl_buf_done(&out);
+    kl_arena_done(&arena);
+}
+
 static void net_send(struct kl_replica_net *net, u32 peer, kl_message_kind kind, kl_span frame)
 {
     const struct rig_node *node = (struct rig_node *)((char *)net - offsetof(struct rig_node, net));
-    for (u32 i = 0; i < node->rig->count; i++)
-        if (peer == KL_REPLICA_ALL || peer == i)
-            send_one(node->rig, node->index, i, kind, frame);
+    if (node->rig->twist)
+        send_twisted(node->rig, node->index, peer, frame);
+    else
+        send_to(node->rig, node->index, peer, kind, frame);
+}
+
+static void net_verdict(struct kl_replica_net *net, KL_UNUSED const u8 id[KL_REPLICA_GOSSIP_ID_LEN],
+                        kl_replica_verdict verdict)
+{
+    ((struct rig_node *)((char *)net - offsetof(struct rig_node, net)))->verdicts[verdict]++;
 }
 
 static void net_penalize(struct kl_replica_net *net, u32 peer, kl_rule rule)
 {
     struct rig_node *node = (struct rig_node *)((char *)net - offsetof(struct rig_node, net));
     node->penalties++;
+    node->penalty = rule;
     if (getenv("RIG_TELL"))
         printf("%u penalizes %u: %s\n", node->index, peer, kl_rule_text(rule));
 }
@@ -293,7 +326,7 @@ void rig_init(struct rig *rig, u32 count, u64 epoch_blocks, u64 seed)
             .index = i,
             .clock = {.mono_ns = mono_ns, .wall_ns = wall_ns},
             .jobs = {.give = give},
-            .net = {.send = net_send, .penalize = net_penalize},
+            .net = {.send = net_send, .penalize = net_penalize, .verdict = net_verdict},
             .watch = {.final = watch_final,
                       .signs = watch_signs,
                       .found = watch_found,
@@ -417,6 +450,7 @@ void rig_open(struct rig *rig, u32 index)
         .coinbase = {{[19] = (u8)(index + 1)}},
         .drift_ns = 500 * RIG_MS,
         .window = 32,
+        .compact_bytes = rig->compact_bytes,
         .clock = &node->clock,
         .jobs = &node->jobs,
         .net = &node->net,
@@ -659,13 +693,13 @@ bool rig_reaches(struct rig *rig, u64 height, u64 timeout_ns)
     return false;
 }
 
-kl_rule rig_submit(struct rig *rig, u32 node, u32 account)
+kl_tx rig_tx(struct rig *rig, u32 account, u64 chain_id)
 {
     kl_secret32 key = account_key(account);
     u64 percent = rig->fee_percent ? rig->fee_percent : 100;
     kl_tx tx = {.type = KL_TX_DYNAMIC_FEE,
                 .replay_safe = true,
-                .chain_id = 4711,
+                .chain_id = chain_id,
                 .nonce = rig->nonce[account],
                 .gas_limit = 21000,
                 .max_fee = kl_u256_of(50000000 * percent),
@@ -673,12 +707,48 @@ kl_rule rig_submit(struct rig *rig, u32 node, u32 account)
                 .value = kl_u256_of(1),
                 .has_to = true,
                 .to = {{0xbb}}};
-    kl_rule broken;
     CHECK_OK(kl_tx_sign(&tx, &key, &rig->arena));
+    return tx;
+}
+
+kl_rule rig_submit(struct rig *rig, u32 node, u32 account)
+{
+    kl_tx tx = rig_tx(rig, account, 4711);
+    kl_rule broken;
     CHECK_OK(kl_replica_submit(rig->nodes[node].replica, &tx, false, &broken));
     if (broken == KL_RULE_NONE)
         rig->nonce[account]++;
     return broken;
+}
+
+kl_replica_verdict rig_gossip(struct rig *rig, u32 to, u32 from, kl_span envelope)
+{
+    static const u8 id[KL_REPLICA_GOSSIP_ID_LEN];
+    struct rig_node *node = &rig->nodes[to];
+    struct kl_buf frame;
+    kl_buf_init(&frame, KL_MESSAGE_MAX);
+    kl_message_encode(&frame,
+                      &(kl_message){.kind = KL_MESSAGE_TRANSACTIONS,
+                                    .transactions = &envelope,
+                                    .transaction_count = 1},
+                      rig->scheme);
+    CHECK(!frame.failed);
+    memset(node->verdicts, 0, sizeof node->verdicts);
+    kl_replica_gossiped(node->replica, id, from, kl_buf_view(&frame));
+    kl_buf_done(&frame);
+    for (u32 i = 0; i < 100; i++) {
+        u64 sum = 0;
+        for (u32 k = 0; k < KL_COUNT_OF(node->verdicts); k++)
+            sum += node->verdicts[k];
+        CHECK(sum <= 1);
+        if (sum)
+            break;
+        rig_until(rig, rig->now_ns + RIG_MS);
+    }
+    for (u32 k = 0; k < KL_COUNT_OF(node->verdicts); k++)
+        if (node->verdicts[k])
+            return (kl_replica_verdict)k;
+    kl_test_fail(__FILE__, __LINE__, "no verdict on gossip");
 }
 
 void rig_deliver(struct rig *rig, u32 to, u32 from, const kl_message *message)

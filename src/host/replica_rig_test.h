@@ -33,6 +33,8 @@ struct rig_node {
     u64 lane_free_ns[KL_LANES], lane_slow_ns[KL_LANES];
     u64 height; /* shown */
     usize signs, found, penalties, far;
+    kl_rule penalty;        /* the last one */
+    u64 verdicts[3];        /* on gossip, by kind */
     kl_vote_subject *votes; /* all that it ever signed: none excludes another (checked) */
     usize vote_count;
     char alarm[100];
@@ -55,12 +57,15 @@ struct rig {
     struct rig_item *items; /* by time */
     /* Whether a frame gets through; NULL: all do. */
     bool (*passes)(struct rig *rig, u32 from, u32 to, kl_message_kind kind);
+    /* Changes what somebody says; NULL: nothing. */
+    void (*twist)(struct rig *rig, u32 from, kl_message *message);
     bool cut[RIG_NODES_MAX]; /* from everybody else */
     u32 loss_percent;
     u64 delay_ns; /* at most so much beyond the usual: frames overtake one another */
     u64 frames[KL_MESSAGE_LAST + 1]; /* that arrived, by kind */
     kl_hash final[RIG_HEIGHTS_MAX];
     u64 height, transactions;
+    usize compact_bytes; /* of replicas' config */
     u64 nonce[RIG_ACCOUNTS];
     u64 fee_percent; /* of what transactions offer usually; 0: 100 */
     struct kl_arena arena;
@@ -87,6 +92,10 @@ void rig_until(struct rig *rig, u64 end_ns);
 bool rig_reaches(struct rig *rig, u64 height, u64 timeout_ns);
 /* A transfer, sent to a node. */
 kl_rule rig_submit(struct rig *rig, u32 node, u32 account);
+/* The same, signed and not sent; chain_id 4711 is the rig's. */
+kl_tx rig_tx(struct rig *rig, u32 account, u64 chain_id);
+/* A frame of one envelope, as if a peer passed it on; the time goes on until there is a verdict. */
+kl_replica_verdict rig_gossip(struct rig *rig, u32 to, u32 from, kl_span envelope);
 /* A frame as if it came from a peer. */
 void rig_deliver(struct rig *rig, u32 to, u32 from, const kl_message *message);
 

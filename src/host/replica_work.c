@@ -159,6 +159,8 @@ struct build_work {
     u64 time_ms;
     const kl_pool_tx **txs; /* referenced */
     kl_rule *fates;
+    kl_hash *order; /* of those that are in the block; NULL: there was no memory */
+    usize order_count;
     usize count, cap, at;
     struct found found;
 };
@@ -185,6 +187,15 @@ static void settle(struct kl_tx_source *source, const kl_tx *tx, const kl_tx_res
     (void)tx;
     (void)result;
     w->fates[w->at++] = broken;
+}
+
+static void note_order(struct build_work *w, const struct kl_tip *tip)
+{
+    w->order = malloc((w->at + 1) * sizeof *w->order);
+    for (usize i = 0; w->order && i < w->at; i++)
+        if (w->fates[i] == KL_RULE_NONE)
+            w->order[w->order_count++] = w->txs[i]->tx.hash;
+    KL_ASSERT(!w->order || w->order_count == tip->tx_count);
 }
 
 static kl_status build_on(struct kl_replica *r, struct build_work *w, struct kl_tip *parent)
@@ -216,6 +227,7 @@ static kl_status build_on(struct kl_replica *r, struct build_work *w, struct kl_
     if (status == KL_OK) {
         kl_rule broken = kl_body_decode(&f->parts, kl_span_of(f->body->bytes, f->body->len));
         KL_ASSERT(broken == KL_RULE_NONE);
+        note_order(w, tip);
         status = replica_tip_add(r, tip);
     }
     kl_tip_unref(tip);
@@ -269,6 +281,10 @@ static bool take_built(struct kl_replica *r, struct build_work *w)
     c->state = REPLICA_VALID;
     c->txs = f->txs;
     f->txs = NULL;
+    free(c->order);
+    c->order = w->order;
+    c->order_count = w->order_count;
+    w->order = NULL;
     r->branch_moved = true;
     return true;
 }
@@ -298,6 +314,7 @@ static void build_drop(struct replica_work *work)
         kl_pool_tx_unref(w->txs[i]);
     free(w->txs);
     free(w->fates);
+    free(w->order);
     found_done(&w->found);
     free(w);
 }

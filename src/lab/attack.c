@@ -256,6 +256,46 @@ static void garbage(struct kl_lab_machine *machine, const struct kl_lab_frame *f
     free(copy);
 }
 
+/* A compact proposal that names what nobody has: with another hash in its list. */
+static bool withhold_given(struct kl_lab_machine *machine, u32 peer, kl_message *m)
+{
+    struct kl_lab *lab = machine->lab;
+    if (!kl_lab_percent(lab, 50))
+        return false;
+    kl_span hashes = m->compact.hashes;
+    u8 *changed = kl_arena_take(&lab->attacker->arena, hashes.len, 1);
+    KL_ASSERT(changed);
+    memcpy(changed, hashes.p, hashes.len);
+    changed[kl_lab_below(lab, hashes.len)] ^= 1;
+    m->compact.hashes = kl_span_of(changed, hashes.len);
+    m->given_count = 0;
+    carry_message(machine, peer, m);
+    return true;
+}
+
+/* Transactions of a block: none, fewer, or others. */
+static bool lie_about_transactions(struct kl_lab_machine *machine, u32 peer, kl_message *m)
+{
+    struct kl_lab *lab = machine->lab;
+    u64 how = kl_lab_below(lab, 4);
+    if (how == 0 || !m->given_count)
+        return how == 0; /* nothing is said, or the truth */
+    usize at = kl_lab_below(lab, m->given_count);
+    kl_message_tx *given = KL_TAKE(&lab->attacker->arena, kl_message_tx, m->given_count);
+    u8 *envelope = kl_arena_take(&lab->attacker->arena, m->given[at].envelope.len, 1);
+    KL_ASSERT(given && envelope);
+    memcpy(given, m->given, m->given_count * sizeof *given);
+    memcpy(envelope, given[at].envelope.p, given[at].envelope.len);
+    envelope[kl_lab_below(lab, given[at].envelope.len)] ^= 1;
+    if (how == 1)
+        m->given_count--;
+    else
+        given[at].envelope.p = envelope;
+    m->given = given;
+    carry_message(machine, peer, m);
+    return true;
+}
+
 /* An answer to one who is behind: a byte changed, nothing at all, or what was not asked for. */
 static bool lie(struct kl_lab_machine *machine, u32 peer, const struct kl_lab_frame *frame)
 {
@@ -266,6 +306,10 @@ static bool lie(struct kl_lab_machine *machine, u32 peer, const struct kl_lab_fr
         carry_message(machine, peer, &m);
         return true;
     }
+    bool proposes = frame->kind == KL_MESSAGE_COMPACT;
+    if ((proposes || frame->kind == KL_MESSAGE_TRANSACTIONS_OF) && decode(lab, frame, &m))
+        return proposes ? withhold_given(machine, peer, &m)
+                        : lie_about_transactions(machine, peer, &m);
     if (frame->kind != KL_MESSAGE_BLOCKS || !decode(lab, frame, &m))
         return false;
     u64 how = kl_lab_below(lab, 4);
@@ -287,14 +331,19 @@ static bool lie(struct kl_lab_machine *machine, u32 peer, const struct kl_lab_fr
 
 /* --- who does what --- */
 
+bool kl_lab_changes_bodies(const struct kl_lab_machine *machine)
+{
+    return machine->attack == KL_LAB_IS_EQUIVOCATE || machine->attack == KL_LAB_IS_OLD_PARENT;
+}
+
 static bool twist_votes(struct kl_lab_machine *machine, u32 peer, const struct kl_lab_frame *frame)
 {
     struct kl_lab *lab = machine->lab;
     kl_message m;
-    bool proposes = frame->kind == KL_MESSAGE_PROPOSAL;
+    bool proposes = frame->kind == KL_MESSAGE_PROPOSAL || frame->kind == KL_MESSAGE_COMPACT;
     if ((!proposes && frame->kind != KL_MESSAGE_VOTE) || !decode(lab, frame, &m))
         return false;
-    if (proposes && (is_again(&m.vote.subject) || !m.body.len))
+    if (proposes && (is_again(&m.vote.subject) || (!m.body.len && !m.compact.header.len)))
         return false;
     if (machine->attack == KL_LAB_IS_OLD_PARENT)
         return proposes && propose_on_old(machine, peer, &m);
@@ -322,7 +371,8 @@ bool kl_lab_attack_sends(struct kl_lab_machine *machine, u32 peer, struct kl_lab
     case KL_LAB_IS_SILENT:
         return true;
     case KL_LAB_IS_WITHHOLD:
-        return frame->kind == KL_MESSAGE_BODY || twist_votes(machine, peer, frame);
+        return frame->kind == KL_MESSAGE_BODY || frame->kind == KL_MESSAGE_TRANSACTIONS_OF ||
+               twist_votes(machine, peer, frame);
     case KL_LAB_IS_EQUIVOCATE:
     case KL_LAB_IS_OLD_PARENT:
         return twist_votes(machine, peer, frame);

@@ -11,6 +11,8 @@ struct kl_lab_attacker;
 void kl_lab_attack_begin(struct kl_lab *lab);
 void kl_lab_attack_done(struct kl_lab *lab);
 
+/* Whether it makes bodies anew, and so must have them whole. */
+bool kl_lab_changes_bodies(const struct kl_lab_machine *machine);
 /* True when the frame has been dealt with. */
 bool kl_lab_attack_sends(struct kl_lab_machine *machine, u32 peer, struct kl_lab_frame *frame);
 /* A faulty machine has seen a block become final. */

@@ -133,7 +133,11 @@ struct kl_lab_machine *kl_lab_machine_new(struct kl_lab *lab, u32 validator, kl_
         .tick_ns = UINT64_MAX,
         .clock = {{.mono_ns = mono_ns, .wall_ns = wall_ns}, machine},
         .jobs = {{.give = kl_lab_give}, machine},
-        .net = {{.send = kl_lab_net_send, .penalize = penalize}, machine},
+        .net = {{.send = kl_lab_net_send,
+                 .penalize = penalize,
+                 .publish = kl_lab_net_publish,
+                 .verdict = kl_lab_net_verdict},
+                machine},
         .watch = {{.final = on_final, .signs = on_signs, .found = on_found, .alarm = on_alarm},
                   machine},
     };
@@ -167,6 +171,7 @@ static kl_status open_replica(struct kl_lab_machine *machine, kl_replica_report 
         .gas_limit = 0,
         .drift_ns = 5 * KL_S,
         .window = lab->plan.window,
+        .compact_bytes = kl_lab_changes_bodies(machine) ? SIZE_MAX : lab->plan.compact_bytes,
         .clock = &machine->clock.base,
         .jobs = &machine->jobs.base,
         .net = &machine->net.base,
@@ -183,6 +188,18 @@ static kl_status open_replica(struct kl_lab_machine *machine, kl_replica_report 
     kl_status status = kl_replica_open(&machine->replica, &config, NULL, report);
     kl_wipe(&config.vote_secret, sizeof config.vote_secret);
     return status;
+}
+
+static void note_compacts(struct kl_lab_machine *machine)
+{
+    kl_replica_compacts is = kl_replica_compacts_of(machine->replica), *was = &machine->compacts;
+    if (is.rebuilt > was->rebuilt)
+        kl_lab_saw(machine->lab, KL_LAB_SAW_REBUILT_BODY);
+    if (is.completed > was->completed)
+        kl_lab_saw(machine->lab, KL_LAB_SAW_COMPLETED_BODY);
+    if (is.given_up > was->given_up)
+        kl_lab_saw(machine->lab, KL_LAB_SAW_GAVE_UP_BODY);
+    *was = is;
 }
 
 static void note_report(struct kl_lab_machine *machine, const kl_replica_report *report)
@@ -262,6 +279,7 @@ static void after(struct kl_lab_machine *machine, bool may_have_moved)
             .kind = KL_LAB_TICK, .machine = machine->index, .life = machine->life};
         kl_lab_post(lab, &event, due_ns);
     }
+    note_compacts(machine);
     if (!may_have_moved)
         return;
     kl_simplex_status s = kl_replica_consensus(machine->replica);
@@ -296,6 +314,7 @@ void kl_lab_start(struct kl_lab_machine *machine)
     machine->settled_data = machine->settled_key = 0;
     machine->tick_ns = UINT64_MAX;
     machine->view = machine->epoch = 0;
+    machine->compacts = (kl_replica_compacts){0};
     bool promised = !machine->forgot;
     plant_bugs(machine);
     if (!open_somehow(machine))
@@ -322,6 +341,7 @@ static void wind_up(struct kl_lab_machine *machine)
     kl_lab_statedb_stop(machine->state);
     kl_lab_drain(machine);
     kl_lab_attack_forget(machine);
+    kl_lab_gossip_forget(machine);
     kl_replica_close(machine->replica);
     machine->replica = NULL;
     machine->life++;
@@ -493,11 +513,17 @@ static void arrive(struct kl_lab_machine *machine, const kl_lab_event *event)
         [KL_MESSAGE_STATE] = "gets state of #, # bytes",
         [KL_MESSAGE_ASK_CODE] = "is asked for code by #",
         [KL_MESSAGE_CODE] = "gets code of #, # bytes",
+        [KL_MESSAGE_COMPACT] = "hears a compact proposal of #, # bytes",
+        [KL_MESSAGE_ASK_TRANSACTIONS] = "is asked for transactions of a block by #",
+        [KL_MESSAGE_TRANSACTIONS_OF] = "gets transactions of a block of #, # bytes",
     };
     const struct kl_lab_frame *frame = event->frame;
     kl_lab_tell(machine, lines[frame->kind], event->peer, frame->len, 0);
     kl_lab_trace(machine->lab, frame->hash);
-    kl_replica_receive(machine->replica, event->peer, kl_span_of(frame->bytes, frame->len));
+    if (event->gossiped)
+        kl_lab_gossip(machine, event->peer, event->frame);
+    else
+        kl_replica_receive(machine->replica, event->peer, kl_span_of(frame->bytes, frame->len));
 }
 
 /* Nobody may want to be called again and again while no time passes. */

@@ -24,7 +24,8 @@ void kl_lab_frame_unref(struct kl_lab_frame *frame)
         free(frame);
 }
 
-static void carry_one(struct kl_lab_machine *from, u32 to, struct kl_lab_frame *frame, u64 extra_ns)
+static void carry_one(struct kl_lab_machine *from, u32 to, struct kl_lab_frame *frame, u64 extra_ns,
+                      bool gossiped)
 {
     struct kl_lab *lab = from->lab;
     u64 delay_ns = KL_MS + kl_lab_below(lab, lab->plan.delay_ns) + extra_ns;
@@ -41,11 +42,13 @@ static void carry_one(struct kl_lab_machine *from, u32 to, struct kl_lab_frame *
                                 .machine = to,
                                 .peer = from->index,
                                 .life = lab->machines[to]->life,
+                                .gossiped = gossiped,
                                 .frame = frame},
                 at_ns);
 }
 
-void kl_lab_carry(struct kl_lab_machine *from, u32 to, struct kl_lab_frame *frame, u64 extra_ns)
+static void carry(struct kl_lab_machine *from, u32 to, struct kl_lab_frame *frame, u64 extra_ns,
+                  bool gossiped)
 {
     struct kl_lab *lab = from->lab;
     if (to == from->index || to >= lab->count)
@@ -59,9 +62,71 @@ void kl_lab_carry(struct kl_lab_machine *from, u32 to, struct kl_lab_frame *fram
         return;
     if (lab->script && lab->script->passes && !lab->script->passes(lab, from->index, to, frame))
         return;
-    carry_one(from, to, frame, extra_ns);
+    carry_one(from, to, frame, extra_ns, gossiped);
     if (!lab->calm && kl_lab_percent(lab, lab->plan.duplicate_percent))
-        carry_one(from, to, frame, extra_ns);
+        carry_one(from, to, frame, extra_ns, gossiped);
+}
+
+void kl_lab_carry(struct kl_lab_machine *from, u32 to, struct kl_lab_frame *frame, u64 extra_ns)
+{
+    carry(from, to, frame, extra_ns, false);
+}
+
+/* --- gossip: what is published reaches all, and who finds it good passes it on to one more --- */
+
+void kl_lab_net_publish(struct kl_replica_net *net, kl_span bytes)
+{
+    struct kl_lab_machine *machine = ((struct kl_lab_net *)net)->machine;
+    struct kl_lab *lab = machine->lab;
+    if (machine->dead)
+        return;
+    struct kl_lab_frame *frame = kl_lab_frame_new(KL_MESSAGE_TRANSACTIONS, bytes);
+    if (!kl_lab_attack_sends(machine, KL_REPLICA_ALL, frame))
+        for (u32 to = 0; to < lab->count; to++)
+            carry(machine, to, frame, 0, true);
+    kl_lab_frame_unref(frame);
+}
+
+void kl_lab_gossip(struct kl_lab_machine *machine, u32 peer, struct kl_lab_frame *frame)
+{
+    u8 id[KL_REPLICA_GOSSIP_ID_LEN] = {0};
+    u64 number = machine->passed_count++;
+    u64 at = number % KL_LAB_PASSED;
+    kl_lab_frame_unref(machine->passed[at]);
+    frame->refs++;
+    machine->passed[at] = frame;
+    machine->passed_from[at] = peer;
+    kl_store_be64(id, number);
+    kl_replica_gossiped(machine->replica, id, peer, kl_span_of(frame->bytes, frame->len));
+}
+
+void kl_lab_gossip_forget(struct kl_lab_machine *machine)
+{
+    for (u32 i = 0; i < KL_LAB_PASSED; i++) {
+        kl_lab_frame_unref(machine->passed[i]);
+        machine->passed[i] = NULL;
+    }
+}
+
+void kl_lab_net_verdict(struct kl_replica_net *net, const u8 id[KL_REPLICA_GOSSIP_ID_LEN],
+                        kl_replica_verdict verdict)
+{
+    struct kl_lab_machine *machine = ((struct kl_lab_net *)net)->machine;
+    struct kl_lab *lab = machine->lab;
+    u64 number = kl_load_be64(id), at = number % KL_LAB_PASSED;
+    KL_ASSERT(number < machine->passed_count);
+    if (machine->dead || number + KL_LAB_PASSED < machine->passed_count)
+        return;
+    u32 peer = machine->passed_from[at];
+    kl_lab_trace(lab, number << 2 ^ (u64)verdict);
+    if (verdict == KL_REPLICA_REJECT && kl_lab_is_honest(machine) &&
+        kl_lab_is_honest(lab->machines[peer]))
+        kl_lab_break(lab, 0, "machine %u rejects what %u passes on, which is honest",
+                     machine->index, peer);
+    if (verdict == KL_REPLICA_ACCEPT) {
+        kl_lab_saw(lab, KL_LAB_SAW_PASSED_ON);
+        carry(machine, (u32)kl_lab_below(lab, lab->count), machine->passed[at], 0, true);
+    }
 }
 
 void kl_lab_net_send(struct kl_replica_net *net, u32 peer, kl_message_kind kind, kl_span bytes)

@@ -384,7 +384,7 @@ void kl_lab_oracle_sends(struct kl_lab_machine *machine, const struct kl_lab_fra
     kl_rule broken;
     see_asking(lab, frame->kind);
     if (frame->kind != KL_MESSAGE_VOTE && frame->kind != KL_MESSAGE_PROPOSAL &&
-        frame->kind != KL_MESSAGE_CERTIFICATE)
+        frame->kind != KL_MESSAGE_COMPACT && frame->kind != KL_MESSAGE_CERTIFICATE)
         return;
     kl_arena_reset(&lab->oracle->arena, 1 << 16);
     KL_ASSERT(kl_message_decode(&message, kl_span_of(frame->bytes, frame->len), lab->scheme,

@@ -24,34 +24,38 @@
 #include "lab/world_priv.h"
 
 /* Interesting events.  A campaign that never reached one has a hole. */
-#define KL_LAB_SOMETIMES(X)                                                 \
-    X(FINAL, "a block was final", 1)                                        \
-    X(NULLIFIED, "a view was nullified", 2)                                 \
-    X(BOTH, "a view was notarized and nullified", 4)                        \
-    X(GAP, "a final block's parent was not of the view before", 2)          \
-    X(RESTART, "a machine came back from a crash", 1)                       \
-    X(MIDWAY, "power went out in the middle of a job", 1)                   \
-    X(LOST_COMMIT, "the state database lost its newest commit", 1)          \
-    X(REBUILT, "the state database was made again from the ledger", 1)      \
-    X(REPLAYED, "opening executed blocks again", 1)                         \
-    X(TORN, "a torn tail was cut", 1)                                       \
-    X(BEHIND, "a machine opened below what it had shown, and caught up", 4) \
-    X(FETCHED, "blocks were fetched by height", 3)                          \
-    X(ASKED_CERTIFICATES, "certificates were asked for", 3)                 \
-    X(ASKED_BODY, "a body was asked for", 4)                                \
-    X(EPOCH, "an epoch ended", 1)                                           \
-    X(REPROPOSED, "an epoch's last block was proposed again", 2)            \
-    X(EVIDENCE, "evidence was found", 4)                                    \
-    X(PENALTY, "a peer was named as one that breaks rules", 4)              \
-    X(ALL_DOWN, "all machines were down at once", 1)                        \
-    X(DISK_FAILED, "a disk failed under a running machine", 1)              \
-    X(DAMAGED, "a damaged log was found at opening", 1)                     \
-    X(WIPED, "a machine came back with an empty data folder", 3)            \
-    X(OLD_COPY, "a machine came back from an old copy", 3)                  \
-    X(TRANSACTION, "a transaction was final", 1)                            \
-    X(FAILED_TRANSACTION, "a transaction failed and was final", 1)          \
-    X(OBSERVED, "an observer followed", 3)                                  \
-    X(OWN_BACK, "a machine came back with a transaction of its user's", 1)  \
+#define KL_LAB_SOMETIMES(X)                                                  \
+    X(FINAL, "a block was final", 1)                                         \
+    X(NULLIFIED, "a view was nullified", 2)                                  \
+    X(BOTH, "a view was notarized and nullified", 4)                         \
+    X(GAP, "a final block's parent was not of the view before", 2)           \
+    X(RESTART, "a machine came back from a crash", 1)                        \
+    X(MIDWAY, "power went out in the middle of a job", 1)                    \
+    X(LOST_COMMIT, "the state database lost its newest commit", 1)           \
+    X(REBUILT, "the state database was made again from the ledger", 1)       \
+    X(REPLAYED, "opening executed blocks again", 1)                          \
+    X(TORN, "a torn tail was cut", 1)                                        \
+    X(BEHIND, "a machine opened below what it had shown, and caught up", 4)  \
+    X(FETCHED, "blocks were fetched by height", 3)                           \
+    X(ASKED_CERTIFICATES, "certificates were asked for", 3)                  \
+    X(ASKED_BODY, "a body was asked for", 4)                                 \
+    X(EPOCH, "an epoch ended", 1)                                            \
+    X(REPROPOSED, "an epoch's last block was proposed again", 2)             \
+    X(EVIDENCE, "evidence was found", 4)                                     \
+    X(PENALTY, "a peer was named as one that breaks rules", 4)               \
+    X(ALL_DOWN, "all machines were down at once", 1)                         \
+    X(DISK_FAILED, "a disk failed under a running machine", 1)               \
+    X(DAMAGED, "a damaged log was found at opening", 1)                      \
+    X(WIPED, "a machine came back with an empty data folder", 3)             \
+    X(OLD_COPY, "a machine came back from an old copy", 3)                   \
+    X(TRANSACTION, "a transaction was final", 1)                             \
+    X(FAILED_TRANSACTION, "a transaction failed and was final", 1)           \
+    X(OBSERVED, "an observer followed", 3)                                   \
+    X(REBUILT_BODY, "a block was rebuilt from the pool", 3)                  \
+    X(COMPLETED_BODY, "a block was rebuilt with what had been asked for", 3) \
+    X(GAVE_UP_BODY, "a block that could not be rebuilt was asked for", 3)    \
+    X(PASSED_ON, "transactions of one were passed on by another", 3)         \
+    X(OWN_BACK, "a machine came back with a transaction of its user's", 1)   \
     X(FORK, "more than F have forked the chain, and were named", 4)
 typedef enum kl_lab_sometimes {
 #define KL_LAB_SOMETIMES_X(NAME, text, least) KL_LAB_SAW_##NAME,

@@ -83,6 +83,7 @@ static void draw_times(kl_lab_plan *plan, u64 *dice)
         plan->tail_ns = (100 + kl_rand_below(dice, 2900)) * KL_MS;
     plan->epoch_blocks = kl_rand_below(dice, 3) ? 4 + kl_rand_below(dice, 40) : 1000000;
     plan->window = kl_rand_below(dice, 3) ? 64 : 16;
+    plan->compact_bytes = kl_rand_below(dice, 3) ? 1 : 4096;
     plan->transactions = rates[kl_rand_below(dice, KL_COUNT_OF(rates))];
 }
 

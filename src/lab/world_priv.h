@@ -57,6 +57,7 @@ typedef struct kl_lab_event {
     u32 machine, peer;
     u32 life; /* of the machine: what was meant for an earlier one is lost */
     u32 lane;
+    bool gossiped; /* the frame was published, and may be passed on */
     struct kl_lab_frame *frame;
 } kl_lab_event;
 
@@ -104,7 +105,7 @@ struct kl_lab_watch {
     struct kl_lab_machine *machine;
 };
 
-enum { KL_LAB_STORY = 48 };
+enum { KL_LAB_STORY = 48, KL_LAB_PASSED = 64 };
 
 /* One line of what a machine lived through. */
 typedef struct kl_lab_line {
@@ -148,6 +149,10 @@ struct kl_lab_machine {
     struct kl_lab_watch watch;
     kl_lab_line story[KL_LAB_STORY];
     u64 story_count;
+    struct kl_lab_frame *passed[KL_LAB_PASSED]; /* gossip that a verdict is awaited on */
+    u32 passed_from[KL_LAB_PASSED];
+    u64 passed_count;
+    kl_replica_compacts compacts; /* as last seen */
 };
 
 /* How a seed's run is; see swarm.c. */
@@ -164,8 +169,9 @@ typedef struct kl_lab_plan {
     bool victim[KL_LAB_VALIDATORS_MAX]; /* honest, and within F: its disk may be harmed */
     u64 epoch_blocks, period_ms, empty_ms, delta_ms;
     u32 window;
-    u32 transactions; /* a hundred times what users send each time */
-    bool too_many;    /* more than F are faulty, on purpose */
+    usize compact_bytes; /* bodies from so many bytes on go by hashes */
+    u32 transactions;    /* a hundred times what users send each time */
+    bool too_many;       /* more than F are faulty, on purpose */
 } kl_lab_plan;
 
 /* A script instead of weather: what it does not say does not happen.  Either may be NULL. */
@@ -247,6 +253,12 @@ void kl_lab_stories(const struct kl_lab *lab); /* the last lines of all, on stan
 /* --- net.c --- */
 /* As the replica's network interface. */
 void kl_lab_net_send(struct kl_replica_net *net, u32 peer, kl_message_kind kind, kl_span frame);
+void kl_lab_net_publish(struct kl_replica_net *net, kl_span frame);
+void kl_lab_net_verdict(struct kl_replica_net *net, const u8 id[KL_REPLICA_GOSSIP_ID_LEN],
+                        kl_replica_verdict verdict);
+/* A published frame arrives. */
+void kl_lab_gossip(struct kl_lab_machine *machine, u32 peer, struct kl_lab_frame *frame);
+void kl_lab_gossip_forget(struct kl_lab_machine *machine);
 struct kl_lab_frame *kl_lab_frame_new(kl_message_kind kind, kl_span bytes);
 void kl_lab_frame_unref(struct kl_lab_frame *frame); /* NULL is fine */
 /* From one to another through the weather, extra_ns later than otherwise. */

@@ -175,6 +175,9 @@ static void send_frame(struct kl_replica_net *net, u32 peer, kl_message_kind kin
         [KL_MESSAGE_STATE] = KL_SWARM_SYNC,
         [KL_MESSAGE_ASK_CODE] = KL_SWARM_SYNC,
         [KL_MESSAGE_CODE] = KL_SWARM_SYNC,
+        [KL_MESSAGE_COMPACT] = KL_SWARM_PROPOSAL,
+        [KL_MESSAGE_ASK_TRANSACTIONS] = KL_SWARM_BFT,
+        [KL_MESSAGE_TRANSACTIONS_OF] = KL_SWARM_PROPOSAL,
     };
     struct kl_member *m = of_net(net);
     if (m->wire)
