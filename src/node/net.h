@@ -7,7 +7,7 @@
 #define KL_NODE_NET_H
 
 #include "p2p/swarm.h"
-#include "sys/tcp.h"
+#include "sys/names.h"
 
 struct kl_net;
 
@@ -57,7 +57,8 @@ typedef struct kl_net_config {
     /* Topics of gossip, joined at once: "tx" stands for /keel/<digest>/tx/1.  Static texts. */
     const char *topics[KL_NET_TOPICS_MAX];
     u32 topic_count;
-    usize message_max; /* of gossip, bytes; 0: what is usual there */
+    usize message_max;      /* of gossip, bytes; 0: what is usual there */
+    struct kl_names *names; /* NULL: the system's; must outlive every look-up */
     struct kl_clock *clock;
     struct kl_entropy *entropy;
 } kl_net_config;

@@ -128,14 +128,23 @@ kl_rule kl_gossip_hear(struct kl_gossip *g, u64 now_ns, u32 peer, kl_span rpc)
     return KL_RULE_NONE;
 }
 
+/* One of the direct peers has said it, and so all of them have heard it. */
+static bool is_known_to_direct(const struct kl_gossip *g, const struct gossip_seen *s)
+{
+    for (u32 i = 0; g->config.direct_clique && i < KL_GOSSIP_PEERS_MAX; i++)
+        if (g->peers[i].used && g->peers[i].info.direct && (s->peers[i / 64] >> (i % 64) & 1))
+            return true;
+    return false;
+}
+
 /* Those in the mesh and the direct ones, but for who has it or does not want it. */
 static void pass_on(struct kl_gossip *g, const struct gossip_seen *s)
 {
-    bool goes[KL_GOSSIP_PEERS_MAX] = {false};
+    bool goes[KL_GOSSIP_PEERS_MAX] = {false}, known = is_known_to_direct(g, s);
     for (u32 i = 0; i < KL_GOSSIP_PEERS_MAX; i++) {
         const struct gossip_peer *p = &g->peers[i];
         goes[i] = p->used && (p->topics & gossip_bit(s->topic)) &&
-                  (p->links[s->topic].meshed || p->info.direct) &&
+                  (p->links[s->topic].meshed || (p->info.direct && !known)) &&
                   !(s->peers[i / 64] >> (i % 64) & 1) && !gossip_is_unwanted(g, i, s->id);
     }
     gossip_pass_on(g, s, goes);
@@ -244,6 +253,19 @@ void kl_gossip_set_record(struct kl_gossip *g, u32 peer, kl_span envelope)
     p->record_len = envelope.len <= sizeof p->record ? envelope.len : 0;
     if (p->record_len)
         memcpy(p->record, envelope.p, p->record_len);
+}
+
+void kl_gossip_set_direct(struct kl_gossip *g, u64 now_ns, u32 peer, bool direct)
+{
+    struct gossip_peer *p = peer_at(g, peer);
+    set_now(g, now_ns);
+    if (p->info.direct == direct)
+        return;
+    p->info.direct = direct;
+    for (u32 t = 0; t < g->config.topic_count; t++)
+        if (direct && p->links[t].meshed)
+            gossip_prune(g, peer, t, false, KL_GOSSIP_BACKOFF_S);
+    gossip_flush(g, peer);
 }
 
 void kl_gossip_set_app_score(struct kl_gossip *g, u32 peer, double score)

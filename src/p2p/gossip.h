@@ -87,6 +87,8 @@ typedef struct kl_gossip_config {
     u32 topic_count;
     kl_gossip_score_params score;
     bool flood_publish; /* our own messages go to all who want them */
+    bool direct_clique; /* direct peers are connected with one another: what one of them has said is
+                           not passed on to others of them, who only hear that it is there */
     usize message_max;  /* bytes of data; well below KL_GOSSIP_RPC_MAX (asserted) */
     u32 seen_max;       /* ids that are remembered */
     usize held_max;     /* bytes of messages that are kept */
@@ -173,6 +175,7 @@ void kl_gossip_beat(struct kl_gossip *g, u64 now_ns);
 /* What other parts know of a peer: its record, to be passed on (longer ones are not); how it
  * behaves there. */
 void kl_gossip_set_record(struct kl_gossip *g, u32 peer, kl_span envelope);
+void kl_gossip_set_direct(struct kl_gossip *g, u64 now_ns, u32 peer, bool direct);
 void kl_gossip_set_app_score(struct kl_gossip *g, u32 peer, double score);
 
 double kl_gossip_score(const struct kl_gossip *g, u32 peer);

@@ -561,6 +561,41 @@ KL_TEST(gossip_fanout_and_leave)
     stop();
 }
 
+/* Among direct peers that are connected with one another, what one says goes to the others by it
+ * alone; what anybody else says goes to all of them. */
+KL_TEST(gossip_direct_peers_hear_once)
+{
+    start(seed);
+    w.config.direct_clique = true;
+    open();
+    u32 direct[2], other = up(9, true);
+    for (u8 i = 0; i < 2; i++) {
+        kl_gossip_peer_info info = {.id = {{i}}, .direct = true, .version = KL_GOSSIP_V11};
+        CHECK_OK(kl_gossip_up(w.g, w.now, &info, &direct[i]));
+        subscribe(direct[i], TX);
+    }
+    subscribe(other, TX);
+    beat();
+    CHECK(kl_gossip_in_mesh(w.g, TX, other));
+    (void)heard(direct[1]);
+    (void)heard(other);
+    say_message(direct[0], TX, 1, 10);
+    CHECK_U64(heard(direct[1]).messages, 0);
+    CHECK_U64(heard(other).messages, 1);
+    beat();
+    CHECK_U64(heard(direct[1]).have, 1);
+    say_message(other, TX, 2, 10);
+    CHECK_U64(heard(direct[0]).messages, 1);
+    CHECK_U64(heard(direct[1]).messages, 1);
+    kl_gossip_set_direct(w.g, w.now, direct[0], false);
+    say_message(direct[0], TX, 3, 10);
+    CHECK_U64(heard(direct[1]).messages, 1);
+    kl_gossip_set_direct(w.g, w.now, other, true);
+    CHECK(!kl_gossip_in_mesh(w.g, TX, other));
+    CHECK_U64(heard(other).prunes, 1);
+    stop();
+}
+
 /* A direct peer is sent everything and listened to, whatever it did, and belongs to no mesh. */
 KL_TEST(gossip_direct_peers)
 {

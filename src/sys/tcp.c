@@ -7,6 +7,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -111,6 +112,41 @@ void kl_tcp_peer(int fd, char out[KL_TCP_TEXT_MAX])
         snprintf(out, KL_TCP_TEXT_MAX, "%s:%u", host, ntohs(at.v4.sin_port));
 }
 
+static void address_get(kl_tcp_address *out, const address *at)
+{
+    static const u8 mapped[12] = {[10] = 0xff, [11] = 0xff};
+    const u8 *six = at->v6.sin6_addr.s6_addr;
+    bool is_six = at->any.sa_family == AF_INET6;
+    *out = (kl_tcp_address){.port = ntohs(is_six ? at->v6.sin6_port : at->v4.sin_port)};
+    if (!is_six) {
+        memcpy(out->ip, &at->v4.sin_addr, 4);
+    } else if (memcmp(six, mapped, sizeof mapped) == 0) {
+        memcpy(out->ip, six + sizeof mapped, 4);
+    } else {
+        out->six = true;
+        memcpy(out->ip, six, 16);
+    }
+}
+
+bool kl_tcp_peer_address(int fd, kl_tcp_address *out)
+{
+    address at = {0};
+    socklen_t len = sizeof at;
+    if (getpeername(fd, &at.any, &len) != 0)
+        return false;
+    address_get(out, &at);
+    return true;
+}
+
+bool kl_tcp_address_parse(kl_tcp_address *out, const char *host, u16 port)
+{
+    address at;
+    if (address_of(&at, host, port) == 0)
+        return false;
+    address_get(out, &at);
+    return true;
+}
+
 kl_status kl_tcp_accept(int *out, int listener)
 {
     int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -122,16 +158,12 @@ kl_status kl_tcp_accept(int *out, int listener)
     return KL_OK;
 }
 
-kl_status kl_tcp_dial(int *out, const char *host, u16 port)
+static kl_status dial(int *out, const address *at, socklen_t len)
 {
-    address at;
-    socklen_t len = address_of(&at, host, port);
-    if (len == 0)
-        return KL_NOTFOUND;
-    int fd = socket(at.any.sa_family, KINDS, 0);
+    int fd = socket(at->any.sa_family, KINDS, 0);
     if (fd < 0)
         return status_of(errno);
-    int failed = connect(fd, &at.any, len) == 0 ? 0 : errno;
+    int failed = connect(fd, &at->any, len) == 0 ? 0 : errno;
     if (failed && failed != EINPROGRESS) {
         close(fd);
         return status_of(failed);
@@ -139,6 +171,28 @@ kl_status kl_tcp_dial(int *out, const char *host, u16 port)
     set(fd, IPPROTO_TCP, TCP_NODELAY);
     *out = fd;
     return KL_OK;
+}
+
+kl_status kl_tcp_dial(int *out, const char *host, u16 port)
+{
+    address at;
+    socklen_t len = address_of(&at, host, port);
+    return len ? dial(out, &at, len) : KL_NOTFOUND;
+}
+
+kl_status kl_tcp_dial_address(int *out, const kl_tcp_address *to)
+{
+    address at = {0};
+    if (to->six) {
+        at.v6.sin6_family = AF_INET6;
+        at.v6.sin6_port = htons(to->port);
+        memcpy(at.v6.sin6_addr.s6_addr, to->ip, 16);
+    } else {
+        at.v4.sin_family = AF_INET;
+        at.v4.sin_port = htons(to->port);
+        memcpy(&at.v4.sin_addr, to->ip, 4);
+    }
+    return dial(out, &at, to->six ? sizeof at.v6 : sizeof at.v4);
 }
 
 kl_status kl_tcp_dialled(int fd)

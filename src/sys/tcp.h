@@ -23,6 +23,21 @@ KL_MUST_USE kl_status kl_tcp_accept(int *out, int listener);
 enum { KL_TCP_TEXT_MAX = 56 };
 void kl_tcp_peer(int fd, char out[KL_TCP_TEXT_MAX]);
 
+/* A numeric address and a port; an IPv4 address that came in the form of an IPv6 one is an IPv4
+ * one.
+ */
+typedef struct kl_tcp_address {
+    bool six;
+    u8 ip[16]; /* of IPv4 the first four */
+    u16 port;
+} kl_tcp_address;
+/* False: the socket is connected no more. */
+bool kl_tcp_peer_address(int fd, kl_tcp_address *out);
+/* False: host is no numeric address. */
+bool kl_tcp_address_parse(kl_tcp_address *out, const char *host, u16 port);
+/* As kl_tcp_dial. */
+KL_MUST_USE kl_status kl_tcp_dial_address(int *out, const kl_tcp_address *to);
+
 /* Begins to connect to a numeric address; when the socket can be written to, kl_tcp_dialled says
  * how that went.  KL_NOTFOUND (no address), KL_LIMIT, KL_IO. */
 KL_MUST_USE kl_status kl_tcp_dial(int *out, const char *host, u16 port);

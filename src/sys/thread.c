@@ -37,3 +37,8 @@ void kl_thread_join(kl_thread thread)
 {
     KL_ASSERT(pthread_join(thread.thread, NULL) == 0);
 }
+
+void kl_thread_detach(kl_thread thread)
+{
+    KL_ASSERT(pthread_detach(thread.thread) == 0);
+}

@@ -18,5 +18,7 @@ KL_MUST_USE kl_status kl_thread_start(kl_thread *out, const char *name, void *(*
                                       void *ctx);
 /* Waits until body has returned. */
 void kl_thread_join(kl_thread thread);
+/* Nobody waits for it: it ends by itself, with what it owns. */
+void kl_thread_detach(kl_thread thread);
 
 #endif
