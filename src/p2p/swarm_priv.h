@@ -8,6 +8,7 @@
 
 #define SWARM_MS         UINT64_C(1000000)
 #define SWARM_S          UINT64_C(1000000000)
+#define SWARM_PUSHES_NS  (10 * SWARM_S)
 #define SWARM_NEVER      UINT64_MAX
 #define SWARM_PAUSE_NS   (100 * SWARM_MS)
 #define SWARM_NOBODY     UINT32_MAX
@@ -17,6 +18,7 @@ enum {
     SWARM_FRAME_HEAD = 4,
     SWARM_NAME_MAX = 40,
     SWARM_PINGS_MAX = 2,    /* streams that a peer pings on */
+    SWARM_PUSHES_MAX = 8,   /* of identify, in SWARM_PUSHES_NS */
     SWARM_ENDS_MAX = 4,     /* answers to identify that are not ended yet */
     SWARM_KNOCKS_MAX = 512, /* addresses that are remembered */
     SWARM_SHUNNED_MAX = 64,
@@ -91,6 +93,9 @@ struct swarm_link {
     u32 push_in, push_out;
     struct kl_buf identify_text, push_text;
     bool takes_push;
+    u32 told; /* which version of ours it has heard last */
+    u32 pushes; /* of the peer's, since */
+    u64 push_since_ns;
     struct swarm_end ends[SWARM_ENDS_MAX];
     struct swarm_ping pings[SWARM_PINGS_MAX];
 
@@ -139,6 +144,7 @@ struct kl_swarm {
     u32 next_ping;
     u64 refused, bytes_in, bytes_out;
 
+    u32 version; /* of what we say of ourselves */
     usize addr_count, record_len;
     kl_multiaddr addrs[KL_IDENTIFY_ADDRS_MAX];
     u8 record[KL_GOSSIP_RECORD_MAX];

@@ -42,6 +42,7 @@ static void tell_of_us(struct swarm_link *link, u32 stream)
         return;
     }
     *end = (struct swarm_end){stream, link->swarm->now_ns + KL_IDENTIFY_END_NS};
+    link->told = link->swarm->version;
 }
 
 static void push(struct swarm_link *link)
@@ -66,6 +67,7 @@ void kl_swarm_set_addrs(struct kl_swarm *s, const kl_multiaddr *addrs, usize add
     if (record.len)
         memcpy(s->record, record.p, record.len);
     s->record_len = record.len;
+    s->version++;
     for (u32 i = 0; i < KL_SWARM_LINKS_MAX; i++)
         if (s->links[i] && s->links[i]->is_met)
             push(s->links[i]);
@@ -111,6 +113,8 @@ static void hear_identify(struct swarm_link *link, kl_span text)
         return;
     }
     link->takes_push |= kl_identify_speaks(&peer, s->name_spans[SWARM_P_PUSH]);
+    if (link->told != s->version) /* we have moved between its question and this */
+        push(link);
     if (s->user->identified)
         s->user->identified(s->user, link->peer, &peer);
     for (usize i = SWARM_P_GOSSIP12; i < SWARM_PROTOCOLS; i++)
@@ -122,9 +126,20 @@ static void hear_identify(struct swarm_link *link, kl_span text)
 
 /* --- streams --- */
 
+/* What a peer says of itself is read, and may have a signature: not without end. */
+static bool may_push(struct swarm_link *link)
+{
+    u64 now_ns = link->swarm->now_ns;
+    if (link->push_since_ns + SWARM_PUSHES_NS <= now_ns) {
+        link->push_since_ns = now_ns;
+        link->pushes = 0;
+    }
+    return !link->push_in && ++link->pushes <= SWARM_PUSHES_MAX;
+}
+
 static void peers_push(struct swarm_link *link, u32 stream)
 {
-    if (link->push_in) {
+    if (!may_push(link)) {
         kl_conn_reset(link->conn, stream);
         return;
     }

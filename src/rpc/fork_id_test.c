@@ -73,3 +73,50 @@ KL_TEST(eth_config_of_a_chain_without_forks_to_come)
     CHECK_SPAN(kl_span_sub(answer, answer.len - tail.len, tail.len), tail);
     chain_rig_done(&rig);
 }
+
+/* The table of EIP-2124: mainnet's forks as far as Petersburg, and what peers say. */
+KL_TEST(fork_id_fits_those_who_are_behind_or_ahead)
+{
+    static const struct {
+        u64 number;
+        u32 id;
+        u64 next;
+        bool fits;
+    } cases[] = {
+        {7987396, 0x668db0af, 0, true},          /* at Petersburg, both */
+        {7987396, 0x668db0af, UINT64_MAX, true}, /* it knows of one that we do not */
+        {7279999, 0xa00bc324, 0, true},          /* at Byzantium; it does not know of Petersburg */
+        {7279999, 0xa00bc324, 7280000, true},
+        {7279999, 0xa00bc324, UINT64_MAX, true},
+        {7987396, 0xa00bc324, 7280000, true}, /* it is behind, and knows */
+        {7987396, 0x3edd5b10, 4370000, true}, /* far behind */
+        {7279999, 0x668db0af, 0, true},       /* we are behind */
+        {4369999, 0xa00bc324, 0, true},       /* and so we may be */
+        {7987396, 0xa00bc324, 0, false},      /* it has missed Petersburg */
+        {7987396, 0x5cddc0e1, 0, false},      /* another history */
+        {7279999, 0x5cddc0e1, 0, false},
+        {7987396, 0xafec6b27, 0, false},         /* another genesis */
+        {88888888, 0x668db0af, 88888888, false}, /* its fork lies behind us */
+        {7279999, 0xa00bc324, 7279999, false},
+    };
+    kl_spec spec;
+    kl_spec_init(&spec, KL_FRONTIER);
+    spec.fork[KL_HOMESTEAD] = (kl_activation){KL_AT_BLOCK, 1150000};
+    spec.fork[KL_TANGERINE] = (kl_activation){KL_AT_BLOCK, 2463000};
+    spec.fork[KL_SPURIOUS] = (kl_activation){KL_AT_BLOCK, 2675000};
+    spec.fork[KL_BYZANTIUM] = (kl_activation){KL_AT_BLOCK, 4370000};
+    spec.fork[KL_CONSTANTINOPLE] = (kl_activation){KL_AT_BLOCK, 7280000};
+    spec.fork[KL_PETERSBURG] = (kl_activation){KL_AT_BLOCK, 7280000};
+    spec.dao_fork = true;
+    spec.dao_fork_block = 1920000;
+    for (usize i = 0; i < KL_COUNT_OF(cases); i++) {
+        kl_fork_place place = {&spec, &mainnet_genesis, 1438269973, cases[i].number, 0};
+        CHECK(kl_fork_fits(&place, (kl_fork_stamp){cases[i].id, cases[i].next}) == cases[i].fits);
+    }
+    kl_fork_place place = {&spec, &mainnet_genesis, 1438269973, 7279999, 0};
+    kl_fork_stamp stamp = kl_fork_stamp_of(&place);
+    CHECK(stamp.id == 0xa00bc324 && stamp.next == 7280000);
+    place.number++;
+    stamp = kl_fork_stamp_of(&place);
+    CHECK(stamp.id == 0x668db0af && stamp.next == 0);
+}
