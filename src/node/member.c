@@ -2,11 +2,9 @@
 
 #include <stdlib.h>
 
-#include "base/sync.h"
-#include "codec/hex.h"
 #include "node/lanes.h"
+#include "node/member_priv.h"
 #include "sys/env.h"
-#include "sys/thread.h"
 
 #define NS_PER_S 1000000000u
 #define SLEEP_NS UINT64_C(3600000000000)
@@ -14,33 +12,6 @@
 #define WINDOW   64u
 #define NEVER    UINT64_MAX
 #define TELL_NS  UINT64_C(5000000000) /* between two words about filling */
-
-struct kl_member {
-    kl_replica_config config;
-    struct kl_replica_net net;
-    struct kl_net *wire; /* or NULL */
-    struct kl_net_user wire_user;
-    struct kl_replica_watch watch;
-    struct kl_member_listener *listener;
-    struct kl_lanes *lanes;
-    struct kl_replica *replica;
-    struct kl_filler *filler; /* NULL: the replica is at work */
-    kl_thread thread;
-    bool running;
-
-    kl_mutex lock;    /* the replica's, and of what follows */
-    kl_cond progress; /* something was shown */
-    u64 shown;        /* blocks, so far */
-    bool over;        /* jobs that end are of no interest any more */
-    kl_status told;   /* what the listener knows to be broken */
-    u64 fill_told_ns; /* when the listener heard of filling */
-    bool fill_over;   /* and that it is over */
-
-    kl_mutex bell; /* taken inside lock, or alone */
-    kl_cond ring;
-    bool rung, stop;
-    u64 sleeps_until_ns; /* the thread; NEVER: it does not sleep */
-};
 
 static struct kl_member *of_watch(struct kl_replica_watch *watch)
 {
@@ -56,6 +27,11 @@ static void wake_for(struct kl_member *m, u64 due_ns)
         kl_cond_signal(&m->ring);
     }
     kl_unlock(&m->bell);
+}
+
+void member_wake(struct kl_member *m)
+{
+    wake_for(m, 0);
 }
 
 static void tell_broken(struct kl_member *m)
@@ -96,8 +72,7 @@ static u64 due_of(const struct kl_member *m)
     return m->fill_over ? NEVER : KL_MIN(kl_filler_due_ns(m->filler), m->fill_told_ns + TELL_NS);
 }
 
-/* The end of what another thread has done to the replica; the lock is held, and given back. */
-static void leave(struct kl_member *m)
+void member_leave(struct kl_member *m)
 {
     tell(m);
     u64 due_ns = due_of(m);
@@ -112,7 +87,7 @@ static void on_ended(void *ctx)
     kl_lock(&m->lock);
     if (!m->over)
         kl_lanes_settle(m->lanes);
-    leave(m);
+    member_leave(m);
 }
 
 /* --- what the replica says --- */
@@ -121,6 +96,7 @@ static void on_final(struct kl_replica_watch *watch, struct kl_tip *tip)
 {
     struct kl_member *m = of_watch(watch);
     m->shown++;
+    member_net_sets(m, tip);
     m->listener->tip(m->listener, tip);
     kl_cond_broadcast(&m->progress);
 }
@@ -143,93 +119,6 @@ static void on_stalls(struct kl_replica_watch *watch, const char *line)
     m->listener->stalls(m->listener, line);
 }
 
-/* --- what it says to others, and they to it --- */
-
-static struct kl_member *of_net(struct kl_replica_net *net)
-{
-    return (struct kl_member *)((char *)net - offsetof(struct kl_member, net));
-}
-
-static struct kl_member *of_wire(struct kl_net_user *user)
-{
-    return (struct kl_member *)((char *)user - offsetof(struct kl_member, wire_user));
-}
-
-static void send_frame(struct kl_replica_net *net, u32 peer, kl_message_kind kind, kl_span frame)
-{
-    static const kl_swarm_class classes[] = {
-        [KL_MESSAGE_VOTE] = KL_SWARM_BFT,
-        [KL_MESSAGE_PROPOSAL] = KL_SWARM_PROPOSAL,
-        [KL_MESSAGE_CERTIFICATE] = KL_SWARM_BFT,
-        [KL_MESSAGE_EVIDENCE] = KL_SWARM_BFT,
-        [KL_MESSAGE_ASK_CERTIFICATES] = KL_SWARM_BFT,
-        [KL_MESSAGE_ASK_BODY] = KL_SWARM_BFT,
-        [KL_MESSAGE_BODY] = KL_SWARM_SYNC,
-        [KL_MESSAGE_ASK_BLOCKS] = KL_SWARM_SYNC,
-        [KL_MESSAGE_BLOCKS] = KL_SWARM_SYNC,
-        [KL_MESSAGE_STATUS] = KL_SWARM_SYNC,
-        [KL_MESSAGE_TRANSACTIONS] = KL_SWARM_TX,
-        [KL_MESSAGE_ASK_RECORDS] = KL_SWARM_SYNC,
-        [KL_MESSAGE_RECORDS] = KL_SWARM_SYNC,
-        [KL_MESSAGE_ASK_STATE] = KL_SWARM_SYNC,
-        [KL_MESSAGE_STATE] = KL_SWARM_SYNC,
-        [KL_MESSAGE_ASK_CODE] = KL_SWARM_SYNC,
-        [KL_MESSAGE_CODE] = KL_SWARM_SYNC,
-        [KL_MESSAGE_COMPACT] = KL_SWARM_PROPOSAL,
-        [KL_MESSAGE_ASK_TRANSACTIONS] = KL_SWARM_BFT,
-        [KL_MESSAGE_TRANSACTIONS_OF] = KL_SWARM_PROPOSAL,
-    };
-    struct kl_member *m = of_net(net);
-    if (m->wire)
-        kl_net_send(m->wire, peer == KL_REPLICA_ALL ? KL_NET_ALL : peer, classes[kind], frame);
-}
-
-static void penalize(struct kl_replica_net *net, u32 peer, kl_rule rule)
-{
-    struct kl_member *m = of_net(net);
-    if (m->wire)
-        kl_net_drop(m->wire, peer, rule);
-}
-
-static void on_up(struct kl_net_user *user, u32 peer)
-{
-    struct kl_member *m = of_wire(user);
-    kl_lock(&m->lock);
-    if (m->filler)
-        kl_filler_connected(m->filler, peer);
-    else
-        kl_replica_connected(m->replica, peer);
-    leave(m);
-}
-
-static void on_down(struct kl_net_user *user, u32 peer)
-{
-    struct kl_member *m = of_wire(user);
-    kl_lock(&m->lock);
-    if (m->filler)
-        kl_filler_disconnected(m->filler, peer);
-    else
-        kl_replica_disconnected(m->replica, peer);
-    leave(m);
-}
-
-static void on_frame(struct kl_net_user *user, u32 peer, kl_span frame)
-{
-    struct kl_member *m = of_wire(user);
-    kl_lock(&m->lock);
-    if (m->filler)
-        kl_filler_receive(m->filler, peer, frame);
-    else
-        kl_replica_receive(m->replica, peer, frame);
-    leave(m);
-}
-
-static void on_dropped(struct kl_net_user *user, const kl_net_dropped *dropped)
-{
-    struct kl_member *m = of_wire(user);
-    m->listener->dropped(m->listener, dropped);
-}
-
 /* --- its thread --- */
 
 static void tick(struct kl_member *m)
@@ -247,7 +136,7 @@ static u64 turn(struct kl_member *m)
     kl_lanes_settle(m->lanes);
     tick(m);
     tell(m);
-    u64 due_ns = due_of(m);
+    u64 due_ns = KL_MIN(member_net_turn(m), due_of(m));
     kl_unlock(&m->lock);
     return due_ns;
 }
@@ -298,36 +187,6 @@ static kl_status open_filler(struct kl_member *m, const kl_chain_config *chain,
     return kl_filler_open(&m->filler, &config, &report->chain);
 }
 
-/* The network's digest is the beginning of the genesis' hash. */
-static kl_status open_wire(struct kl_member *m, const kl_member_network *network)
-{
-    const kl_roster *roster = network->roster;
-    kl_net_peer listen, *peers = calloc(roster->peer_count + 1, sizeof *peers);
-    u32 count = 0;
-    if (!peers)
-        return KL_NOMEM;
-    KL_ASSERT(kl_roster_endpoint(&listen, &roster->listen));
-    for (u32 i = 0; i < roster->peer_count; i++)
-        if (roster->peers[i].has_peer)
-            count += kl_roster_endpoint(&peers[count], &roster->peers[i]);
-    kl_net_config config = {
-        .identity = network->identity,
-        .host = listen.host,
-        .port = listen.port,
-        .peers = peers,
-        .peer_count = count,
-        .open = roster->open,
-        .frame_max = KL_MESSAGE_MAX,
-        .clock = m->config.clock,
-        .entropy = kl_sys_entropy(),
-    };
-    const kl_hash *genesis = kl_chain_genesis_hash(kl_replica_chain(m->replica));
-    kl_hex_digits(config.digest, kl_span_of(genesis->b, 4));
-    kl_status status = kl_net_open(&m->wire, &config, &m->wire_user);
-    free(peers);
-    return status;
-}
-
 kl_status kl_member_open(struct kl_member **out, const kl_replica_config *config,
                          const kl_member_network *network, const kl_chain_config *fill,
                          struct kl_member_listener *listener, struct kl_progress *progress,
@@ -338,9 +197,7 @@ kl_status kl_member_open(struct kl_member **out, const kl_replica_config *config
     if (!m)
         return KL_NOMEM;
     m->listener = listener;
-    m->net = (struct kl_replica_net){.send = send_frame, .penalize = penalize};
-    m->wire_user = (struct kl_net_user){
-        .up = on_up, .down = on_down, .frame = on_frame, .dropped = on_dropped};
+    member_net_init(m);
     m->watch = (struct kl_replica_watch){
         .final = on_final, .alarm = on_alarm, .far = on_far, .stalls = on_stalls};
     kl_mutex_init(&m->lock);
@@ -350,10 +207,8 @@ kl_status kl_member_open(struct kl_member **out, const kl_replica_config *config
     kl_status status = open_replica(m, config, progress, report);
     if (status == KL_OK && fill)
         status = open_filler(m, fill, report);
-    if (status == KL_OK && network) {
-        status = open_wire(m, network);
-        *listens = status == KL_OK;
-    }
+    if (status == KL_OK && network)
+        status = member_net_open(m, config, network, listens);
     if (status != KL_OK) {
         kl_member_close(m);
         return status;
@@ -407,9 +262,9 @@ void kl_member_close(struct kl_member *m)
     if (!m)
         return;
     KL_ASSERT(!m->running);
-    kl_net_close(m->wire);
     if (m->lanes)
         kl_lanes_halt(m->lanes);
+    member_net_close(m);
     kl_filler_close(m->filler);
     kl_replica_close(m->replica);
     kl_lanes_free(m->lanes);
@@ -515,7 +370,7 @@ kl_status kl_member_submit(struct kl_member *m, const kl_tx *tx, bool only_new, 
     const kl_pool_tx *pooled = kl_pool_get(kl_replica_pool(m->replica), &tx->hash);
     if (status == KL_OK && *broken == KL_RULE_NONE && pooled)
         m->listener->pending(m->listener, &pooled->tx);
-    leave(m);
+    member_leave(m);
     if (status != KL_OK || *broken != KL_RULE_NONE || !timeout_ns)
         return status;
     return wait_for(m, &tx->hash, timeout_ns);

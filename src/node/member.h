@@ -31,6 +31,7 @@ struct kl_member_listener {
 typedef struct kl_member_network {
     const kl_roster *roster;
     const kl_secret32 *identity;
+    struct kl_fs *fs; /* peers.json lies there */
 } kl_member_network;
 
 /* Opens the replica; config's jobs, net and watch are the member's own.  network NULL: nobody else

@@ -159,10 +159,16 @@ static struct net_command *take_all(struct kl_net *net)
     return list;
 }
 
+static bool is_meant(const struct kl_net *net, u32 at, u32 peer)
+{
+    return at == KL_NET_ALL || at == peer ||
+           (at == KL_NET_KNOWN && kl_swarm_standing_of(net->swarm, peer) != KL_SWARM_STRANGER);
+}
+
 static void send_frame(struct kl_net *net, const struct net_command *c)
 {
     for (u32 i = 0; i < KL_SWARM_PEERS_MAX; i++)
-        if (c->at == KL_NET_ALL || c->at == i)
+        if (is_meant(net, c->at, i))
             (void)kl_swarm_send(net->swarm, i, c->class, kl_span_of(c->bytes, c->len));
 }
 

@@ -16,7 +16,8 @@ enum {
     KL_NET_ADDRS_MAX = 8, /* of one peer, that are tried in turn */
     KL_NET_TOPICS_MAX = 4,
 };
-#define KL_NET_ALL UINT32_MAX
+#define KL_NET_ALL   UINT32_MAX
+#define KL_NET_KNOWN (UINT32_MAX - 1) /* all but strangers */
 
 /* Where a peer listens: a numeric address. */
 typedef struct kl_net_peer {
@@ -108,8 +109,8 @@ KL_MUST_USE kl_status kl_net_start(struct kl_net *net); /* KL_LIMIT: no more thr
 void kl_net_stop(struct kl_net *net);                   /* also when it did not start */
 void kl_net_close(struct kl_net *net);                  /* stopped; NULL is fine */
 
-/* Copies a frame for a peer, or for all that are up; lost where the peer is not, or where more
- * than is good waits already. */
+/* Copies a frame for a peer, or for all that are up (or those of them that are known); lost where
+ * the peer is not, or where more than is good waits already. */
 void kl_net_send(struct kl_net *net, u32 peer, kl_swarm_class class, kl_span frame);
 
 /* The peer broke a rule: its connection ends, and is made anew after a pause if it is wanted. */

@@ -156,7 +156,7 @@ static void announce(struct kl_peers *p)
     kl_rule broken;
     p->announce_ns = NEVER;
     record.count = own_addrs(p, record.addrs);
-    if (!p->begun || !p->is_validator || !record.count)
+    if (!p->begun || !p->is_validator || p->roster.sentry_count)
         return;
     p->own_seq = KL_MAX(p->own_seq + 1, kl_wall_ns(p->clock) / NS_PER_MS);
     record.seq = p->own_seq;

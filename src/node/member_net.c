@@ -1,0 +1,413 @@
+/* A member among others: frames between replica and net, whom the peers want, gossip. */
+#include "codec/hex.h"
+#include "node/lanes.h"
+#include "node/member_priv.h"
+#include "sys/env.h"
+
+#define SAVE_NS UINT64_C(300000000000) /* between two writings of peers.json */
+
+/* Of gossip. */
+enum { TOPIC_TX, TOPIC_PEERS, TOPICS };
+
+/* --- frames --- */
+
+static struct kl_member *of_net(struct kl_replica_net *net)
+{
+    return (struct kl_member *)((char *)net - offsetof(struct kl_member, net));
+}
+
+static struct kl_member *of_wire(struct kl_net_user *user)
+{
+    return (struct kl_member *)((char *)user - offsetof(struct kl_member, wire_user));
+}
+
+static void send_frame(struct kl_replica_net *net, u32 peer, kl_message_kind kind, kl_span frame)
+{
+    static const kl_swarm_class classes[] = {
+        [KL_MESSAGE_VOTE] = KL_SWARM_BFT,
+        [KL_MESSAGE_PROPOSAL] = KL_SWARM_PROPOSAL,
+        [KL_MESSAGE_CERTIFICATE] = KL_SWARM_BFT,
+        [KL_MESSAGE_EVIDENCE] = KL_SWARM_BFT,
+        [KL_MESSAGE_ASK_CERTIFICATES] = KL_SWARM_BFT,
+        [KL_MESSAGE_ASK_BODY] = KL_SWARM_BFT,
+        [KL_MESSAGE_BODY] = KL_SWARM_SYNC,
+        [KL_MESSAGE_ASK_BLOCKS] = KL_SWARM_SYNC,
+        [KL_MESSAGE_BLOCKS] = KL_SWARM_SYNC,
+        [KL_MESSAGE_STATUS] = KL_SWARM_SYNC,
+        [KL_MESSAGE_TRANSACTIONS] = KL_SWARM_TX,
+        [KL_MESSAGE_ASK_RECORDS] = KL_SWARM_SYNC,
+        [KL_MESSAGE_RECORDS] = KL_SWARM_SYNC,
+        [KL_MESSAGE_ASK_STATE] = KL_SWARM_SYNC,
+        [KL_MESSAGE_STATE] = KL_SWARM_SYNC,
+        [KL_MESSAGE_ASK_CODE] = KL_SWARM_SYNC,
+        [KL_MESSAGE_CODE] = KL_SWARM_SYNC,
+        [KL_MESSAGE_COMPACT] = KL_SWARM_PROPOSAL,
+        [KL_MESSAGE_ASK_TRANSACTIONS] = KL_SWARM_BFT,
+        [KL_MESSAGE_TRANSACTIONS_OF] = KL_SWARM_PROPOSAL,
+    };
+    struct kl_member *m = of_net(net);
+    u32 all = classes[kind] == KL_SWARM_BFT ? KL_NET_KNOWN : KL_NET_ALL;
+    if (m->wire)
+        kl_net_send(m->wire, peer == KL_REPLICA_ALL ? all : peer, classes[kind], frame);
+}
+
+static void penalize(struct kl_replica_net *net, u32 peer, kl_rule rule)
+{
+    struct kl_member *m = of_net(net);
+    if (m->wire)
+        kl_net_drop(m->wire, peer, rule);
+}
+
+static kl_replica_rank rank_of(struct kl_member *m, u32 peer)
+{
+    if (kl_peers_guards(m->peers, &m->ids[peer]))
+        return KL_REPLICA_WARD;
+    return kl_peers_wants(m->peers, &m->ids[peer]) ? KL_REPLICA_PEER : KL_REPLICA_STRANGER;
+}
+
+static void rank_all(struct kl_member *m)
+{
+    for (u32 i = 0; i < KL_SWARM_PEERS_MAX; i++)
+        if (m->up[i] && !m->filler)
+            kl_replica_set_rank(m->replica, i, rank_of(m, i));
+}
+
+static void on_met(struct kl_net_user *user, u32 peer, const kl_peer_id *id,
+                   KL_UNUSED const kl_multiaddr *remote, bool outbound)
+{
+    struct kl_member *m = of_wire(user);
+    kl_lock(&m->lock);
+    m->ids[peer] = *id;
+    kl_unlock(&m->lock);
+    kl_peers_met(m->peers, id, outbound);
+    member_wake(m);
+}
+
+static void on_lost(struct kl_net_user *user, KL_UNUSED u32 peer, const kl_peer_id *id)
+{
+    struct kl_member *m = of_wire(user);
+    kl_peers_lost(m->peers, id);
+    member_wake(m);
+}
+
+static void on_up(struct kl_net_user *user, u32 peer)
+{
+    struct kl_member *m = of_wire(user);
+    kl_lock(&m->lock);
+    m->up[peer] = true;
+    if (m->filler) {
+        kl_filler_connected(m->filler, peer);
+    } else {
+        kl_replica_set_rank(m->replica, peer, rank_of(m, peer));
+        kl_replica_connected(m->replica, peer);
+    }
+    member_leave(m);
+    kl_peers_up(m->peers, peer);
+}
+
+static void on_down(struct kl_net_user *user, u32 peer)
+{
+    struct kl_member *m = of_wire(user);
+    kl_lock(&m->lock);
+    m->up[peer] = false;
+    if (m->filler)
+        kl_filler_disconnected(m->filler, peer);
+    else
+        kl_replica_disconnected(m->replica, peer);
+    member_leave(m);
+}
+
+static void hear_announcement(struct kl_member *m, u32 peer, kl_span frame)
+{
+    kl_rule broken;
+    kl_lock(&m->lock);
+    kl_peer_id from = m->ids[peer];
+    kl_unlock(&m->lock);
+    if (kl_peers_hear(m->peers, &from, frame, false, &broken) == KL_HERALD_FALSE)
+        kl_net_drop(m->wire, peer, broken);
+    member_wake(m);
+}
+
+static void on_frame(struct kl_net_user *user, u32 peer, kl_span frame)
+{
+    struct kl_member *m = of_wire(user);
+    if (frame.len && frame.p[0] == KL_HERALD_KIND) {
+        hear_announcement(m, peer, frame);
+        return;
+    }
+    kl_lock(&m->lock);
+    if (m->filler)
+        kl_filler_receive(m->filler, peer, frame);
+    else
+        kl_replica_receive(m->replica, peer, frame);
+    member_leave(m);
+}
+
+static void on_greet(struct kl_net_user *user, KL_UNUSED u32 peer, struct kl_buf *out)
+{
+    struct kl_member *m = of_wire(user);
+    struct kl_tip *tip = kl_chain_published(kl_replica_chain(m->replica));
+    kl_hello_put(out, &m->hello, tip->header.number, tip->header.timestamp);
+    kl_tip_unref(tip);
+}
+
+static kl_rule on_hello(struct kl_net_user *user, KL_UNUSED u32 peer,
+                        KL_UNUSED const kl_peer_id *id, kl_span hello)
+{
+    return kl_hello_judge(&of_wire(user)->hello, hello);
+}
+
+static void on_identified(struct kl_net_user *user, KL_UNUSED u32 peer, const kl_peer_id *id,
+                          const kl_identify *said)
+{
+    struct kl_member *m = of_wire(user);
+    kl_peers_identified(m->peers, id, said);
+    member_wake(m);
+}
+
+static void on_heard_of(struct kl_net_user *user, const kl_peer_id *from, kl_span envelope)
+{
+    struct kl_member *m = of_wire(user);
+    kl_peers_heard_of(m->peers, from, envelope);
+    member_wake(m);
+}
+
+static void deliver_announcement(struct kl_member *m, u32 peer, const u8 id[KL_GOSSIP_ID_LEN],
+                                 kl_span data)
+{
+    static const kl_gossip_verdict_kind verdicts[] = {
+        [KL_HERALD_NEW] = KL_GOSSIP_ACCEPT,
+        [KL_HERALD_OLD] = KL_GOSSIP_IGNORE,
+        [KL_HERALD_ALIEN] = KL_GOSSIP_IGNORE,
+        [KL_HERALD_FALSE] = KL_GOSSIP_REJECT,
+    };
+    kl_rule broken;
+    kl_lock(&m->lock);
+    kl_peer_id from = m->ids[peer];
+    kl_unlock(&m->lock);
+    kl_net_verdict(m->wire, id, verdicts[kl_peers_hear(m->peers, &from, data, true, &broken)]);
+    member_wake(m);
+}
+
+static void on_deliver(struct kl_net_user *user, u32 peer, u32 topic, const u8 id[KL_GOSSIP_ID_LEN],
+                       kl_span data)
+{
+    struct kl_member *m = of_wire(user);
+    if (topic == TOPIC_PEERS)
+        deliver_announcement(m, peer, id, data);
+}
+
+static void on_dropped(struct kl_net_user *user, const kl_net_dropped *dropped)
+{
+    struct kl_member *m = of_wire(user);
+    if (dropped->has_id)
+        kl_peers_dropped(m->peers, &dropped->id);
+    m->listener->dropped(m->listener, dropped);
+}
+
+/* --- what the peers want of the net; their lock is held --- */
+
+static struct kl_member *of_peers(struct kl_peers_wire *wire)
+{
+    return (struct kl_member *)((char *)wire - offsetof(struct kl_member, peers_wire));
+}
+
+static void want_peer(struct kl_peers_wire *wire, const kl_peer_id *id, kl_swarm_standing standing)
+{
+    struct kl_member *m = of_peers(wire);
+    kl_net_want(m->wire, id, standing);
+    atomic_store(&m->reranked, true);
+}
+
+static void unwant_peer(struct kl_peers_wire *wire, const kl_peer_id *id)
+{
+    struct kl_member *m = of_peers(wire);
+    kl_net_unwant(m->wire, id);
+    atomic_store(&m->reranked, true);
+}
+
+static void dial_peer(struct kl_peers_wire *wire, const kl_multiaddr *addr)
+{
+    kl_net_dial(of_peers(wire)->wire, addr);
+}
+
+static void set_addrs(struct kl_peers_wire *wire, const kl_multiaddr *addrs, usize count)
+{
+    kl_net_set_addrs(of_peers(wire)->wire, addrs, count);
+}
+
+static void publish_announcement(struct kl_peers_wire *wire, kl_span announcement)
+{
+    kl_net_publish(of_peers(wire)->wire, TOPIC_PEERS, announcement);
+}
+
+static void send_announcement(struct kl_peers_wire *wire, u32 peer, kl_span announcement)
+{
+    kl_net_send(of_peers(wire)->wire, peer, KL_SWARM_SYNC, announcement);
+}
+
+/* --- peers.json --- */
+
+static struct kl_member *of_saving(struct kl_job *job)
+{
+    return (struct kl_member *)((char *)job - offsetof(struct kl_member, saving));
+}
+
+/* What is not kept is learned again. */
+static void save_run(struct kl_job *job)
+{
+    struct kl_member *m = of_saving(job);
+    (void)!kl_peers_save(m->fs, kl_buf_view(&m->saved));
+}
+
+static void save_done(struct kl_job *job)
+{
+    of_saving(job)->saves = false;
+}
+
+/* Beside everything else, on the state's lane. */
+static void save_peers(struct kl_member *m)
+{
+    m->save_ns = kl_mono_ns(m->config.clock) + SAVE_NS;
+    if (m->saves)
+        return;
+    m->saves = true;
+    m->saving = (struct kl_job){.run = save_run, .done = save_done};
+    kl_buf_clear(&m->saved);
+    kl_peers_text(m->peers, &m->saved);
+    kl_jobs_give(kl_lanes_jobs(m->lanes), KL_LANE_STATE, &m->saving);
+}
+
+/* The peers' turn; returns when the next is.  The lock is held. */
+u64 member_net_turn(struct kl_member *m)
+{
+    if (!m->peers)
+        return UINT64_MAX;
+    u64 now_ns = kl_mono_ns(m->config.clock);
+    if (kl_peers_due_ns(m->peers) <= now_ns)
+        kl_peers_tick(m->peers);
+    if (m->save_ns <= now_ns)
+        save_peers(m);
+    if (atomic_exchange(&m->reranked, false))
+        rank_all(m);
+    return KL_MIN(kl_peers_due_ns(m->peers), m->save_ns);
+}
+
+/* --- life --- */
+
+void member_net_sets(struct kl_member *m, const struct kl_tip *tip)
+{
+    if (!m->peers || m->epoch == tip->epoch->number)
+        return;
+    m->epoch = tip->epoch->number;
+    kl_peers_sets(m->peers, &tip->epoch->set, NULL);
+}
+
+static kl_status read_genesis_time(struct kl_chain *chain, u64 *out)
+{
+    struct kl_reader *reader;
+    struct kl_arena arena;
+    kl_header header;
+    kl_hash hash;
+    KL_TRY(kl_reader_open(chain, &reader));
+    kl_arena_init(&arena, 1 << 16);
+    kl_status status = kl_reader_header(reader, 0, &arena, &header, &hash);
+    kl_reader_close(reader);
+    kl_arena_done(&arena);
+    if (status == KL_OK)
+        *out = header.timestamp;
+    return status;
+}
+
+/* An address book that cannot be read is begun anew: it is only what others say. */
+static kl_status open_peers(struct kl_member *m, const kl_replica_config *config,
+                            const kl_member_network *network)
+{
+    struct kl_chain *chain = kl_replica_chain(m->replica);
+    const kl_vote_domain domain = kl_chain_vote_domain(chain);
+    const kl_peers_config peers = {
+        .roster = network->roster,
+        .identity = network->identity,
+        .domain = &domain,
+        .scheme = kl_vote_scheme_of(kl_chain_spec(chain)->bft.scheme, config->chain.tests),
+        .vote_secret = config->key_fs ? &config->vote_secret : NULL,
+        .clock = m->config.clock,
+        .wire = &m->peers_wire,
+        .seed = config->seed,
+    };
+    kl_rule broken;
+    m->peers_wire = (struct kl_peers_wire){want_peer, unwant_peer,          dial_peer,
+                                           set_addrs, publish_announcement, send_announcement};
+    m->fs = network->fs;
+    m->hello = (kl_hello_chain){kl_chain_spec(chain), kl_chain_genesis_hash(chain), 0};
+    KL_TRY(read_genesis_time(chain, &m->hello.genesis_time));
+    KL_TRY(kl_peers_new(&m->peers, &peers));
+    (void)!kl_peers_load(m->peers, m->fs, &broken);
+    return KL_OK;
+}
+
+/* The network's digest is the beginning of the genesis' hash. */
+static kl_status open_wire(struct kl_member *m, const kl_member_network *network)
+{
+    kl_net_peer listen;
+    KL_ASSERT(kl_roster_endpoint(&listen, &network->roster->listen));
+    kl_net_config config = {
+        .identity = network->identity,
+        .host = listen.host,
+        .port = listen.port,
+        .addresses = kl_peers_addresses(m->peers),
+        .open = network->roster->open,
+        .frame_max = KL_MESSAGE_MAX,
+        .topics = {[TOPIC_TX] = "tx", [TOPIC_PEERS] = "peers"},
+        .topic_count = TOPICS,
+        .clock = m->config.clock,
+        .entropy = kl_sys_entropy(),
+    };
+    kl_hex_digits(config.digest, kl_span_of(m->hello.genesis->b, 4));
+    KL_TRY(kl_net_open(&m->wire, &config, &m->wire_user));
+    struct kl_tip *tip = kl_chain_published(kl_replica_chain(m->replica));
+    member_net_sets(m, tip);
+    kl_tip_unref(tip);
+    kl_peers_begin(m->peers, kl_net_port(m->wire));
+    m->save_ns = kl_mono_ns(m->config.clock) + SAVE_NS;
+    return KL_OK;
+}
+
+kl_status member_net_open(struct kl_member *m, const kl_replica_config *config,
+                          const kl_member_network *network, bool *listens)
+{
+    m->epoch = UINT64_MAX;
+    KL_TRY(open_peers(m, config, network));
+    kl_status status = open_wire(m, network);
+    *listens = status == KL_OK;
+    return status;
+}
+
+void member_net_init(struct kl_member *m)
+{
+    kl_buf_init(&m->saved, KL_BOOK_TEXT_MAX);
+    m->net = (struct kl_replica_net){.send = send_frame, .penalize = penalize};
+    m->wire_user = (struct kl_net_user){.up = on_up,
+                                        .down = on_down,
+                                        .frame = on_frame,
+                                        .dropped = on_dropped,
+                                        .met = on_met,
+                                        .lost = on_lost,
+                                        .greet = on_greet,
+                                        .hello = on_hello,
+                                        .identified = on_identified,
+                                        .deliver = on_deliver,
+                                        .heard_of = on_heard_of};
+}
+
+void member_net_close(struct kl_member *m)
+{
+    if (m->wire) {
+        kl_buf_clear(&m->saved);
+        kl_peers_text(m->peers, &m->saved);
+        save_run(&m->saving);
+    }
+    kl_net_close(m->wire);
+    kl_peers_free(m->peers);
+    kl_buf_done(&m->saved);
+}
