@@ -75,11 +75,14 @@ static void greet(struct kl_greeting *greeting, struct kl_node *node, struct kl_
     const struct node *n = (struct node *)((char *)greeting - offsetof(struct node, greeting));
     struct kl_chain *chain = kl_node_chain(node);
     struct kl_tip *tip = kl_chain_published(chain);
+    char peer[KL_MULTIADDR_TEXT_MAX];
     kl_buf_print(text, "keel %s\n\nChain id:  %llu\nBlock:     %llu\n", KL_VERSION,
                  (unsigned long long)kl_chain_spec(chain)->chain_id,
                  (unsigned long long)tip->header.number);
-    kl_buf_print(text, "Folder:    %s\n\nListening on %s:%u\n\n", n->node.dir, n->node.host,
-                 kl_node_port(node));
+    kl_buf_print(text, "Folder:    %s\n", n->node.dir);
+    if (kl_node_peer_address(node, peer))
+        kl_buf_print(text, "Peers:     %s\n", peer);
+    kl_buf_print(text, "\nListening on %s:%u\n\n", n->node.host, kl_node_port(node));
     kl_tip_unref(tip);
 }
 
@@ -87,6 +90,9 @@ static void greet_json(struct kl_greeting *greeting, struct kl_node *node, struc
 {
     const struct node *n = (struct node *)((char *)greeting - offsetof(struct node, greeting));
     struct kl_json_out out = kl_greeting_begin(&n->node, node, text);
+    char peer[KL_MULTIADDR_TEXT_MAX];
+    if (kl_node_peer_address(node, peer))
+        kl_json_add_text(&out, "peer", peer);
     kl_greeting_end(&out);
 }
 

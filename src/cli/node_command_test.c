@@ -72,6 +72,9 @@ static void stop(struct served *s, int signal_number)
     close(s->pipe);
 }
 
+#define JOIN_PEER    "12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN"
+#define JOIN_ADDRESS "/ip4/127.0.0.1/tcp/30300/p2p/" JOIN_PEER
+
 KL_TEST(dev_options_that_make_no_sense_are_refused)
 {
     static const struct {
@@ -94,6 +97,14 @@ KL_TEST(dev_options_that_make_no_sense_are_refused)
         {"dev something", "one argument too many: something"},
         {"init --dir x", "--genesis FILE is missing"},
         {"init --genesis x", "--dir FOLDER is missing"},
+        {"join", "GENESIS ADDRESS"},
+        {"join genesis.json " JOIN_ADDRESS, "--dir FOLDER is missing"},
+        {"join genesis.json 127.0.0.1:30300 --dir x", "127.0.0.1:30300: multiaddr: malformed"},
+        {"join genesis.json /ip4/127.0.0.1/udp/1 --dir x", "of a kind that is not dialled here"},
+        {"join genesis.json /p2p/" JOIN_PEER " --dir x", "a host and a port are needed"},
+        {"join genesis.json /ip4/127.0.0.1/tcp/1 --dir x", "who is there must be said too"},
+        {"join genesis.json " JOIN_ADDRESS " --dir x --listen /dns/a/tcp/1",
+         "--listen takes /ip4 or /ip6"},
         {"node", "--dir FOLDER is missing"},
         {"node --dir x --order random", "--order takes fees or fifo"},
         {"node --dir x --mnemonic y", "unknown option --mnemonic"},
@@ -209,5 +220,33 @@ KL_TEST(init_refuses_a_bad_genesis_and_leaves_nothing)
         CHECK(access("chain", F_OK) != 0);
     }
     check_said("node --dir chain", KL_EXIT_FAILED, "there is no chain in chain");
+    place_leave(&place);
+}
+
+KL_TEST(join_makes_a_folder_for_a_network_and_for_nothing_else)
+{
+    struct place place;
+    place_enter(&place);
+    check_said("init --validators 2 --dir net", KL_EXIT_OK, "Made a network in net");
+    check_said("join net/genesis.json " JOIN_ADDRESS " --dir five --listen /ip4/127.0.0.1/tcp/0",
+               KL_EXIT_OK, "Run it with: keel node --dir five");
+    CHECK(strstr(said, "It is 12D3KooW"));
+    CHECK(access("five/network.json", F_OK) == 0 && access("five/node.key", F_OK) == 0);
+    CHECK(access("five/validator", F_OK) != 0);
+    check_said("join net/genesis.json " JOIN_ADDRESS " --dir five", KL_EXIT_FAILED,
+               "five is the folder of a node already");
+    check_said("join net/genesis.json " JOIN_ADDRESS " --dir net/node-0", KL_EXIT_FAILED,
+               "is the folder of a node already");
+    check_said("join none.json " JOIN_ADDRESS " --dir six", KL_EXIT_FAILED, "none.json: ");
+    write_genesis("solo.json", "");
+    check_said("join solo.json " JOIN_ADDRESS " --dir seven", KL_EXIT_FAILED,
+               "no validators vote on this chain");
+    CHECK(access("seven/network.json", F_OK) != 0);
+    struct served s = serve("node --dir five --port 0", "Listening on 127.0.0.1:");
+    CHECK(strstr(said, "Peers:     /ip4/127.0.0.1/tcp/") && strstr(said, "/p2p/12D3KooW"));
+    check_answer(&s, "eth_blockNumber", "\"0x0\"");
+    check_answer(&s, "net_peerCount", "\"0x0\"");
+    stop(&s, SIGTERM);
+    CHECK(access("five/peers.json", F_OK) == 0);
     place_leave(&place);
 }

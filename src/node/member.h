@@ -45,6 +45,8 @@ KL_MUST_USE kl_status kl_member_open(struct kl_member **out, const kl_replica_co
                                      struct kl_progress *progress, kl_replica_report *report,
                                      bool *listens);
 u32 kl_member_peer_count(struct kl_member *member);
+/* Where it listens for peers, with who it is; false: nowhere. */
+bool kl_member_address(struct kl_member *member, kl_multiaddr *out);
 u64 kl_member_sent_bytes(struct kl_member *member); /* to peers */
 /* KL_LIMIT when the system has no more threads. */
 KL_MUST_USE kl_status kl_member_start(struct kl_member *member);

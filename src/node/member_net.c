@@ -368,7 +368,11 @@ static kl_status open_wire(struct kl_member *m, const kl_member_network *network
     struct kl_tip *tip = kl_chain_published(kl_replica_chain(m->replica));
     member_net_sets(m, tip);
     kl_tip_unref(tip);
-    kl_peers_begin(m->peers, kl_net_port(m->wire));
+    m->address = network->roster->listen;
+    m->address.port = kl_net_port(m->wire);
+    m->address.has_peer = true;
+    m->address.peer = kl_peer_id_of(network->identity);
+    kl_peers_begin(m->peers, m->address.port);
     m->save_ns = kl_mono_ns(m->config.clock) + SAVE_NS;
     return KL_OK;
 }
@@ -410,4 +414,11 @@ void member_net_close(struct kl_member *m)
     kl_net_close(m->wire);
     kl_peers_free(m->peers);
     kl_buf_done(&m->saved);
+}
+
+bool kl_member_address(struct kl_member *m, kl_multiaddr *out)
+{
+    if (m->wire)
+        *out = m->address;
+    return m->wire != NULL;
 }

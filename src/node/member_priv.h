@@ -30,7 +30,8 @@ struct kl_member {
     kl_mutex lock; /* the replica's, and of what follows; before that of the peers */
     kl_peer_id ids[KL_SWARM_PEERS_MAX];
     bool up[KL_SWARM_PEERS_MAX];
-    bool saves; /* peers.json is being written, with this text */
+    kl_multiaddr address; /* where we listen, and who we are */
+    bool saves;           /* peers.json is being written, with this text */
     u64 save_ns;
     struct kl_job saving;
     struct kl_buf saved;

@@ -367,6 +367,15 @@ u16 kl_node_port(const struct kl_node *node)
     return kl_rpc_port(node->rpc);
 }
 
+bool kl_node_peer_address(const struct kl_node *node, char out[KL_MULTIADDR_TEXT_MAX])
+{
+    kl_multiaddr addr;
+    if (!node->member || !kl_member_address(node->member, &addr))
+        return false;
+    kl_multiaddr_text(out, &addr);
+    return true;
+}
+
 struct kl_chain *kl_node_chain(struct kl_node *node)
 {
     return node->member ? kl_member_chain(node->member) : kl_host_chain(node->host);

@@ -18,6 +18,7 @@
 #define KL_NODE_NODE_H
 
 #include "host/host.h"
+#include "p2p/multiaddr.h"
 #include "rpc/rpc.h"
 #include "wallet/wallet.h"
 
@@ -85,6 +86,8 @@ KL_MUST_USE kl_status kl_node_open(struct kl_node **out, const kl_node_config *c
  * close is allowed. */
 KL_MUST_USE kl_status kl_node_start(struct kl_node *node, kl_node_fault *fault);
 u16 kl_node_port(const struct kl_node *node);
+/* Where it listens for peers, with who it is, as others dial it; false: nowhere. */
+bool kl_node_peer_address(const struct kl_node *node, char out[KL_MULTIADDR_TEXT_MAX]);
 
 /* Writes the log until kl_node_stop: KL_OK.  Anything else, once, is why no more blocks are made:
  * the caller says so and calls again, since clients go on being answered. */

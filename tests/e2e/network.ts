@@ -140,6 +140,31 @@ await theme("network", {
         await net.agree(all);
     });
 
+    await t.test("a fifth joins from the genesis file and one address, follows, and passes transactions on", async () => {
+        const address = /^Peers: +(\/ip4\/127\.0\.0\.1\/tcp\/\d+\/p2p\/12D3KooW\w+)$/m.exec(net.node(0).log)?.[1];
+        assert.ok(address, "node 0 says where it is");
+        await output(t.target.command, ["join", join(net.dir, "genesis.json"), address, "--dir", net.folder(COUNT),
+                                        "--listen", "/ip4/127.0.0.1/tcp/0"], { cwd: t.folder() });
+        await net.start(COUNT);
+        const status = await net.node(COUNT).rpc.call("keel_status", []) as Status;
+        assert.equal(status.signing, false);
+        await net.agree([...all, COUNT]);
+        for (let n = 0; n < 3; n++) {
+            await net.transfer(COUNT);
+        }
+        await net.agree([...all, COUNT]);
+        /* From the announcements of validators it knows the others too, and needs the first no more. */
+        await until("peers besides the first", async () =>
+            Number(await net.node(COUNT).rpc.call("net_peerCount", [])) >= 3 || undefined, PATIENCE_MS);
+        await net.node(0).kill();
+        await net.transfer(COUNT);
+        await net.agree([1, 2, 3, COUNT]);
+        await net.start(0);
+        await net.agree(all);
+        await net.node(COUNT).stop();
+        await verifyState(t, net.folder(COUNT));
+    });
+
     await t.test("with one killed three go on; it comes back and has all", async () => {
         for (let round = 0; round < Number(t.args.get("rounds") ?? 2); round++) {
             const dead = random.below(COUNT);
