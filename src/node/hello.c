@@ -1,41 +1,37 @@
 #include "node/hello.h"
 
 #include "codec/rlp.h"
-#include "rpc/fork_id.h"
 
 enum { VERSION = 1, HELLO_BYTES = 96 };
 
-static u32 id_at(const kl_hello_chain *chain, kl_fork fork)
-{
-    return kl_fork_id(chain->spec, chain->genesis, chain->genesis_time, fork);
-}
-
-void kl_hello_put(struct kl_buf *buf, const kl_hello_chain *chain, u64 number, u64 time)
+void kl_hello_put(struct kl_buf *buf, const kl_fork_place *place)
 {
     u8 room[HELLO_BYTES];
     kl_out out = kl_out_of(room, sizeof room);
+    kl_fork_stamp stamp = kl_fork_stamp_of(place);
     kl_rlp_mark list = kl_rlp_put_begin(&out);
     kl_rlp_put_u64(&out, VERSION);
-    kl_rlp_put_bytes(&out, kl_span_of(chain->genesis->b, sizeof chain->genesis->b));
-    kl_rlp_put_u64(&out, id_at(chain, kl_spec_fork(chain->spec, number, time)));
+    kl_rlp_put_bytes(&out, kl_span_of(place->genesis_hash->b, sizeof place->genesis_hash->b));
+    kl_rlp_put_u64(&out, stamp.id);
+    kl_rlp_put_u64(&out, stamp.next);
     kl_rlp_put_end(&out, list);
     KL_ASSERT(!out.full);
     kl_buf_span(buf, kl_out_done(&out));
 }
 
-kl_rule kl_hello_judge(const kl_hello_chain *chain, kl_span hello)
+/* What stands behind these items is for later versions. */
+kl_rule kl_hello_judge(const kl_fork_place *place, kl_span hello)
 {
     kl_rlp items;
     kl_hash genesis;
-    u64 version, id;
+    u64 version, id, next;
     KL_JUDGE(kl_rlp_open(&items, hello));
     KL_JUDGE(kl_rlp_u64(&items, &version));
     KL_JUDGE(kl_rlp_fixed(&items, genesis.b, sizeof genesis.b));
     KL_JUDGE(kl_rlp_u64(&items, &id));
-    if (!kl_hash_eq(&genesis, chain->genesis))
+    KL_JUDGE(kl_rlp_u64(&items, &next));
+    if (!kl_hash_eq(&genesis, place->genesis_hash) || id > UINT32_MAX ||
+        !kl_fork_fits(place, (kl_fork_stamp){(u32)id, next}))
         return KL_RULE_SWARM_NETWORK;
-    for (kl_fork fork = 0; fork < KL_FORK_COUNT; fork++)
-        if (id_at(chain, fork) == id)
-            return KL_RULE_NONE;
-    return KL_RULE_SWARM_NETWORK;
+    return KL_RULE_NONE;
 }

@@ -5,19 +5,13 @@
 
 #include "base/buf.h"
 #include "base/rule.h"
-#include "types/spec.h"
+#include "rpc/fork_id.h"
 
-typedef struct kl_hello_chain {
-    const kl_spec *spec;
-    const kl_hash *genesis;
-    u64 genesis_time;
-} kl_hello_chain;
+/* Appends ours. */
+void kl_hello_put(struct kl_buf *out, const kl_fork_place *place);
 
-/* Appends ours, of a node whose newest block has that height and time. */
-void kl_hello_put(struct kl_buf *out, const kl_hello_chain *chain, u64 number, u64 time);
-
-/* A peer may be behind us or ahead: its forks must be some of ours, up to any one of them.
- * SWARM_NETWORK; the RLP_ rows.  What stands behind the known items is for later versions. */
-kl_rule kl_hello_judge(const kl_hello_chain *chain, kl_span hello);
+/* A peer may be behind us or ahead, as long as neither has missed a fork.  SWARM_NETWORK; the RLP_
+ * rows. */
+kl_rule kl_hello_judge(const kl_fork_place *place, kl_span hello);
 
 #endif

@@ -10,11 +10,11 @@ static kl_spec spec_with(kl_fork last, u64 at)
     return spec;
 }
 
-static kl_rule say(const kl_hello_chain *to, const kl_hello_chain *from, u64 time)
+static kl_rule say(const kl_fork_place *to, const kl_fork_place *from)
 {
     struct kl_buf hello;
     kl_buf_init(&hello, 1 << 10);
-    kl_hello_put(&hello, from, 7, time);
+    kl_hello_put(&hello, from);
     kl_rule broken = kl_hello_judge(to, kl_buf_view(&hello));
     kl_buf_done(&hello);
     return broken;
@@ -26,26 +26,29 @@ KL_TEST(hello_takes_who_is_behind_or_ahead_on_the_same_chain)
     kl_rand_fill(seed, genesis.b, sizeof genesis.b);
     kl_rand_fill(seed, other.b, sizeof other.b);
     kl_spec early = spec_with(KL_PRAGUE, 1000), late = spec_with(KL_PRAGUE, 2000);
-    const kl_hello_chain a = {&early, &genesis, 10}, b = {&late, &genesis, 10},
-                         c = {&early, &other, 10};
-    CHECK_RULE(say(&a, &a, 999), KL_RULE_NONE);
-    CHECK_RULE(say(&a, &a, 1000), KL_RULE_NONE);
-    CHECK_RULE(say(&a, &c, 999), KL_RULE_SWARM_NETWORK);
-    /* Two who disagree on a fork part when it comes, not before. */
-    CHECK_RULE(say(&a, &b, 1999), KL_RULE_NONE);
-    CHECK_RULE(say(&a, &b, 2000), KL_RULE_SWARM_NETWORK);
-    CHECK_RULE(say(&b, &a, 1000), KL_RULE_SWARM_NETWORK);
+    const kl_fork_place before = {&early, &genesis, 10, 7, 999},
+                        behind = {&early, &genesis, 10, 8, 1000},
+                        elsewhere = {&early, &other, 10, 7, 999},
+                        missed = {&late, &genesis, 10, 8, 1001},
+                        later = {&late, &genesis, 10, 9, 2000};
+    CHECK_RULE(say(&before, &before), KL_RULE_NONE);
+    CHECK_RULE(say(&before, &behind), KL_RULE_NONE);
+    CHECK_RULE(say(&behind, &before), KL_RULE_NONE);
+    CHECK_RULE(say(&before, &elsewhere), KL_RULE_SWARM_NETWORK);
+    CHECK_RULE(say(&behind, &missed), KL_RULE_SWARM_NETWORK);
+    CHECK_RULE(say(&behind, &later), KL_RULE_SWARM_NETWORK);
+    CHECK_RULE(say(&later, &behind), KL_RULE_SWARM_NETWORK);
 }
 
 KL_TEST(hello_is_judged_whatever_it_is)
 {
     kl_hash genesis = {{0}};
     kl_spec spec = spec_with(KL_PRAGUE, 1000);
-    const kl_hello_chain chain = {&spec, &genesis, 10};
+    const kl_fork_place place = {&spec, &genesis, 10, 7, 999};
     u8 bytes[64];
     for (int i = 0; i < 2000; i++) {
         kl_rand_fill(seed, bytes, sizeof bytes);
         kl_span hello = kl_span_of(bytes, kl_rand_below(seed, sizeof bytes));
-        CHECK(kl_hello_judge(&chain, hello) != KL_RULE_NONE);
+        CHECK(kl_hello_judge(&place, hello) != KL_RULE_NONE);
     }
 }

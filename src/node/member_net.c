@@ -143,18 +143,31 @@ static void on_frame(struct kl_net_user *user, u32 peer, kl_span frame)
     member_leave(m);
 }
 
+/* Where our chain stands: its newest block that readers are shown. */
+static kl_fork_place place_of(struct kl_member *m)
+{
+    struct kl_chain *chain = kl_replica_chain(m->replica);
+    struct kl_tip *tip = kl_chain_published(chain);
+    kl_fork_place place = {.spec = kl_chain_spec(chain),
+                           .genesis_hash = kl_chain_genesis_hash(chain),
+                           .genesis_time = m->genesis_time,
+                           .number = tip->header.number,
+                           .timestamp = tip->header.timestamp};
+    kl_tip_unref(tip);
+    return place;
+}
+
 static void on_greet(struct kl_net_user *user, KL_UNUSED u32 peer, struct kl_buf *out)
 {
-    struct kl_member *m = of_wire(user);
-    struct kl_tip *tip = kl_chain_published(kl_replica_chain(m->replica));
-    kl_hello_put(out, &m->hello, tip->header.number, tip->header.timestamp);
-    kl_tip_unref(tip);
+    const kl_fork_place place = place_of(of_wire(user));
+    kl_hello_put(out, &place);
 }
 
 static kl_rule on_hello(struct kl_net_user *user, KL_UNUSED u32 peer,
                         KL_UNUSED const kl_peer_id *id, kl_span hello)
 {
-    return kl_hello_judge(&of_wire(user)->hello, hello);
+    const kl_fork_place place = place_of(of_wire(user));
+    return kl_hello_judge(&place, hello);
 }
 
 static void on_identified(struct kl_net_user *user, KL_UNUSED u32 peer, const kl_peer_id *id,
@@ -339,8 +352,7 @@ static kl_status open_peers(struct kl_member *m, const kl_replica_config *config
     m->peers_wire = (struct kl_peers_wire){want_peer, unwant_peer,          dial_peer,
                                            set_addrs, publish_announcement, send_announcement};
     m->fs = network->fs;
-    m->hello = (kl_hello_chain){kl_chain_spec(chain), kl_chain_genesis_hash(chain), 0};
-    KL_TRY(read_genesis_time(chain, &m->hello.genesis_time));
+    KL_TRY(read_genesis_time(chain, &m->genesis_time));
     KL_TRY(kl_peers_new(&m->peers, &peers));
     (void)!kl_peers_load(m->peers, m->fs, &broken);
     return KL_OK;
@@ -363,7 +375,8 @@ static kl_status open_wire(struct kl_member *m, const kl_member_network *network
         .clock = m->config.clock,
         .entropy = kl_sys_entropy(),
     };
-    kl_hex_digits(config.digest, kl_span_of(m->hello.genesis->b, 4));
+    const kl_hash *genesis = kl_chain_genesis_hash(kl_replica_chain(m->replica));
+    kl_hex_digits(config.digest, kl_span_of(genesis->b, 4));
     KL_TRY(kl_net_open(&m->wire, &config, &m->wire_user));
     struct kl_tip *tip = kl_chain_published(kl_replica_chain(m->replica));
     member_net_sets(m, tip);

@@ -16,7 +16,7 @@ struct kl_member {
     struct kl_peers *peers;
     struct kl_fs *fs; /* where peers.json is */
     struct kl_peers_wire peers_wire;
-    kl_hello_chain hello;
+    u64 genesis_time;
     u64 epoch;            /* whose set the peers know */
     atomic_bool reranked; /* somebody is wanted, or not any more */
     struct kl_replica_watch watch;
