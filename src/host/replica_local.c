@@ -290,7 +290,8 @@ static bool may_come_again(kl_rule rule)
 {
     return rule == KL_RULE_POOL_FULL || rule == KL_RULE_POOL_SENDER_FULL ||
            rule == KL_RULE_TX_FUNDS || rule == KL_RULE_TX_NONCE_HIGH || rule == KL_RULE_BLOCK_GAS ||
-           rule == KL_RULE_POOL_KNOWN;
+           rule == KL_RULE_POOL_KNOWN || rule == KL_RULE_POOL_UNDERPRICED ||
+           rule == KL_RULE_POOL_FUTURE;
 }
 
 /* Puts a transaction into the pool; *gone: no block will ever hold it.  tx: decoded, with sender.

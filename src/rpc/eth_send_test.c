@@ -168,6 +168,8 @@ KL_TEST(eth_send_raw_transaction_says_what_is_wrong_in_numbers)
         {KL_RULE_POOL_KNOWN, ERROR("already known")},
         {KL_RULE_POOL_REPLACE_UNDERPRICED, ERROR("replacement transaction underpriced")},
         {KL_RULE_POOL_FULL, ERROR("txpool is full")},
+        {KL_RULE_POOL_UNDERPRICED, ERROR("transaction underpriced")},
+        {KL_RULE_POOL_FUTURE, ERROR("future transaction tries to replace pending")},
         {KL_RULE_BLOCK_GAS, ERROR("exceeds block gas limit")},
         {KL_RULE_TX_NONCE_HIGH, ERROR("nonce too high: tx nonce 1, account nonce 1")},
         {KL_RULE_TX_INTRINSIC_GAS, ERROR("intrinsic gas too low: gas 21000, minimum needed 21000")},

@@ -131,7 +131,7 @@ static void resettle(struct kl_pool *pool, struct sender *sender, usize known)
     sender_free(sender);
 }
 
-static void drop(struct kl_pool *pool, struct sender *sender, usize position)
+void kl_pool_drop(struct kl_pool *pool, struct sender *sender, usize position)
 {
     take_out(pool, sender, position);
     resettle(pool, sender, KL_MIN(position, sender->pending));
@@ -149,29 +149,9 @@ static bool pays_more(const struct kl_pool *pool, const kl_tx *tx, const kl_tx *
            kl_u256_lt(than->max_fee, tx->max_fee);
 }
 
-static bool is_full(const struct kl_pool *pool, usize more_bytes)
+/* May the sender have one more? */
+static kl_rule judge_share(const struct kl_pool *pool, const struct sender *sender, bool pending)
 {
-    return pool->by_hash.count >= pool->config.tx_max ||
-           pool->bytes + more_bytes > pool->config.bytes_max;
-}
-
-/* Makes room for tx by evicting what is cheaper; POOL_FULL when there is nothing cheaper. */
-static kl_rule make_room(struct kl_pool *pool, const kl_tx *tx)
-{
-    while (is_full(pool, tx->raw.len)) {
-        struct sender *cheapest = pool->heap_count ? pool->heap[0] : NULL;
-        if (!cheapest || kl_address_eq(&cheapest->address, &tx->sender) ||
-            !kl_u256_lt(kl_sender_last(cheapest)->pub.tx.max_fee, tx->max_fee))
-            return KL_RULE_POOL_FULL;
-        drop(pool, cheapest, cheapest->count - 1);
-    }
-    return KL_RULE_NONE;
-}
-
-/* May the sender have one more at position? */
-static kl_rule judge_share(const struct kl_pool *pool, const struct sender *sender, usize position)
-{
-    bool pending = position == sender->pending;
     usize queued = sender->count - sender->pending;
     if (pending ? sender->pending >= pool->config.per_sender_max
                 : queued >= pool->config.queued_sender_max)
@@ -225,6 +205,13 @@ static kl_rule judge_costs(const struct sender *sender, const kl_tx *tx, const k
     return KL_RULE_NONE;
 }
 
+/* Whether tx, to stand at position, could be in the next block. */
+static bool is_ready(const struct sender *sender, const kl_tx *tx, const kl_pool_facts *facts,
+                     usize position)
+{
+    return position <= (sender ? sender->pending : 0) && tx->nonce - position == facts->nonce;
+}
+
 /* Everything that can be said against tx, known its sender and where it would stand. */
 static kl_rule judge(struct kl_pool *pool, const kl_tx *tx, const kl_pool_arrival *how,
                      struct sender *sender, usize position, bool found)
@@ -238,7 +225,7 @@ static kl_rule judge(struct kl_pool *pool, const kl_tx *tx, const kl_pool_arriva
         return KL_RULE_POOL_REPLACE_UNDERPRICED;
     KL_JUDGE(judge_costs(sender, tx, &how->facts, position, found));
     if (!found)
-        return judge_share(pool, sender, position);
+        return judge_share(pool, sender, is_ready(sender, tx, &how->facts, position));
     return pays_more(pool, tx, &kl_sender_at(sender, position)->pub.tx)
                ? KL_RULE_NONE
                : KL_RULE_POOL_REPLACE_UNDERPRICED;
@@ -252,8 +239,14 @@ kl_status kl_pool_add(struct kl_pool *pool, const kl_tx *tx, const kl_pool_arriv
     bool found = false;
     usize position = sender ? kl_sender_find(sender, tx->nonce, &found) : 0;
     *broken = judge(pool, tx, how, sender, position, found);
-    if (*broken == KL_RULE_NONE && !found)
-        *broken = make_room(pool, tx);
+    const struct arrival arrival = {
+        .tx = tx,
+        .sender = sender,
+        .old = found ? kl_sender_at(sender, position) : NULL,
+        .pending = is_ready(sender, tx, &how->facts, position),
+    };
+    if (*broken == KL_RULE_NONE)
+        *broken = kl_pool_make_room(pool, &arrival);
     if (*broken != KL_RULE_NONE)
         return KL_OK;
     struct entry *entry;
@@ -327,7 +320,7 @@ bool kl_pool_remove(struct kl_pool *pool, const kl_hash *hash)
     bool found;
     usize position = kl_sender_find(sender, entry->pub.tx.nonce, &found);
     KL_ASSERT(found);
-    drop(pool, sender, position);
+    kl_pool_drop(pool, sender, position);
     return true;
 }
 

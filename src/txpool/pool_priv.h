@@ -68,6 +68,19 @@ KL_MUST_USE kl_status kl_price_heap_add(struct kl_pool *pool, struct sender *sen
 void kl_price_heap_remove(struct kl_pool *pool, struct sender *sender);
 void kl_price_heap_changed(struct kl_pool *pool, struct sender *sender);
 
+/* What is about to come in. */
+struct arrival {
+    const kl_tx *tx;
+    struct sender *sender;   /* NULL: it has none here */
+    const struct entry *old; /* whose place it takes; or NULL */
+    bool pending;            /* it could be in the next block */
+};
+/* room.c: evicts what stands in an arrival's way, or says the rule that keeps it out. */
+kl_rule kl_pool_make_room(struct kl_pool *pool, const struct arrival *a);
+
+/* pool.c */
+void kl_pool_drop(struct kl_pool *pool, struct sender *sender, usize position);
+
 /* judge.c: the rule that keeps tx out, whatever else is in the pool. */
 kl_rule kl_pool_judge(const struct kl_pool *pool, const kl_tx *tx, const kl_pool_facts *facts);
 

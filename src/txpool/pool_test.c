@@ -29,7 +29,7 @@ static struct kl_pool *pool_new(void)
 
 /* A transfer whose envelope and hash are made up: the pool looks at fields and keeps the bytes. */
 struct made {
-    u8 raw[100];
+    u8 raw[1000];
     kl_tx tx;
 };
 
@@ -47,7 +47,7 @@ static void make(struct made *m, u8 sender, u64 nonce, u64 fee_gwei, u64 tip_gwe
         .gas_limit = GAS,
         .max_fee = kl_u256_of(fee_gwei * GWEI),
         .max_priority_fee = kl_u256_of(tip_gwei * GWEI),
-        .raw = kl_span_of(m->raw, sizeof m->raw),
+        .raw = kl_span_of(m->raw, 100),
     };
     memset(m->tx.sender.b, sender, sizeof m->tx.sender.b);
     kl_store_le64(m->tx.hash.b, serial);
@@ -208,16 +208,127 @@ KL_TEST(pool_when_full_evicts_the_cheapest_tail_and_turns_away_what_is_cheaper_s
             if (s == 0 && n == 2)
                 cheapest = m;
         }
-    make(&m, 200, 0, 9, 1);
-    CHECK_RULE(add(pool, &m, &rich, &added), KL_RULE_POOL_FULL);
-    make(&m, 0, 3, 90, 1);
-    CHECK_RULE(add(pool, &m, &rich, &added),
-               KL_RULE_POOL_FULL); /* would evict its own forerunner */
+    make(&m, 200, 0, 10, 1);
+    CHECK_RULE(add(pool, &m, &rich, &added), KL_RULE_POOL_UNDERPRICED);
+    make(&m, 200, 1, 50, 1); /* a gapped one takes nobody's place who is not */
+    CHECK_RULE(add(pool, &m, &rich, &added), KL_RULE_POOL_FUTURE);
+    CHECK(kl_pool_get(pool, &cheapest.tx.hash) && kl_pool_count(pool).pending == 60);
     make(&m, 200, 0, 50, 1);
     CHECK_RULE(add(pool, &m, &rich, &added), KL_RULE_NONE);
     CHECK(!kl_pool_get(pool, &cheapest.tx.hash));
+    make(&m, 0, 2, 90, 1); /* its forerunners stay, though cheaper: the next cheapest goes */
+    CHECK_RULE(add(pool, &m, &rich, &added), KL_RULE_NONE);
+    CHECK(added.pending);
+    CHECK_U64(kl_pool_next_nonce(pool, &m.tx.sender, 0), 3);
+    memset(m.tx.sender.b, 1, sizeof m.tx.sender.b);
+    CHECK_U64(kl_pool_next_nonce(pool, &m.tx.sender, 0), 2);
     CHECK_U64(kl_pool_count(pool).pending, 60);
     kl_pool_free(pool);
+}
+
+KL_TEST(pool_when_full_of_gapped_ones_takes_dearer_ones_for_them)
+{
+    struct kl_pool *pool = pool_new();
+    struct made m;
+    kl_pool_added added;
+    for (u8 s = 0; s < 60; s++) {
+        make(&m, s, 1, 10, 1);
+        CHECK_RULE(add(pool, &m, &rich, &added), KL_RULE_NONE);
+    }
+    make(&m, 100, 1, 11, 1);
+    CHECK_RULE(add(pool, &m, &rich, &added), KL_RULE_NONE);
+    make(&m, 101, 1, 12, 1);
+    m.tx.raw.len = 200; /* two would have to go */
+    CHECK_RULE(add(pool, &m, &rich, &added), KL_RULE_POOL_FULL);
+    CHECK_U64(kl_pool_count(pool).queued, 60);
+    kl_pool_free(pool);
+}
+
+/* A pool that is full by bytes: one that is large makes many small ones go, or none at all. */
+KL_TEST(pool_evicts_only_for_whom_it_takes)
+{
+    struct kl_pool *pool = pool_new();
+    struct made m;
+    kl_pool_added added;
+    for (u8 s = 0; s < 20; s++)
+        for (u64 n = 0; n < 3; n++) {
+            make(&m, s, n, s < 3 ? 10 : 20, 1);
+            CHECK_RULE(add(pool, &m, &rich, &added), KL_RULE_NONE);
+        }
+    make(&m, 200, 0, 15, 1);
+    m.tx.raw.len = 1000; /* nine are cheaper, of a hundred bytes each */
+    CHECK_RULE(add(pool, &m, &rich, &added), KL_RULE_POOL_FULL);
+    CHECK_U64(kl_pool_count(pool).pending, 60);
+    m.tx.raw.len = 900;
+    CHECK_RULE(add(pool, &m, &rich, &added), KL_RULE_NONE);
+    CHECK_U64(kl_pool_count(pool).pending, 52);
+    CHECK_U64(kl_pool_count(pool).bytes, 6000);
+    /* What takes another's place has no more room than what comes anew. */
+    make(&m, 200, 0, 17, 2);
+    m.tx.raw.len = 1000;
+    CHECK_RULE(add(pool, &m, &rich, &added), KL_RULE_POOL_UNDERPRICED);
+    make(&m, 200, 0, 21, 2);
+    m.tx.raw.len = 1000;
+    CHECK_RULE(add(pool, &m, &rich, &added), KL_RULE_NONE);
+    CHECK(added.replaced);
+    CHECK_U64(kl_pool_count(pool).pending, 51);
+    CHECK_U64(kl_pool_count(pool).bytes, 6000);
+    make(&m, 201, 0, 21, 2);
+    m.tx.raw.len = 1001;
+    CHECK_RULE(add(pool, &m, &rich, &added), KL_RULE_POOL_SIZE);
+    kl_pool_free(pool);
+}
+
+/* One sender's own is never evicted for it. */
+KL_TEST(pool_that_one_sender_fills_is_full_for_it)
+{
+    struct kl_pool *pool;
+    kl_pool_config few = config;
+    struct made m;
+    kl_pool_added added;
+    few.tx_max = 3;
+    CHECK_OK(kl_pool_new(&pool, &few));
+    kl_pool_set_head(pool,
+                     &(kl_pool_head){.gas_limit = 10000000, .fork = KL_OSAKA, .chain_id = 31337});
+    for (u64 n = 0; n < 3; n++) {
+        make(&m, 1, n, 5, 1);
+        CHECK_RULE(add(pool, &m, &rich, &added), KL_RULE_NONE);
+    }
+    make(&m, 1, 3, 50, 1);
+    CHECK_RULE(add(pool, &m, &rich, &added), KL_RULE_POOL_FULL);
+    make(&m, 1, 1, 50, 2); /* its place is its own */
+    CHECK_RULE(add(pool, &m, &rich, &added), KL_RULE_NONE);
+    CHECK(added.replaced);
+    kl_pool_free(pool);
+}
+
+/* The words that wallets and scripts look for [geth txpool]. */
+KL_TEST(pool_speaks_as_geth_does)
+{
+    static const struct {
+        kl_rule rule;
+        const char *text;
+    } words[] = {
+        {KL_RULE_POOL_KNOWN, "already known"},
+        {KL_RULE_POOL_UNDERPRICED, "transaction underpriced"},
+        {KL_RULE_POOL_REPLACE_UNDERPRICED, "replacement transaction underpriced"},
+        {KL_RULE_POOL_FUTURE, "future transaction tries to replace pending"},
+        {KL_RULE_POOL_FULL, "txpool is full"},
+        {KL_RULE_POOL_SENDER_FULL, "account limit exceeded"},
+        {KL_RULE_POOL_SIZE, "oversized data"},
+        {KL_RULE_TX_NONCE_LOW, "nonce too low"},
+        {KL_RULE_TX_NONCE_HIGH, "nonce too high"},
+        {KL_RULE_TX_NONCE_MAX, "nonce has max value"},
+        {KL_RULE_TX_FUNDS, "insufficient funds for gas * price + value"},
+        {KL_RULE_TX_INTRINSIC_GAS, "intrinsic gas too low"},
+        {KL_RULE_TX_TIP_HIGH, "max priority fee per gas higher than max fee per gas"},
+        {KL_RULE_TX_FEE_LOW, "max fee per gas less than block base fee"},
+        {KL_RULE_TX_TYPE, "transaction type not supported"},
+        {KL_RULE_TX_INIT_CODE_SIZE, "max initcode size exceeded"},
+        {KL_RULE_BLOCK_GAS, "exceeds block gas limit"},
+    };
+    for (usize i = 0; i < KL_COUNT_OF(words); i++)
+        CHECK(strcmp(kl_rule_text(words[i].rule), words[i].text) == 0);
 }
 
 KL_TEST(pool_bounds_what_one_sender_may_hold)
@@ -237,6 +348,14 @@ KL_TEST(pool_bounds_what_one_sender_may_hold)
     }
     make(&m, 2, 7, 5, 1);
     CHECK_RULE(add(pool, &m, &rich, &added), KL_RULE_POOL_SENDER_FULL);
+    for (u64 n = 9; n > 4; n--) { /* in whatever order they come */
+        make(&m, 3, n, 5, 1);
+        CHECK_RULE(add(pool, &m, &rich, &added), KL_RULE_NONE);
+    }
+    make(&m, 3, 4, 5, 1);
+    CHECK_RULE(add(pool, &m, &rich, &added), KL_RULE_POOL_SENDER_FULL);
+    make(&m, 3, 0, 5, 1);
+    CHECK_RULE(add(pool, &m, &rich, &added), KL_RULE_NONE);
     kl_pool_free(pool);
 }
 
@@ -278,7 +397,19 @@ static void check_content(struct kl_pool *pool, const kl_pool_facts facts[8], st
     CHECK_U64(counts.pending, pending);
     CHECK_U64(counts.queued, shown->count - pending);
     CHECK_U64(counts.bytes, shown->bytes);
-    CHECK(shown->count <= config.tx_max);
+    CHECK(shown->count <= config.tx_max && shown->bytes <= config.bytes_max);
+}
+
+/* What is turned away leaves everything as it was. */
+static void add_some(struct kl_pool *pool, const struct made *m, const kl_pool_facts *facts)
+{
+    kl_pool_added added;
+    kl_pool_update(pool, &m->tx.sender, facts);
+    kl_pool_counts was = kl_pool_count(pool);
+    if (add(pool, m, facts, &added) == KL_RULE_NONE)
+        return;
+    kl_pool_counts is = kl_pool_count(pool);
+    CHECK(is.pending == was.pending && is.queued == was.queued && is.bytes == was.bytes);
 }
 
 static kl_u256 tip_of(const kl_tx *tx)
@@ -331,7 +462,6 @@ KL_TEST(pool_stays_consistent_under_random_use)
         u8 s = (u8)kl_rand_below(seed, 8);
         struct made m;
         struct shown shown;
-        kl_pool_added added;
         switch (kl_rand_below(seed, 10)) {
         case 0:
             facts[s].nonce += kl_rand_below(seed, 3);
@@ -346,7 +476,8 @@ KL_TEST(pool_stays_consistent_under_random_use)
         default:
             make(&m, s, facts[s].nonce + kl_rand_below(seed, 6), kl_rand_below(seed, 20),
                  kl_rand_below(seed, 4));
-            (void)add(pool, &m, &facts[s], &added);
+            m.tx.raw.len = 100 + (kl_rand_below(seed, 4) ? 0 : kl_rand_below(seed, 900));
+            add_some(pool, &m, &facts[s]);
         }
         kl_address address;
         memset(address.b, s, sizeof address.b);

@@ -3,8 +3,9 @@
  *
  * A pure machine: it owns no thread, lock, clock or state.  Who calls it brings the sender's facts
  * (nonce and balance as of the head) and says when blocks changed them.  Everything is bounded: by
- * count, by bytes, by sender; when full, the cheapest transaction goes, and an arrival that is
- * cheaper than all is turned away.  Verdicts carry geth's words.
+ * count, by bytes, by sender; when full, the cheapest transaction goes, and an arrival that is not
+ * worth more is turned away.  What waits for a nonce takes no place of what does not.  Verdicts
+ * carry geth's words.
  *
  * Ownership: the pool copies what it admits and hands out references (kl_pool_tx) that stay good
  * until unref, also when the transaction has left the pool. */
@@ -49,7 +50,6 @@ typedef struct kl_pool_facts {
 /* What the head charges and allows; set before the first add and after every block. */
 typedef struct kl_pool_head {
     kl_u256 base_fee; /* of the next block */
-    kl_u256 blob_base_fee;
     u64 gas_limit;
     kl_fork fork; /* of the next block */
     u64 chain_id;
@@ -72,7 +72,9 @@ typedef struct kl_pool_added {
 
 /* Judges tx (sender set) and admits it.  *broken: POOL_KNOWN "already known", TX_NONCE_LOW,
  * POOL_REPLACE_UNDERPRICED, TX_FUNDS (for all of the sender's together), TX_INTRINSIC_GAS,
- * BLOCK_GAS "exceeds block gas limit", POOL_FULL, … and nothing has changed.  KL_NOMEM. */
+ * BLOCK_GAS "exceeds block gas limit", POOL_SENDER_FULL; of a full pool POOL_UNDERPRICED: nothing
+ * is cheaper, POOL_FUTURE: it is gapped, and what is cheapest is not, POOL_FULL: what is cheaper
+ * takes too little room, or is the sender's own; … and nothing has changed.  KL_NOMEM. */
 KL_MUST_USE kl_status kl_pool_add(struct kl_pool *pool, const kl_tx *tx, const kl_pool_arrival *how,
                                   kl_pool_added *out, kl_rule *broken);
 
