@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Checks that documents agree with the tree: every link leads somewhere, and every source is named
-in its layer's page of docs/internals, so that a page is a whole map of its folder."""
+"""Checks that documents agree with the tree: every link leads somewhere, every source is named in its
+layer's page of docs/internals, so that a page is a whole map of its folder, and every test that
+docs/operators.md rests on is there."""
 import pathlib
 import re
 import subprocess
@@ -41,11 +42,25 @@ def check_names(files):
             yield f"{file}: {page.relative_to(ROOT)} does not name it"
 
 
+def check_tests(page):
+    """Names of tests, in code, and programs of tests/e2e that a page of promises rests on."""
+    sources = [p.read_text() for p in (ROOT / "src").rglob("*_test.c")]
+    there = set(re.findall(r"KL_TEST\((\w+)\)", "".join(sources)))
+    for cell in re.findall(r"^\|.*\| (.*) \|$", page.read_text(), re.M):
+        for name in re.findall(r"`(\w+)`", cell):
+            if name not in there:
+                yield f"{page.relative_to(ROOT)}: test {name} is not there"
+        for theme in re.findall(r"\*e2e/(\w+)\*", cell):
+            if not (ROOT / f"tests/e2e/{theme}.ts").exists():
+                yield f"{page.relative_to(ROOT)}: theme {theme} is not there"
+
+
 def main():
     files = subprocess.check_output(["git", "ls-files"], cwd=ROOT, text=True).split("\n")
     pages = [f for f in files if f.endswith(".md") and not f.startswith("tests/corpus/")]
     faults = [fault for page in pages for fault in check_links(ROOT / page)]
     faults += check_names(files)
+    faults += check_tests(ROOT / "docs/operators.md")
     print("\n".join(faults), end="\n" if faults else "")
     sys.exit(bool(faults))
 
