@@ -133,6 +133,13 @@ static void put_ask_blocks(kl_out *out, const kl_message *m, const kl_vote_schem
     kl_rlp_put_end(out, list);
 }
 
+/* Where blocks may begin, so that heights behind them are numbers: who is asked for others could
+ * not say that they are not there. */
+static bool is_height(u64 from)
+{
+    return from > 0 && from <= UINT64_MAX - KL_MESSAGE_BLOCKS_MAX - KL_MESSAGE_HEADERS_MAX;
+}
+
 static kl_rule get_ask_blocks(struct reading *r, kl_span bytes)
 {
     kl_rlp items;
@@ -141,7 +148,8 @@ static kl_rule get_ask_blocks(struct reading *r, kl_span bytes)
     KL_JUDGE(kl_rlp_u64(&items, &r->out->to));
     KL_JUDGE(kl_rlp_close(&items));
     /* block 0 is the genesis, which everybody has */
-    return r->out->from > r->out->to || r->out->from == 0 ? KL_RULE_MESSAGE_RANGE : KL_RULE_NONE;
+    bool fits = r->out->from <= r->out->to && is_height(r->out->from);
+    return fits ? KL_RULE_NONE : KL_RULE_MESSAGE_RANGE;
 }
 
 static void put_blocks(kl_out *out, const kl_message *m, const kl_vote_scheme *scheme)
@@ -232,8 +240,7 @@ static kl_rule get_blocks(struct reading *r, kl_span bytes)
     KL_JUDGE(kl_rlp_close(&items));
     /* headers lead from the last block to what is final: neither stands alone */
     bool fits = (m->header_count > 0) == (m->finalization.len > 0) &&
-                (m->header_count == 0 || m->block_count > 0) && m->from > 0 &&
-                m->from <= UINT64_MAX - KL_MESSAGE_BLOCKS_MAX - KL_MESSAGE_HEADERS_MAX;
+                (m->header_count == 0 || m->block_count > 0) && is_height(m->from);
     return fits ? KL_RULE_NONE : KL_RULE_MESSAGE_RANGE;
 }
 

@@ -178,6 +178,8 @@ KL_TEST(message_limits)
     CHECK_RULE(rule_of(&m), KL_RULE_MESSAGE_RANGE);
     m = (kl_message){.kind = KL_MESSAGE_ASK_BLOCKS, .from = 0, .to = 5};
     CHECK_RULE(rule_of(&m), KL_RULE_MESSAGE_RANGE);
+    m = (kl_message){.kind = KL_MESSAGE_ASK_BLOCKS, .from = UINT64_MAX - 7, .to = UINT64_MAX};
+    CHECK_RULE(rule_of(&m), KL_RULE_MESSAGE_RANGE); /* what cannot be answered */
     m = (kl_message){.kind = KL_MESSAGE_ASK_CERTIFICATES, .from = 6, .to = 5};
     CHECK_RULE(rule_of(&m), KL_RULE_MESSAGE_RANGE);
 
