@@ -141,6 +141,7 @@ tools: setup ## install what the checks need
 e2e-packages: setup ## install what the end-to-end tests need
 	@[ "$$(node -p 'parseInt(process.versions.node) >= 20')" = true ] || { $(call npm-ci,tests/e2e/runtime); }
 	@PATH=$$(tests/e2e/path); $(call npm-ci,tests/e2e)
+	@PATH=$$(tests/e2e/path); $(call npm-ci,tests/e2e/libp2p)
 
 debian = missing=$$(for p in $(1); do \
 	    dpkg-query -W -f '$${db:Status-Status}\n' $$p 2>/dev/null | grep -qx installed || echo $$p; done); \

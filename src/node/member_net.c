@@ -46,7 +46,8 @@ static void send_frame(struct kl_replica_net *net, u32 peer, kl_message_kind kin
         [KL_MESSAGE_TRANSACTIONS_OF] = KL_SWARM_PROPOSAL,
     };
     struct kl_member *m = of_net(net);
-    u32 all = classes[kind] == KL_SWARM_BFT ? KL_NET_KNOWN : KL_NET_ALL;
+    bool votes = classes[kind] == KL_SWARM_BFT || classes[kind] == KL_SWARM_PROPOSAL;
+    u32 all = votes ? KL_NET_KNOWN : KL_NET_ALL; /* strangers ask for what is final */
     if (m->wire)
         kl_net_send(m->wire, peer == KL_REPLICA_ALL ? all : peer, classes[kind], frame);
 }
@@ -57,6 +58,42 @@ static void penalize(struct kl_replica_net *net, u32 peer, kl_rule rule)
     if (m->wire)
         kl_net_drop(m->wire, peer, rule);
 }
+
+/* --- gossip of transactions --- */
+
+static void publish_frame(struct kl_replica_net *net, kl_span frame)
+{
+    struct kl_member *m = of_net(net);
+    if (m->wire)
+        kl_net_publish(m->wire, TOPIC_TX, frame);
+}
+
+static void tell_verdict(struct kl_replica_net *net, const u8 id[KL_REPLICA_GOSSIP_ID_LEN],
+                         kl_replica_verdict verdict)
+{
+    static const kl_gossip_verdict_kind verdicts[] = {
+        [KL_REPLICA_ACCEPT] = KL_GOSSIP_ACCEPT,
+        [KL_REPLICA_REJECT] = KL_GOSSIP_REJECT,
+        [KL_REPLICA_IGNORE] = KL_GOSSIP_IGNORE,
+    };
+    struct kl_member *m = of_net(net);
+    if (m->wire)
+        kl_net_verdict(m->wire, id, verdicts[verdict]);
+}
+
+/* While the chain is filled nothing can be said of transactions. */
+static void deliver_transactions(struct kl_member *m, u32 peer, const u8 id[KL_GOSSIP_ID_LEN],
+                                 kl_span data)
+{
+    kl_lock(&m->lock);
+    if (m->filler)
+        kl_net_verdict(m->wire, id, KL_GOSSIP_IGNORE);
+    else
+        kl_replica_gossiped(m->replica, id, peer, data);
+    member_leave(m);
+}
+
+/* --- who is there --- */
 
 static kl_replica_rank rank_of(struct kl_member *m, u32 peer)
 {
@@ -208,6 +245,8 @@ static void on_deliver(struct kl_net_user *user, u32 peer, u32 topic, const u8 i
     struct kl_member *m = of_wire(user);
     if (topic == TOPIC_PEERS)
         deliver_announcement(m, peer, id, data);
+    else
+        deliver_transactions(m, peer, id, data);
 }
 
 static void on_dropped(struct kl_net_user *user, const kl_net_dropped *dropped)
@@ -403,7 +442,10 @@ kl_status member_net_open(struct kl_member *m, const kl_replica_config *config,
 void member_net_init(struct kl_member *m)
 {
     kl_buf_init(&m->saved, KL_BOOK_TEXT_MAX);
-    m->net = (struct kl_replica_net){.send = send_frame, .penalize = penalize};
+    m->net = (struct kl_replica_net){.send = send_frame,
+                                     .penalize = penalize,
+                                     .publish = publish_frame,
+                                     .verdict = tell_verdict};
     m->wire_user = (struct kl_net_user){.up = on_up,
                                         .down = on_down,
                                         .frame = on_frame,

@@ -3,9 +3,9 @@
  *
  * Whoever is asked writes one message behind its length and ends the stream, KL_IDENTIFY_END_NS
  * later: js-libp2p loses an answer whose end arrives in the same packet as the stream's protocol,
- * and does not know then that we gossip.  Some implementations send more than one, of which later
- * ones add to lists and replace the rest.  So a reader collects what the stream carries,
- * KL_IDENTIFY_MAX bytes at most, and reads it when it has ended.
+ * and does not know then that we gossip; so it does with pings.  Some implementations send more
+ * than one, of which later ones add to lists and replace the rest.  So a reader collects what the
+ * stream carries, KL_IDENTIFY_MAX bytes at most, and reads it when it has ended.
  *
  * Everything in a message is a claim: the peer is who the connection says, whatever key stands
  * here.  Thread: any. */

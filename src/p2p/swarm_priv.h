@@ -19,7 +19,7 @@ enum {
     SWARM_NAME_MAX = 40,
     SWARM_PINGS_MAX = 2,    /* streams that a peer pings on */
     SWARM_PUSHES_MAX = 8,   /* of identify, in SWARM_PUSHES_NS */
-    SWARM_ENDS_MAX = 4,     /* answers to identify that are not ended yet */
+    SWARM_ENDS_MAX = 16,    /* answers to identify and pings that are not ended yet */
     SWARM_KNOCKS_MAX = 512, /* addresses that are remembered */
     SWARM_SHUNNED_MAX = 64,
     SWARM_KEPT = 1 << 16, /* bytes of room that a frame leaves behind */

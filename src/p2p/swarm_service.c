@@ -28,7 +28,17 @@ static struct swarm_end *free_end(struct swarm_link *link)
     return NULL;
 }
 
-/* Writes it, and ends the stream a little later (see identify.h). */
+/* A little later, for what was just written (see identify.h). */
+static void end_later(struct swarm_link *link, u32 stream)
+{
+    struct swarm_end *end = free_end(link);
+    if (end)
+        *end = (struct swarm_end){stream, link->swarm->now_ns + KL_IDENTIFY_END_NS};
+    else
+        kl_conn_end(link->conn, stream);
+}
+
+/* Writes it, and ends the stream a little later. */
 static void tell_of_us(struct swarm_link *link, u32 stream)
 {
     u8 bytes[KL_IDENTIFY_MAX];
@@ -224,7 +234,8 @@ void swarm_service_gone(struct swarm_link *link, u32 stream, kl_conn_event_kind 
     for (usize i = 0; i < SWARM_PINGS_MAX; i++)
         if (link->pings[i].stream == stream) {
             link->pings[i].stream = 0;
-            kl_conn_end(link->conn, stream);
+            if (whole)
+                end_later(link, stream);
         }
     for (usize i = 0; i < SWARM_ENDS_MAX; i++)
         if (link->ends[i].stream == stream && !whole)

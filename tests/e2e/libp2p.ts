@@ -1,0 +1,231 @@
+/* Theme libp2p: js-libp2p dials nodes of a network and is dialled by one: who they are, identify,
+ * ping, and transactions that are gossiped each way, and through js-libp2p from one node to the
+ * others. */
+import assert from "node:assert/strict";
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { decodeRlp, encodeRlp, keccak256, Wallet } from "ethers";
+import { type Theme, theme, until } from "./lib/harness.ts";
+import { freePort, HERE, type Node } from "./lib/node.ts";
+import type { Hex, RpcReceipt } from "./lib/rpc.ts";
+import { output } from "./lib/tool.ts";
+
+const CHAIN_ID = 31337n;
+const COUNT = 4;
+const THERE = `0x${"33".repeat(20)}`;
+const TRANSACTIONS = 11; /* the first byte of a frame of them: docs/formats/wire.md */
+const FOLDER = join(HERE, "libp2p");
+
+/* The Node that js-libp2p asks for, or undefined. */
+function nodeOf(folder: string): string | undefined {
+    const packages = join(folder, "node_modules");
+    const installed = join(packages, ".installed");
+    if (!existsSync(installed) || readFileSync(installed, "utf8") !== readFileSync(join(folder, "package-lock.json"), "utf8")) {
+        return undefined;
+    }
+    return readdirSync(packages).filter((name) => name.startsWith("node-linux-"))
+        .map((name) => join(packages, name, "bin", "node")).find((path) => existsSync(path));
+}
+
+interface Said {
+    event: string;
+    done?: string;
+    peer?: string;
+    [more: string]: unknown;
+}
+
+/* A js-libp2p in a process of its own. */
+class Peer {
+    readonly said: Said[] = [];
+    readonly #child: ChildProcessWithoutNullStreams;
+    #answers = 0;
+    address = "";
+    id = "";
+
+    constructor(runtime: string, topics: readonly string[]) {
+        this.#child = spawn(runtime, ["--disable-warning=ExperimentalWarning", join(FOLDER, "peer.ts"), ...topics], { stdio: "pipe" });
+        createInterface({ input: this.#child.stdout }).on("line", (line) => this.said.push(JSON.parse(line) as Said));
+        this.#child.stderr.on("data", (text: Buffer) => this.said.push({ event: "error", why: text.toString() }));
+    }
+
+    async listens(): Promise<void> {
+        const heard = await this.hears("that it listens", (said) => said.event === "listening");
+        this.address = String(heard["address"]);
+        this.id = String(heard["id"]);
+    }
+
+    hears(what: string, is: (said: Said) => boolean): Promise<Said> {
+        return until(`js-libp2p: ${what}`, () => this.said.find(is));
+    }
+
+    /* Answers come in the order of commands. */
+    async tell(command: Record<string, string>): Promise<Said> {
+        const place = this.#answers++;
+        this.#child.stdin.write(`${JSON.stringify(command)}\n`);
+        return until(`js-libp2p: an answer to ${command["do"]}`, () =>
+            this.said.filter((said) => said.event === "done" || said.event === "failed")[place]);
+    }
+
+    async does(command: Record<string, string>): Promise<Said> {
+        const answer = await this.tell(command);
+        assert.equal(answer.event, "done", JSON.stringify(answer));
+        return answer;
+    }
+
+    end(): void {
+        this.#child.kill("SIGKILL");
+    }
+}
+
+const frameOf = (envelopes: readonly string[]): string =>
+    TRANSACTIONS.toString(16).padStart(2, "0") + encodeRlp([envelopes.slice()]).slice(2);
+
+/* The envelopes in a frame. */
+function envelopesOf(data: string): string[] {
+    assert.equal(parseInt(data.slice(0, 2), 16), TRANSACTIONS);
+    const items = decodeRlp(`0x${data.slice(2)}`) as string[][];
+    return items[0] ?? [];
+}
+
+const addressOf = (node: Node): Promise<string> =>
+    until("where the node is", () => /^Peers: +(\S+)$/m.exec(node.log)?.[1]);
+
+const idOf = (address: string): string => address.slice(address.lastIndexOf("/") + 1);
+
+async function make(t: Theme): Promise<string> {
+    const dir = join(t.folder(), "net");
+    const port = Math.min(await freePort(), 64_000);
+    await output(t.target.command, ["init", "--validators", String(COUNT), "--period", "50", "--base-port", String(port), "--dir", dir],
+                 { cwd: t.folder() });
+    return dir;
+}
+
+const runtime = nodeOf(FOLDER);
+
+await theme("libp2p", {
+    noNode: true,
+    unsuited: (target) => (target.kind === "anvil" ? "Anvil has no peers"
+        : runtime === undefined ? "its packages are not installed (make e2e-packages)" : undefined),
+}, async (t) => {
+    const dir = await make(t);
+    const nodes: Node[] = [];
+    for (let i = 0; i < COUNT; i++) {
+        nodes.push(await t.start({ dir: join(dir, `node-${i}`), plain: true }));
+    }
+    const first = nodes[0] as Node;
+    const home = await addressOf(first);
+    const genesis = await first.rpc.call("eth_getBlockByNumber", ["0x0", false]) as { hash: Hex };
+    const topic = `/keel/${genesis.hash.slice(2, 10)}/tx/1`;
+    const key = JSON.parse(readFileSync(join(dir, "node-0", "validator", "key.json"), "utf8")) as { operator: Hex };
+    const wallet = new Wallet(key.operator);
+    let nonce = 0;
+    const signed = (): Promise<string> => wallet.signTransaction({
+        chainId: CHAIN_ID, type: 2, nonce: nonce++, to: THERE, value: 1n, gasLimit: 21_000n,
+        maxFeePerGas: 100_000_000_000n, maxPriorityFeePerGas: 1n,
+    });
+    const receiptAt = (node: Node, hash: Hex): Promise<RpcReceipt> => until(`a receipt of ${hash}`, async () =>
+        (await node.rpc.call("eth_getTransactionReceipt", [hash]) as RpcReceipt | null) ?? undefined);
+    const peer = new Peer(runtime as string, [topic]);
+    process.on("exit", () => peer.end());
+    await peer.listens();
+
+    await t.test("js-libp2p dials a node, and it is who its address says", async () => {
+        const answer = await peer.does({ do: "dial", address: home });
+        assert.equal(answer.peer, idOf(home));
+        const connect = await peer.hears("a connection", (said) => said.event === "connect" && said.peer === idOf(home));
+        assert.equal(connect["encryption"], "/noise");
+        assert.equal(connect["multiplexer"], "/yamux/1.0.0");
+        assert.equal(connect["direction"], "outbound");
+    });
+
+    await t.test("a node that is somebody else is refused", async () => {
+        const second = await addressOf(nodes[1] as Node);
+        const wrong = second.slice(0, second.lastIndexOf("/") + 1) + idOf(await addressOf(nodes[2] as Node));
+        const answer = await peer.tell({ do: "dial", address: wrong });
+        assert.equal(answer.event, "failed");
+    });
+
+    await t.test("identify says who, where and what is spoken", async () => {
+        const said = await peer.hears("identify", (one) => one.event === "identify" && one.peer === idOf(home));
+        assert.match(String(said["agent"]), /^keel/);
+        const protocols = said["protocols"] as string[];
+        for (const name of ["/ipfs/id/1.0.0", "/ipfs/ping/1.0.0", "/meshsub/1.1.0", "/meshsub/1.2.0"]) {
+            assert.ok(protocols.includes(name), `${name} of ${protocols.join(" ")}`);
+        }
+        const where = home.slice(0, home.indexOf("/p2p/"));
+        assert.deepEqual(said["addresses"], [where]);
+        assert.match(String(said["observed"]), /^\/ip4\/127\.0\.0\.1\/tcp\/\d+/);
+        assert.deepEqual(said["record"], [where]);
+    });
+
+    await t.test("pings are answered", async () => {
+        for (let i = 0; i < 5; i++) {
+            /* It allows itself one stream at a time, and the last one may not have ended yet. */
+            const answer = await until("an answer", async () => {
+                const one = await peer.tell({ do: "ping", address: home });
+                return /Too many outbound/.test(String(one["why"])) ? undefined : one;
+            });
+            assert.ok(Number(answer["ms"]) >= 0, JSON.stringify(answer));
+        }
+    });
+
+    await t.test("a transaction gossiped by js-libp2p becomes final", async () => {
+        await peer.hears("that the node listens to the topic", (said) =>
+            said.event === "subscriptions" && said.peer === idOf(home) && (said["topics"] as string[]).includes(topic));
+        const raw = await signed();
+        const sent = await peer.does({ do: "publish", topic, data: frameOf([raw]) });
+        assert.equal(sent["recipients"], 1);
+        const hash = keccak256(raw) as Hex;
+        for (const node of nodes) {
+            assert.equal((await receiptAt(node, hash)).status, "0x1");
+        }
+    });
+
+    await t.test("a transaction sent to any node is heard by js-libp2p", async () => {
+        for (const node of nodes) {
+            const raw = await signed();
+            await node.rpc.call("eth_sendRawTransaction", [raw]);
+            await peer.hears("the transaction", (said) =>
+                said.event === "message" && said["topic"] === topic && envelopesOf(String(said["data"])).includes(raw));
+            assert.ok(peer.said.every((said) => said.event !== "message" || said["type"] === "unsigned"));
+        }
+    });
+
+    await t.test("what is no transaction does not travel, and the node says by which rule it parts", async () => {
+        const other = new Peer(runtime as string, [topic]);
+        process.on("exit", () => other.end());
+        await other.listens();
+        const address = await addressOf(nodes[3] as Node);
+        await other.does({ do: "dial", address });
+        await other.hears("that the node listens", (said) => said.event === "subscriptions" && said.peer === idOf(address));
+        await other.does({ do: "publish", topic, data: "0bc0" });
+        await other.does({ do: "publish", topic, data: frameOf(["0x02c0"]) });
+        const raw = await signed();
+        await first.rpc.call("eth_sendRawTransaction", [raw]);
+        await peer.hears("a good one", (said) =>
+            said.event === "message" && envelopesOf(String(said["data"])).includes(raw));
+        assert.ok(!peer.said.some((said) => said.event === "message" && (said["data"] === "0bc0" || said["data"] === frameOf(["0x02c0"]))));
+        other.end();
+    });
+
+    await t.test("a node dials js-libp2p, and through it alone its transactions become final", async () => {
+        await output(t.target.command, ["join", join(dir, "genesis.json"), peer.address, "--dir", join(dir, "fifth"),
+                                        "--listen", "/ip4/127.0.0.1/tcp/0"], { cwd: t.folder() });
+        const fifth = await t.start({ dir: join(dir, "fifth"), plain: true });
+        const id = idOf(await addressOf(fifth));
+        const connect = await peer.hears("a connection", (said) => said.event === "connect" && said.peer === id);
+        assert.equal(connect["direction"], "inbound");
+        const said = await peer.hears("identify", (one) => one.event === "identify" && one.peer === id);
+        assert.match(String(said["agent"]), /^keel/);
+        await peer.hears("that it listens to the topic", (one) => one.event === "subscriptions" && one.peer === id);
+        const raw = await signed();
+        const hash = await fifth.rpc.call("eth_sendRawTransaction", [raw]) as Hex;
+        await peer.hears("its transaction", (one) =>
+            one.event === "message" && envelopesOf(String(one["data"])).includes(raw));
+        assert.equal((await receiptAt(first, hash)).status, "0x1");
+    });
+
+    peer.end();
+});

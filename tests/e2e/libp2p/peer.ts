@@ -1,0 +1,95 @@
+/* A node of js-libp2p that does what it is told: commands come as lines of JSON on standard input,
+ * what happens goes out as lines of JSON.
+ *
+ *     TOPIC...   that it subscribes to
+ *
+ * It runs on the Node of this folder, which runs TypeScript as it is. */
+import { createInterface } from "node:readline";
+import { noise } from "@chainsafe/libp2p-noise";
+import { yamux } from "@chainsafe/libp2p-yamux";
+import { gossipsub } from "@libp2p/gossipsub";
+import { identify } from "@libp2p/identify";
+import { ping } from "@libp2p/ping";
+import { tcp } from "@libp2p/tcp";
+import { multiaddr } from "@multiformats/multiaddr";
+import { createLibp2p } from "libp2p";
+
+const say = (event: string, more: Record<string, unknown> = {}): void => {
+    process.stdout.write(`${JSON.stringify({ event, ...more })}\n`);
+};
+
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
+
+const node = await createLibp2p({
+    addresses: { listen: ["/ip4/127.0.0.1/tcp/0"] },
+    transports: [tcp()],
+    connectionEncrypters: [noise()],
+    streamMuxers: [yamux()],
+    services: {
+        identify: identify(),
+        ping: ping(),
+        pubsub: gossipsub({ globalSignaturePolicy: "StrictNoSign", emitSelf: false }),
+    },
+});
+
+node.addEventListener("peer:connect", (e) => {
+    const [connection] = node.getConnections(e.detail);
+    say("connect", { peer: e.detail.toString(), direction: connection?.direction, encryption: connection?.encryption,
+                     multiplexer: connection?.multiplexer });
+});
+node.addEventListener("peer:disconnect", (e) => say("disconnect", { peer: e.detail.toString() }));
+node.addEventListener("peer:identify", (e) => {
+    const d = e.detail;
+    say("identify", {
+        peer: d.peerId.toString(), agent: d.agentVersion, protocols: d.protocols,
+        addresses: d.listenAddrs.map(String), observed: d.observedAddr?.toString(),
+        record: d.signedPeerRecord?.addresses.map(String),
+    });
+});
+node.services.pubsub.addEventListener("message", (e) =>
+    say("message", { topic: e.detail.topic, type: e.detail.type, data: hex(e.detail.data) }));
+node.services.pubsub.addEventListener("subscription-change", (e) =>
+    say("subscriptions", { peer: e.detail.peerId.toString(), topics: e.detail.subscriptions.filter((s) => s.subscribe).map((s) => s.topic) }));
+for (const topic of process.argv.slice(2)) {
+    node.services.pubsub.subscribe(topic);
+}
+
+interface Command {
+    do: "dial" | "ping" | "publish" | "stop";
+    address?: string;
+    topic?: string;
+    data?: string;
+}
+
+async function obey(command: Command): Promise<Record<string, unknown>> {
+    switch (command.do) {
+    case "dial": {
+        const connection = await node.dial(multiaddr(command.address ?? ""));
+        return { peer: connection.remotePeer.toString() };
+    }
+    case "ping":
+        return { ms: await node.services.ping.ping(multiaddr(command.address ?? "")) };
+    case "publish": {
+        const sent = await node.services.pubsub.publish(command.topic ?? "", Buffer.from(command.data ?? "", "hex"));
+        return { recipients: sent.recipients.length };
+    }
+    case "stop":
+        await node.stop();
+        return {};
+    }
+}
+
+say("listening", { address: node.getMultiaddrs()[0]?.toString(), id: node.peerId.toString() });
+for await (const line of createInterface({ input: process.stdin })) {
+    const command = JSON.parse(line) as Command;
+    try {
+        say("done", { done: command.do, ...await obey(command) });
+    } catch (error) {
+        say("failed", { done: command.do, why: error instanceof Error ? error.message : String(error) });
+    }
+    if (command.do === "stop") {
+        break;
+    }
+}
+await node.stop();
+process.exit(0);
