@@ -106,7 +106,8 @@ bool kl_book_find(const struct kl_book *book, const kl_peer_id *peer, kl_book_pe
 u32 kl_book_count(const struct kl_book *book);
 
 /* The book as JSON text, KL_BOOK_TEXT_MAX at most: who is where, by whom, with which seq, reached
- * when; and beside it own_seq, that of our own last record. */
+ * when; and beside it own_seq, that of our own last record.  Without the addresses of the config,
+ * which may have changed by the next time. */
 void kl_book_put(const struct kl_book *book, u64 own_seq, struct kl_buf *out);
 /* Adds what a text has to the book, up to its bounds, as strangers.  *own_seq:
  * what was put.  BOOK_FORM, JSON_…: the book is as it was.  KL_NOMEM. */

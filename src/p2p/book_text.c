@@ -23,7 +23,7 @@ static void put_entry(struct kl_json_out *json, const struct kl_book_entry *e,
     kl_json_add_number(json, "reached", e->reached_s);
     kl_json_put_key(json, "addresses");
     kl_json_put_array(json);
-    for (usize i = 0; i < e->count; i++)
+    for (usize i = e->fixed; i < e->count; i++)
         kl_json_put_string(json, kl_span_of(text, kl_multiaddr_text(text, &addrs[i])));
     kl_json_put_array_end(json);
     kl_json_put_object_end(json);
@@ -38,7 +38,7 @@ void kl_book_put(const struct kl_book *book, u64 own_seq, struct kl_buf *out)
     kl_json_put_key(&json, "peers");
     kl_json_put_array(&json);
     for (usize i = 0; i < KL_BOOK_PEERS_MAX; i++)
-        if (book->entries[i].used && book->entries[i].count) {
+        if (book->entries[i].used && book->entries[i].count > book->entries[i].fixed) {
             kl_buf_str(out, "\n");
             put_entry(&json, &book->entries[i], book->addrs[i]);
         }

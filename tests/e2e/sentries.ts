@@ -1,0 +1,171 @@
+/* Theme sentries: who is connected with whom, as network.json says: a validator behind two sentries,
+ * names as addresses, a network that is not open, and what was learned of others over a restart. */
+import assert from "node:assert/strict";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { Wallet } from "ethers";
+import { theme, until } from "./lib/harness.ts";
+import { agree, CHAIN_ID, freePorts, operatorOf, PATIENCE_MS, Processes, THERE } from "./lib/network.ts";
+import type { Hex } from "./lib/rpc.ts";
+import { output, run } from "./lib/tool.ts";
+
+const COUNT = 4;
+const SENTRIES = [4, 5];
+const HIDDEN = 0;
+
+interface Roster {
+    version: number;
+    listen: string;
+    announce?: string[];
+    peers: string[];
+    open: boolean;
+    allow?: string[];
+    sentries?: string[];
+    guards?: string[];
+}
+
+const idOf = (address: string): string => address.slice(address.lastIndexOf("/") + 1);
+const portOf = (address: string): string => /\/tcp\/(\d+)/.exec(address)?.[1] ?? "";
+
+class Nodes extends Processes {
+    readonly taken: Hex[] = [];
+    readonly wallet: Wallet;
+
+    constructor(net: Processes) {
+        super(net.t, net.dir, net.count);
+        this.wallet = operatorOf(this.folder(0));
+    }
+
+    roster(i: number): Roster {
+        return JSON.parse(readFileSync(join(this.folder(i), "network.json"), "utf8")) as Roster;
+    }
+
+    edit(i: number, change: Partial<Roster>): void {
+        writeFileSync(join(this.folder(i), "network.json"), JSON.stringify({ ...this.roster(i), ...change }));
+    }
+
+    /* The id that a node has, of a folder that keel join makes. */
+    async join(i: number, address: string, port: number): Promise<string> {
+        const said = await output(this.t.target.command, ["join", join(this.dir, "genesis.json"), address, "--dir", this.folder(i),
+                                                          "--listen", `/ip4/127.0.0.1/tcp/${port}`], { cwd: this.t.folder() });
+        const id = /^It is (12D3KooW\w+) to its peers$/m.exec(said)?.[1];
+        assert.ok(id);
+        return id;
+    }
+
+    async transfer(i: number): Promise<void> {
+        const raw = await this.wallet.signTransaction({
+            chainId: CHAIN_ID, type: 2, nonce: this.taken.length, to: THERE, value: 1n, gasLimit: 21_000n,
+            maxFeePerGas: 100_000_000_000n, maxPriorityFeePerGas: 1n,
+        });
+        const hash = await this.rpc(i).call<Hex>("eth_sendRawTransaction", [raw]);
+        await until(`a receipt of transaction ${this.taken.length}`, async () =>
+            (await this.rpc(i).call("eth_getTransactionReceipt", [hash])) ?? undefined, PATIENCE_MS);
+        this.taken.push(hash);
+    }
+
+    peers(i: number): Promise<number> {
+        return this.rpc(i).call<Hex>("net_peerCount").then(Number);
+    }
+}
+
+await theme("sentries", {
+    noNode: true,
+    unsuited: (target) => (target.kind === "anvil" ? "Anvil has no peers" : undefined),
+}, async (t) => {
+    const net = new Nodes(await Processes.make(t, COUNT));
+    const addresses = net.roster(0).peers;
+    const [hidden, ...open] = addresses as [string, ...string[]];
+    const port = await freePorts();
+    const ids: string[] = [];
+
+    await t.test("a validator behind sentries votes, and leads", async () => {
+        for (const i of SENTRIES) {
+            ids[i] = await net.join(i, open[0] as string, port + i);
+            net.edit(i, { guards: [idOf(hidden)] });
+        }
+        net.edit(HIDDEN, {
+            peers: [], open: false,
+            sentries: SENTRIES.map((i) => `/dns${i === 4 ? "4" : ""}/localhost/tcp/${port + i}/p2p/${ids[i]}`),
+        });
+        const fronts = SENTRIES.map((i) => `/ip4/127.0.0.1/tcp/${port + i}/p2p/${ids[i]}`);
+        for (const i of [1, 2, 3]) {
+            net.edit(i, { peers: [...open, ...fronts] });
+        }
+        for (const i of [1, 2, 3, ...SENTRIES, HIDDEN]) {
+            await net.start(i);
+        }
+        /* Of four, one down: each of the others' votes is needed. */
+        await until("both sentries", async () => (await net.peers(HIDDEN)) === SENTRIES.length || undefined, PATIENCE_MS);
+        await until("sentries that know all", async () =>
+            (await Promise.all(SENTRIES.map((i) => net.peers(i)))).every((peers) => peers >= COUNT) || undefined, PATIENCE_MS);
+        await net.kill(3);
+        for (let n = 0; n < 4; n++) {
+            for (const i of [1, 2, HIDDEN, SENTRIES[0] as number]) {
+                await net.transfer(i);
+            }
+        }
+        const status = await net.status(HIDDEN);
+        assert.equal(status.signing, true);
+        assert.equal(await net.peers(HIDDEN), SENTRIES.length);
+        await agree(net.members([...net.up]), net.taken);
+    });
+
+    await t.test("when one sentry dies the other is enough", async () => {
+        await net.kill(4);
+        for (const i of [1, HIDDEN, 2]) {
+            await net.transfer(i);
+        }
+        await net.start(4);
+        await net.kill(5);
+        await until("the first sentry again", async () => (await net.peers(HIDDEN)) === 1 || undefined, PATIENCE_MS);
+        for (const i of [1, HIDDEN, 2]) {
+            await net.transfer(i);
+        }
+        await agree(net.members([...net.up]), net.taken);
+    });
+
+    await t.test("nobody else gets in to it, and nobody hears of it", async () => {
+        const direct = `/ip4/127.0.0.1/tcp/${portOf(hidden)}/p2p/${idOf(hidden)}`;
+        await net.join(6, direct, port + 6);
+        await net.start(6);
+        await until("a line that it was refused", () => /not one of ours/.test(net.node(HIDDEN).log) || undefined, PATIENCE_MS);
+        assert.equal(await net.peers(6), 0);
+        await net.stop(6);
+        for (const i of [1, 2, 4]) {
+            await net.stop(i);
+            const book = join(net.folder(i), "peers.json");
+            assert.ok(existsSync(book));
+            assert.ok(!readFileSync(book, "utf8").includes(`tcp/${portOf(hidden)}`), `node ${i} knows where it is: hidden ${idOf(hidden)} ${readFileSync(book, "utf8").slice(0, 300)}
+${net.node(i).log.slice(-1500)}
+${net.node(HIDDEN).log.slice(-1500)}`);
+        }
+        await net.stop(HIDDEN);
+    });
+
+    await t.test("a node that is not open lets in whom its file allows, and others not", async () => {
+        const friend = await net.join(7, open[0] as string, port + 7);
+        await net.join(8, open[0] as string, port + 8);
+        net.edit(1, { open: false, allow: [friend] });
+        await net.start(1);
+        await net.start(7);
+        await net.start(8);
+        await until("the friend", async () => (await net.peers(7)) > 0 || undefined, PATIENCE_MS);
+        await until("a line that the other was refused", () => /not one of ours/.test(net.node(1).log) || undefined, PATIENCE_MS);
+        assert.equal(await net.peers(8), 0);
+    });
+
+    await t.test("a network.json with a mistake is refused with its reason", async () => {
+        const refused = async (change: object, words: RegExp): Promise<void> => {
+            await net.join(9, open[0] as string, port + 9).catch(() => undefined);
+            net.edit(9, change);
+            const ran = await run(t.target.command, ["node", "--dir", net.folder(9), "--port", "0"], { cwd: t.folder() });
+            assert.equal(ran.code, 1);
+            assert.match(ran.err, words);
+        };
+        await refused({ opne: true }, /network\.json: network: has a member that is none of this version's/);
+        await refused({ opne: undefined, version: 3 }, /network\.json: network: its "version" is missing, or not 2/);
+        await refused({ version: 2, allow: [idOf(hidden)] }, /"allow" is for a node that is not "open"/);
+        await refused({ allow: undefined, sentries: [hidden] }, /behind "sentries" there are no/);
+    });
+});
