@@ -49,8 +49,8 @@ u8 *kl_buf_extend(struct kl_buf *buf, usize len)
 
 void kl_buf_bytes(struct kl_buf *buf, const void *bytes, usize len)
 {
-    u8 *room = kl_buf_extend(buf, len);
-    if (room && len)
+    u8 *room = len ? kl_buf_extend(buf, len) : NULL;
+    if (room)
         memcpy(room, bytes, len);
 }
 
