@@ -268,10 +268,20 @@ static usize peer_count(struct kl_rpc_backend *backend)
     return node->member ? kl_member_peer_count(node->member) : 0;
 }
 
-static u64 sent_bytes(struct kl_rpc_backend *backend)
+static kl_rpc_network network(struct kl_rpc_backend *backend)
 {
     struct kl_node *node = node_of(backend);
-    return node->member ? kl_member_sent_bytes(node->member) : 0;
+    if (!node->member)
+        return (kl_rpc_network){0};
+    kl_swarm_counts counts = kl_member_counts(node->member);
+    return (kl_rpc_network){
+        .inbound = counts.inbound,
+        .outbound = counts.outbound,
+        .gossiping = counts.gossiping,
+        .refused = counts.refused,
+        .sent_bytes = kl_member_sent_bytes(node->member),
+        .received_bytes = counts.bytes_in,
+    };
 }
 
 static bool votes(struct kl_rpc_backend *backend, kl_rpc_votes *out)
@@ -340,7 +350,7 @@ const struct kl_rpc_backend_ops kl_node_backend_ops = {
     .set_interval = set_interval,
     .health = health,
     .peer_count = peer_count,
-    .sent_bytes = sent_bytes,
+    .network = network,
     .votes = votes,
     .syncing = syncing,
 };

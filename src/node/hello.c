@@ -30,8 +30,9 @@ kl_rule kl_hello_judge(const kl_fork_place *place, kl_span hello)
     KL_JUDGE(kl_rlp_fixed(&items, genesis.b, sizeof genesis.b));
     KL_JUDGE(kl_rlp_u64(&items, &id));
     KL_JUDGE(kl_rlp_u64(&items, &next));
-    if (!kl_hash_eq(&genesis, place->genesis_hash) || id > UINT32_MAX ||
-        !kl_fork_fits(place, (kl_fork_stamp){(u32)id, next}))
+    if (!kl_hash_eq(&genesis, place->genesis_hash))
         return KL_RULE_SWARM_NETWORK;
+    if (id > UINT32_MAX || !kl_fork_fits(place, (kl_fork_stamp){(u32)id, next}))
+        return KL_RULE_SWARM_FORK;
     return KL_RULE_NONE;
 }

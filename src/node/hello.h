@@ -10,8 +10,8 @@
 /* Appends ours. */
 void kl_hello_put(struct kl_buf *out, const kl_fork_place *place);
 
-/* A peer may be behind us or ahead, as long as neither has missed a fork.  SWARM_NETWORK; the RLP_
- * rows. */
+/* A peer may be behind us or ahead, as long as neither has missed a fork.  SWARM_NETWORK,
+ * SWARM_FORK; the RLP_ rows. */
 kl_rule kl_hello_judge(const kl_fork_place *place, kl_span hello);
 
 #endif

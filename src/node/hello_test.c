@@ -35,9 +35,9 @@ KL_TEST(hello_takes_who_is_behind_or_ahead_on_the_same_chain)
     CHECK_RULE(say(&before, &behind), KL_RULE_NONE);
     CHECK_RULE(say(&behind, &before), KL_RULE_NONE);
     CHECK_RULE(say(&before, &elsewhere), KL_RULE_SWARM_NETWORK);
-    CHECK_RULE(say(&behind, &missed), KL_RULE_SWARM_NETWORK);
-    CHECK_RULE(say(&behind, &later), KL_RULE_SWARM_NETWORK);
-    CHECK_RULE(say(&later, &behind), KL_RULE_SWARM_NETWORK);
+    CHECK_RULE(say(&behind, &missed), KL_RULE_SWARM_FORK);
+    CHECK_RULE(say(&behind, &later), KL_RULE_SWARM_FORK);
+    CHECK_RULE(say(&later, &behind), KL_RULE_SWARM_FORK);
 }
 
 KL_TEST(hello_is_judged_whatever_it_is)

@@ -227,6 +227,11 @@ u64 kl_member_sent_bytes(struct kl_member *m)
     return m->wire ? kl_net_sent_bytes(m->wire) : 0;
 }
 
+kl_swarm_counts kl_member_counts(struct kl_member *m)
+{
+    return m->wire ? kl_net_counts(m->wire) : (kl_swarm_counts){0};
+}
+
 kl_status kl_member_start(struct kl_member *m)
 {
     kl_lock(&m->lock);

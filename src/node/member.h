@@ -48,6 +48,7 @@ u32 kl_member_peer_count(struct kl_member *member);
 /* Where it listens for peers, with who it is; false: nowhere. */
 bool kl_member_address(struct kl_member *member, kl_multiaddr *out);
 u64 kl_member_sent_bytes(struct kl_member *member); /* to peers */
+kl_swarm_counts kl_member_counts(struct kl_member *member);
 /* KL_LIMIT when the system has no more threads. */
 KL_MUST_USE kl_status kl_member_start(struct kl_member *member);
 /* Ends the thread, when what the lanes were given is done.  Without kl_member_start too. */

@@ -42,6 +42,14 @@ typedef struct kl_rpc_syncing {
     u64 eta_s;                 /* UINT64_MAX: cannot be told */
 } kl_rpc_syncing;
 
+/* Connections with peers: those that are there, and since the start. */
+typedef struct kl_rpc_network {
+    u32 inbound, outbound; /* dialled by them, by us */
+    u32 gossiping;         /* of them */
+    u64 refused;           /* not let in */
+    u64 sent_bytes, received_bytes;
+} kl_rpc_network;
+
 struct kl_rpc_backend_ops {
     struct kl_chain *(*chain)(struct kl_rpc_backend *backend);
 
@@ -80,7 +88,7 @@ struct kl_rpc_backend_ops {
 
     kl_status (*health)(struct kl_rpc_backend *backend);
     usize (*peer_count)(struct kl_rpc_backend *backend);
-    u64 (*sent_bytes)(struct kl_rpc_backend *backend); /* to peers, since it started */
+    kl_rpc_network (*network)(struct kl_rpc_backend *backend);
     /* False where nobody votes, or it cannot be told. */
     bool (*votes)(struct kl_rpc_backend *backend, kl_rpc_votes *out);
     void (*syncing)(struct kl_rpc_backend *backend, kl_rpc_syncing *out);

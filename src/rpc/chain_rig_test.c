@@ -264,9 +264,9 @@ static usize rig_peer_count(KL_UNUSED struct kl_rpc_backend *backend)
     return 2;
 }
 
-static u64 rig_sent_bytes(KL_UNUSED struct kl_rpc_backend *backend)
+static kl_rpc_network rig_network(KL_UNUSED struct kl_rpc_backend *backend)
 {
-    return 1000;
+    return (kl_rpc_network){1, 2, 3, 4, 1000, 2000};
 }
 
 /* Of three places the last one has not voted. */
@@ -306,7 +306,7 @@ static const struct kl_rpc_backend_ops ops = {
     .automine = rig_automine,
     .health = rig_health,
     .peer_count = rig_peer_count,
-    .sent_bytes = rig_sent_bytes,
+    .network = rig_network,
     .votes = rig_votes,
     .syncing = rig_syncing,
 };

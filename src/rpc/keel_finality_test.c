@@ -170,6 +170,8 @@ KL_TEST(status_says_why_no_block_comes)
     CHECK_SPAN(chain_rig_member(&rig, got, "number"), kl_span_str("0x1"));
     CHECK_SPAN(chain_rig_member(&rig, got, "peers"), kl_span_str("0x2"));
     CHECK_SPAN(chain_rig_member(&rig, got, "bytesSent"), kl_span_str("0x3e8"));
+    CHECK_SPAN(chain_rig_member(&rig, got, "refused"), kl_span_str("0x4"));
+    CHECK_SPAN(chain_rig_member(&rig, got, "bytesReceived"), kl_span_str("0x7d0"));
     CHECK_U64(chain_rig_member(&rig, got, "view").len, 0);
     chain_rig_done(&rig);
     chain_rig_init_voting(&rig, 4);

@@ -82,6 +82,16 @@ static bool put_votes(struct kl_rpc_call *call)
     return true;
 }
 
+static void put_network(struct kl_json_out *out, kl_rpc_network network)
+{
+    kl_json_add_quantity(out, "inbound", network.inbound);
+    kl_json_add_quantity(out, "outbound", network.outbound);
+    kl_json_add_quantity(out, "gossiping", network.gossiping);
+    kl_json_add_quantity(out, "refused", network.refused);
+    kl_json_add_quantity(out, "bytesSent", network.sent_bytes);
+    kl_json_add_quantity(out, "bytesReceived", network.received_bytes);
+}
+
 bool kl_rpc_keel_status(struct kl_rpc_call *call)
 {
     const struct kl_rpc_backend_ops *ops = call->backend->ops;
@@ -94,7 +104,7 @@ bool kl_rpc_keel_status(struct kl_rpc_call *call)
     kl_json_add_text(out, "engine", engine_name(spec->engine));
     kl_json_add_text(out, "health", health == KL_OK ? "good" : kl_status_text(health));
     kl_json_add_quantity(out, "peers", ops->peer_count(call->backend));
-    kl_json_add_quantity(out, "bytesSent", ops->sent_bytes(call->backend));
+    put_network(out, ops->network(call->backend));
     kl_json_add_quantity(out, "number", tip->header.number);
     kl_json_add_hash(out, "hash", &tip->hash);
     kl_json_add_quantity(out, "timestamp", tip->header.timestamp);

@@ -73,9 +73,9 @@ static usize peer_count(KL_UNUSED struct kl_rpc_backend *backend)
     return 0;
 }
 
-static u64 sent_bytes(KL_UNUSED struct kl_rpc_backend *backend)
+static kl_rpc_network network(KL_UNUSED struct kl_rpc_backend *backend)
 {
-    return 0;
+    return (kl_rpc_network){0};
 }
 
 static kl_status health(KL_UNUSED struct kl_rpc_backend *backend)
@@ -125,7 +125,7 @@ static void open_rig(struct chain_rig *rig, struct kl_rpc_backend_ops *ops)
     ops->set_interval = set_interval;
     ops->interval_ns = interval_ns;
     ops->peer_count = peer_count;
-    ops->sent_bytes = sent_bytes;
+    ops->network = network;
     ops->health = health;
     rig->backend.ops = ops;
     rig->config.limits.response_bytes = RESPONSE_MAX;
