@@ -59,7 +59,7 @@ static void settle_failed(struct kl_net *net)
 {
     while (net->any_failed) {
         net->any_failed = false;
-        for (u32 i = 0; i < KL_SWARM_LINKS_MAX; i++) {
+        for (u32 i = 0; i < net->link_end; i++) {
             if (!net->failed[i])
                 continue;
             net->failed[i] = false;
@@ -84,7 +84,7 @@ static void settle_sockets(struct kl_net *net)
 {
     for (int pass = 0; net->any_dirty && pass < SETTLE_PASSES; pass++) {
         net->any_dirty = false;
-        for (u32 i = 0; i < KL_SWARM_LINKS_MAX; i++) {
+        for (u32 i = 0; i < net->link_end; i++) {
             struct net_socket *s = net->sockets[i];
             if (!s || !s->dirty || s->dialling)
                 continue;
@@ -447,7 +447,7 @@ void kl_net_close(struct kl_net *net)
         return;
     KL_ASSERT(!net->running);
     kl_resolver_free(net->resolver);
-    for (u32 i = 0; i < KL_SWARM_LINKS_MAX; i++)
+    for (u32 i = 0; i < net->link_end; i++)
         net_drop_socket(net, i);
     for (struct net_command *c = take_all(net), *next; c; c = next) {
         next = c->next;

@@ -151,6 +151,7 @@ bool net_add_socket(struct kl_net *net, u32 link, int fd, bool dialling)
         return false;
     }
     net->sockets[link] = s;
+    net->link_end = KL_MAX(net->link_end, link + 1);
     return true;
 }
 
@@ -301,6 +302,7 @@ void net_dial_link(struct kl_swarm_user *user, i32 peer, u32 link)
     struct kl_net *net = net_of(user);
     struct net_dial *d = calloc(1, sizeof *d);
     net->dials[link] = d;
+    net->link_end = KL_MAX(net->link_end, link + 1);
     if (d) {
         d->turn = ++net->next_turn;
         fill(net, d, peer);
@@ -341,7 +343,7 @@ void net_dial_resolved(struct kl_net *net)
 
 void net_dial_tick(struct kl_net *net)
 {
-    for (u32 i = 0; i < KL_SWARM_LINKS_MAX; i++) {
+    for (u32 i = 0; i < net->link_end; i++) {
         if (!net->dials[i] || net->failed[i] || net->dials[i]->due_ns > net_now(net))
             continue;
         net_drop_socket(net, i);
@@ -352,7 +354,7 @@ void net_dial_tick(struct kl_net *net)
 u64 net_dial_due_ns(const struct kl_net *net)
 {
     u64 due_ns = UINT64_MAX;
-    for (u32 i = 0; i < KL_SWARM_LINKS_MAX; i++)
+    for (u32 i = 0; i < net->link_end; i++)
         if (net->dials[i] && !net->failed[i])
             due_ns = KL_MIN(due_ns, net->dials[i]->due_ns);
     return due_ns;
@@ -360,6 +362,6 @@ u64 net_dial_due_ns(const struct kl_net *net)
 
 void net_dial_done(struct kl_net *net)
 {
-    for (u32 i = 0; i < KL_SWARM_LINKS_MAX; i++)
+    for (u32 i = 0; i < net->link_end; i++)
         free(net->dials[i]);
 }

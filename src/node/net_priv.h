@@ -93,6 +93,7 @@ struct kl_net {
     atomic_uint up;
     atomic_ullong sent_bytes;
 
+    u32 link_end; /* the swarm has never used a link from here on */
     struct net_socket *sockets[KL_SWARM_LINKS_MAX];
     struct net_dial *dials[KL_SWARM_LINKS_MAX];
     bool failed[KL_SWARM_LINKS_MAX]; /* could not be dialled: told when nothing else runs */

@@ -162,6 +162,7 @@ static struct swarm_link *new_link(struct kl_swarm *s, bool dialled)
         link->began_ns = link->heard_ns = s->now_ns;
         init_buffers(link);
         s->links[i] = link;
+        s->link_end = KL_MAX(s->link_end, i + 1);
         return link;
     }
     return NULL;
@@ -210,7 +211,7 @@ static void settle(struct kl_swarm *s, u32 at)
 static kl_rule may_accept(struct kl_swarm *s, const kl_multiaddr *remote)
 {
     u32 shaking = 0;
-    for (u32 i = 0; i < KL_SWARM_LINKS_MAX; i++)
+    for (u32 i = 0; i < s->link_end; i++)
         shaking += s->links[i] && !s->links[i]->dialled && s->links[i]->state == SWARM_SHAKES;
     return shaking >= s->config.limits.handshakes ? KL_RULE_SWARM_FULL : swarm_knock(s, remote);
 }
@@ -335,7 +336,7 @@ i32 kl_swarm_want(struct kl_swarm *s, const kl_peer_id *id, kl_swarm_standing st
 /* Ends what is under way to somebody who is not wanted any more. */
 static void end_dials(struct kl_swarm *s, u32 place)
 {
-    for (u32 i = 0; i < KL_SWARM_LINKS_MAX; i++)
+    for (u32 i = 0; i < s->link_end; i++)
         if (s->links[i] && s->links[i]->peer == place && s->links[i]->state != SWARM_OPEN)
             swarm_end(s, i, KL_RULE_NONE);
 }
@@ -361,7 +362,7 @@ void kl_swarm_unwant(struct kl_swarm *s, const kl_peer_id *id, u64 now_ns)
 /* A dial to id is under way. */
 static bool is_dialled(const struct kl_swarm *s, const kl_peer_id *id)
 {
-    for (u32 i = 0; i < KL_SWARM_LINKS_MAX; i++)
+    for (u32 i = 0; i < s->link_end; i++)
         if (s->links[i] && s->links[i]->dialled && s->links[i]->state != SWARM_OPEN &&
             s->links[i]->has_id && kl_peer_id_eq(&s->links[i]->id, id))
             return true;
@@ -483,7 +484,7 @@ static void tick_link(struct kl_swarm *s, u32 at)
 void kl_swarm_tick(struct kl_swarm *s, u64 now_ns)
 {
     s->now_ns = now_ns;
-    for (u32 i = 0; i < KL_SWARM_LINKS_MAX; i++)
+    for (u32 i = 0; i < s->link_end; i++)
         if (s->links[i])
             tick_link(s, i);
     for (u32 i = 0; i < KL_SWARM_PEERS_MAX; i++)
@@ -494,7 +495,7 @@ void kl_swarm_tick(struct kl_swarm *s, u64 now_ns)
 u64 kl_swarm_due_ns(const struct kl_swarm *s)
 {
     u64 due_ns = SWARM_NEVER;
-    for (u32 i = 0; i < KL_SWARM_LINKS_MAX; i++)
+    for (u32 i = 0; i < s->link_end; i++)
         if (s->links[i])
             due_ns = KL_MIN(due_ns, link_due_ns(s, s->links[i]));
     for (u32 i = 0; i < KL_SWARM_PEERS_MAX; i++)
@@ -578,7 +579,7 @@ u32 kl_swarm_up_count(const struct kl_swarm *s)
 kl_swarm_counts kl_swarm_counts_of(const struct kl_swarm *s)
 {
     kl_swarm_counts c = {.refused = s->refused, .bytes_in = s->bytes_in, .bytes_out = s->bytes_out};
-    for (u32 i = 0; i < KL_SWARM_LINKS_MAX; i++) {
+    for (u32 i = 0; i < s->link_end; i++) {
         const struct swarm_link *link = s->links[i];
         if (!link)
             continue;
@@ -661,7 +662,7 @@ void kl_swarm_free(struct kl_swarm *s)
 {
     if (!s)
         return;
-    for (u32 i = 0; i < KL_SWARM_LINKS_MAX; i++)
+    for (u32 i = 0; i < s->link_end; i++)
         if (s->links[i])
             free_link(s->links[i]);
     kl_wipe(s, sizeof *s);

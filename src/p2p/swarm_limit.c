@@ -82,7 +82,7 @@ static u32 count_like(const struct swarm_link *link, bool wide)
     u8 key[16], other[16];
     u32 count = 0;
     key_of(key, &link->remote, wide);
-    for (u32 i = 0; i < KL_SWARM_LINKS_MAX; i++) {
+    for (u32 i = 0; i < s->link_end; i++) {
         if (!is_inbound_stranger(s->links[i]))
             continue;
         key_of(other, &s->links[i]->remote, wide);
@@ -94,7 +94,7 @@ static u32 count_like(const struct swarm_link *link, bool wide)
 static u32 inbound_count(const struct kl_swarm *s)
 {
     u32 count = 0;
-    for (u32 i = 0; i < KL_SWARM_LINKS_MAX; i++)
+    for (u32 i = 0; i < s->link_end; i++)
         count += is_inbound_stranger(s->links[i]);
     return count;
 }
@@ -102,7 +102,7 @@ static u32 inbound_count(const struct kl_swarm *s)
 u32 swarm_least(const struct kl_swarm *s, bool inbound)
 {
     u32 least = SWARM_NOBODY;
-    for (u32 i = 0; i < KL_SWARM_LINKS_MAX; i++) {
+    for (u32 i = 0; i < s->link_end; i++) {
         const struct swarm_link *link = s->links[i], *than = NULL;
         if (!link || !link->is_met || link->over || swarm_is_friend(link))
             continue;
@@ -166,7 +166,7 @@ void swarm_bound_held(struct kl_swarm *s)
 {
     struct swarm_link *most = NULL;
     usize sum = 0;
-    for (u32 i = 0; i < KL_SWARM_LINKS_MAX; i++) {
+    for (u32 i = 0; i < s->link_end; i++) {
         struct swarm_link *link = s->links[i];
         if (!link || link->over || swarm_is_friend(link))
             continue;
@@ -181,7 +181,7 @@ void swarm_bound_held(struct kl_swarm *s)
 usize swarm_waiting(const struct kl_swarm *s)
 {
     usize sum = 0;
-    for (u32 i = 0; i < KL_SWARM_LINKS_MAX; i++) {
+    for (u32 i = 0; i < s->link_end; i++) {
         const struct swarm_link *link = s->links[i];
         if (!link || !link->is_up || swarm_is_friend(link))
             continue;

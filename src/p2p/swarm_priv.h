@@ -93,7 +93,7 @@ struct swarm_link {
     u32 push_in, push_out;
     struct kl_buf identify_text, push_text;
     bool takes_push;
-    u32 told; /* which version of ours it has heard last */
+    u32 told;   /* which version of ours it has heard last */
     u32 pushes; /* of the peer's, since */
     u64 push_since_ns;
     struct swarm_end ends[SWARM_ENDS_MAX];
@@ -136,6 +136,7 @@ struct kl_swarm {
     usize protocol_count;
     struct swarm_peer peers[KL_SWARM_PEERS_MAX];
     struct swarm_link *links[KL_SWARM_LINKS_MAX];
+    u32 link_end; /* there were never any from here on */
     struct swarm_knock knocks[SWARM_KNOCKS_MAX];
     struct swarm_shunned shunned[SWARM_SHUNNED_MAX];
     u32 next_shunned;

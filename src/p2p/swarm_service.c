@@ -78,7 +78,7 @@ void kl_swarm_set_addrs(struct kl_swarm *s, const kl_multiaddr *addrs, usize add
         memcpy(s->record, record.p, record.len);
     s->record_len = record.len;
     s->version++;
-    for (u32 i = 0; i < KL_SWARM_LINKS_MAX; i++)
+    for (u32 i = 0; i < s->link_end; i++)
         if (s->links[i] && s->links[i]->is_met)
             push(s->links[i]);
 }
