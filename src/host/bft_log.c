@@ -304,7 +304,7 @@ void kl_bft_log_votes(struct kl_bft_log *log,
 kl_status kl_bft_log_sync(struct kl_bft_log *log)
 {
     KL_TRY(kl_seglog_write(log->log));
-    return kl_seglog_sync(log->log);
+    return kl_seglog_sync_alone(log->log);
 }
 
 /* Goes on to the next certificate of the epoch: *skip ones of at->view were given.  While others
@@ -390,6 +390,7 @@ kl_status kl_bft_log_forget(struct kl_bft_log *log, u64 epoch, u64 view)
     kl_lock(&log->lock);
     u64 needed = log_index_needed(&log->index, epoch, view);
     kl_unlock(&log->lock);
+    kl_seglog_prepare(log->log);
     if (kl_seglog_would_leave(log->log, needed) == kl_seglog_first(log->log))
         return KL_OK;
     KL_TRY(kl_seglog_drop(log->log, needed));

@@ -43,7 +43,7 @@ KL_MUST_USE kl_status kl_bft_log_body(struct kl_bft_log *log, const kl_hash *has
 /* Something that is about to be signed with the node's own key.  Where the sign guard comes back
  * from a copy, this is what it lacks. */
 KL_MUST_USE kl_status kl_bft_log_vote(struct kl_bft_log *log, const kl_vote_subject *subject);
-/* All appended before the call becomes durable. */
+/* All appended before the call becomes durable; a vote waits for it, so nothing else is done. */
 KL_MUST_USE kl_status kl_bft_log_sync(struct kl_bft_log *log);
 
 /* Certificates of an epoch's views from..to, in order of views, at most `most` of them: each is
@@ -61,7 +61,8 @@ void kl_bft_log_votes(struct kl_bft_log *log,
                       void (*each)(void *ctx, const kl_vote_subject *subject), void *ctx);
 
 /* What belongs to views below (epoch, view) is not needed any more: the ledger holds it, synced.
- * The certificates of that view itself stay: whoever restarts there needs them. */
+ * The certificates of that view itself stay: whoever restarts there needs them.  Room is made
+ * ahead too: no vote waits for this. */
 KL_MUST_USE kl_status kl_bft_log_forget(struct kl_bft_log *log, u64 epoch, u64 view);
 
 /* Peers have brought this node past everything that damage may have taken: what was set aside goes,

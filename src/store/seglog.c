@@ -80,7 +80,7 @@ kl_status kl_seglog_write(struct kl_seglog *log)
 
 /* The sync mutex keeps a second sync of the same file from hearing "all is well" while the first
  * hears of the failure: the kernel tells it once. */
-kl_status kl_seglog_sync(struct kl_seglog *log)
+static kl_status sync(struct kl_seglog *log, bool prepares)
 {
     kl_lock(&log->sync_mutex);
     kl_lock(&log->mutex);
@@ -96,14 +96,32 @@ kl_status kl_seglog_sync(struct kl_seglog *log)
         if (status == KL_OK)
             log->synced = target;
         kl_unlock(&log->mutex);
-        if (status == KL_OK)
+        if (status == KL_OK && prepares)
             kl_seg_prepare_next(log);
-        else
+        if (status != KL_OK)
             status = break_log(log, status);
     }
     kl_seg_release(log, segment);
     kl_unlock(&log->sync_mutex);
     return status;
+}
+
+kl_status kl_seglog_sync(struct kl_seglog *log)
+{
+    return sync(log, true);
+}
+
+kl_status kl_seglog_sync_alone(struct kl_seglog *log)
+{
+    return sync(log, false);
+}
+
+void kl_seglog_prepare(struct kl_seglog *log)
+{
+    kl_lock(&log->sync_mutex);
+    if (broken(log) == KL_OK)
+        kl_seg_prepare_next(log);
+    kl_unlock(&log->sync_mutex);
 }
 
 /* Data bytes that still fit the newest segment behind the batch. */

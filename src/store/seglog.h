@@ -87,8 +87,14 @@ KL_MUST_USE kl_status kl_seglog_append(struct kl_seglog *log, u8 kind, const kl_
 /* Hands everything appended to the file system: it survives the end of the process. */
 KL_MUST_USE kl_status kl_seglog_write(struct kl_seglog *log);
 
-/* Makes everything written before the call durable: it survives a power cut. */
+/* Makes everything written before the call durable: it survives a power cut.  Prepares behind it.
+ */
 KL_MUST_USE kl_status kl_seglog_sync(struct kl_seglog *log);
+/* The same without preparing, which may take a sync of its own: for who is waited for. */
+KL_MUST_USE kl_status kl_seglog_sync_alone(struct kl_seglog *log);
+/* Fills the file of the next segment as far as it should be by now, lest a full segment take time.
+ * Without it the log is as good, and slower where a segment ends. */
+void kl_seglog_prepare(struct kl_seglog *log);
 
 /* Reads record seq, written or only appended, into the arena; every checksum on the way is checked.
  * KL_NOTFOUND outside [first, end); KL_CORRUPT, with *damage (may be NULL) filled. */

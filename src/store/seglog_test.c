@@ -284,6 +284,30 @@ KL_TEST(seglog_makes_the_next_segment_ahead)
     finish(disk);
 }
 
+/* A sync that somebody waits for is one operation of the disk, however full the segment; to prepare
+ * is another call, after which going over is as short as ever. */
+KL_TEST(seglog_sync_alone_leaves_the_next_segment_for_later)
+{
+    struct kl_sim_disk *disk = begin(1 << 20);
+    while (kl_seglog_bytes(twin.log) < 2 << 20) {
+        append(15000, seed);
+        CHECK_OK(kl_seglog_write(twin.log));
+        u64 before = kl_sim_disk_operations(disk);
+        CHECK_OK(kl_seglog_sync_alone(twin.log));
+        CHECK_U64(kl_sim_disk_operations(disk), before + 1);
+        CHECK(!has_file("log/next.tmp"));
+    }
+    for (int i = 0; i < 50; i++) {
+        append(15000, seed);
+        CHECK_OK(kl_seglog_write(twin.log));
+        CHECK_OK(kl_seglog_sync_alone(twin.log));
+        kl_seglog_prepare(twin.log);
+    }
+    CHECK(has_file("log/next.tmp"));
+    kl_twin_check_all(&twin);
+    finish(disk);
+}
+
 /* Segments grow to the size that was asked for. */
 KL_TEST(seglog_segments_grow)
 {
