@@ -142,6 +142,39 @@ KL_TEST(bls_signatures_add_up)
     }
 }
 
+/* More keys than are kept opened, twice around, and bytes that are no key among them each time. */
+KL_TEST(bls_keys_are_opened_anew)
+{
+    enum { GROUPS = 12, GROUP = 40 };
+    static u8 key[GROUPS][GROUP][KL_BLS_KEY_LEN], made[GROUP][KL_BLS_SIGNATURE_LEN];
+    static u8 sum[GROUPS][KL_BLS_SIGNATURE_LEN];
+    const u8 *list[GROUP];
+    for (u32 g = 0; g < GROUPS; g++) {
+        for (u32 i = 0; i < GROUP; i++) {
+            KL_SECRET secret = {.b = {[30] = (u8)(1 + g), [31] = (u8)i}};
+            CHECK(kl_bls_public_key(key[g][i], &secret));
+            CHECK(kl_bls_sign(made[i], &secret, message_of(0)));
+            list[i] = made[i];
+        }
+        CHECK(kl_bls_aggregate(sum[g], list, GROUP));
+    }
+    for (u32 g = 0; g < 2 * GROUPS; g++) {
+        u8 none[KL_BLS_KEY_LEN];
+        u32 at = g % GROUPS;
+        for (u32 i = 0; i < GROUP; i++)
+            list[i] = key[at][i];
+        CHECK(kl_bls_verify_aggregate(list, GROUP, message_of(0), sum[at]));
+        list[7] = key[at][8];
+        CHECK(!kl_bls_verify_aggregate(list, GROUP, message_of(0), sum[at]));
+        memcpy(none, key[at][7], sizeof none);
+        none[3] ^= 0x40; /* its last bytes are those of a key */
+        list[7] = none;
+        CHECK(!kl_bls_verify_aggregate(list, GROUP, message_of(0), sum[at]));
+        list[7] = key[at][7];
+        CHECK(kl_bls_verify_aggregate(list, GROUP, message_of(0), sum[at]));
+    }
+}
+
 KL_TEST(bls_secrets_have_a_range)
 {
     u8 key[KL_BLS_KEY_LEN] = {1}, out[KL_BLS_SIGNATURE_LEN] = {2};
