@@ -5,6 +5,8 @@
 
 #include <blst.h>
 
+#include "base/sync.h"
+
 static const char domain_message[] = "BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_";
 static const char domain_proof[] = "BLS_POP_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_";
 
@@ -52,33 +54,54 @@ static bool key_read(blst_p1_affine *out, const u8 key[KL_BLS_KEY_LEN])
  * of that, and a certificate has the keys of a set that stays for an epoch.  A key stands in one of
  * WINDOW places from where its bytes put it; where all are taken, one makes way.  What is found
  * there has the very bytes that were asked for, so only the time depends on it. */
-enum { OPENED = 320, WINDOW = 16 };
-struct opened {
-    bool used;
-    u8 bytes[KL_BLS_KEY_LEN];
-    blst_p1_affine point;
-};
+enum { OPENED = 512, WINDOW = 16 };
+static struct {
+    kl_mutex lock;
+    u32 turn;
+    struct opened {
+        bool used;
+        u8 bytes[KL_BLS_KEY_LEN];
+        blst_p1_affine point;
+    } keys[OPENED];
+} opened = {.lock = KL_MUTEX_INIT};
 
-static const blst_p1_affine *key_open(blst_p1_affine *room, const u8 key[KL_BLS_KEY_LEN])
+/* NULL: it is no key.  Under the lock, and good until the next one is opened. */
+static const blst_p1_affine *key_open(const u8 key[KL_BLS_KEY_LEN])
 {
-    static _Thread_local struct opened opened[OPENED];
-    static _Thread_local u32 turn;
     u32 from = (u32)(kl_load_be64(key + KL_BLS_KEY_LEN - 8) % OPENED), at = from;
+    blst_p1_affine point;
     for (u32 i = 0; i < WINDOW; i++) {
         at = (from + i) % OPENED;
-        if (!opened[at].used)
+        if (!opened.keys[at].used)
             break;
-        if (memcmp(opened[at].bytes, key, KL_BLS_KEY_LEN) == 0)
-            return &opened[at].point;
+        if (memcmp(opened.keys[at].bytes, key, KL_BLS_KEY_LEN) == 0)
+            return &opened.keys[at].point;
     }
-    if (!key_read(room, key))
+    if (!key_read(&point, key))
         return NULL;
-    if (opened[at].used)
-        at = (from + turn++ % WINDOW) % OPENED;
-    opened[at].used = true;
-    memcpy(opened[at].bytes, key, KL_BLS_KEY_LEN);
-    opened[at].point = *room;
-    return room;
+    if (opened.keys[at].used)
+        at = (from + opened.turn++ % WINDOW) % OPENED;
+    struct opened *place = &opened.keys[at];
+    place->used = true;
+    memcpy(place->bytes, key, KL_BLS_KEY_LEN);
+    place->point = point;
+    return &place->point;
+}
+
+/* False when one is no key. */
+static bool keys_sum(blst_p1 *out, const u8 *const *keys, usize count)
+{
+    usize i = 0;
+    *out = (blst_p1){0};
+    kl_lock(&opened.lock);
+    for (; i < count; i++) {
+        const blst_p1_affine *point = key_open(keys[i]);
+        if (!point)
+            break;
+        blst_p1_add_or_double_affine(out, out, point);
+    }
+    kl_unlock(&opened.lock);
+    return i == count;
 }
 
 static bool verify(const blst_p1_affine *key, kl_span message, const u8 bytes[KL_BLS_SIGNATURE_LEN],
@@ -104,9 +127,8 @@ bool kl_bls_key_valid(const u8 key[KL_BLS_KEY_LEN])
 bool kl_bls_verify(const u8 key[KL_BLS_KEY_LEN], kl_span message,
                    const u8 signature[KL_BLS_SIGNATURE_LEN])
 {
-    blst_p1_affine room;
-    const blst_p1_affine *point = key_open(&room, key);
-    return point && verify(point, message, signature, domain_message);
+    blst_p1_affine point;
+    return key_read(&point, key) && verify(&point, message, signature, domain_message);
 }
 
 bool kl_bls_prove(u8 out[KL_BLS_SIGNATURE_LEN], const kl_secret32 *secret)
@@ -141,14 +163,9 @@ bool kl_bls_verify_aggregate(const u8 *const *keys, usize count, kl_span message
                              const u8 signature[KL_BLS_SIGNATURE_LEN])
 {
     KL_ASSERT(count > 0);
-    blst_p1 sum = {0};
-    for (usize i = 0; i < count; i++) {
-        blst_p1_affine room;
-        const blst_p1_affine *point = key_open(&room, keys[i]);
-        if (!point)
-            return false;
-        blst_p1_add_or_double_affine(&sum, &sum, point);
-    }
+    blst_p1 sum;
+    if (!keys_sum(&sum, keys, count))
+        return false;
     blst_p1_affine key;
     blst_p1_to_affine(&key, &sum);
     return !blst_p1_affine_is_inf(&key) && verify(&key, message, signature, domain_message);

@@ -37,7 +37,8 @@ KL_MUST_USE bool kl_bls_aggregate(u8 out[KL_BLS_SIGNATURE_LEN], const u8 *const 
                                   usize count);
 
 /* FastAggregateVerify: one message, count > 0 (asserted) keys.  Each has passed kl_bls_check_proof:
- * only the sum of the keys is asked for the subgroup. */
+ * only the sum of the keys is asked for the subgroup.  512 keys are kept opened for the process,
+ * behind a lock that is held for an addition a key. */
 bool kl_bls_verify_aggregate(const u8 *const *keys, usize count, kl_span message,
                              const u8 signature[KL_BLS_SIGNATURE_LEN]);
 

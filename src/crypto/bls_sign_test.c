@@ -145,7 +145,7 @@ KL_TEST(bls_signatures_add_up)
 /* More keys than are kept opened, twice around, and bytes that are no key among them each time. */
 KL_TEST(bls_keys_are_opened_anew)
 {
-    enum { GROUPS = 12, GROUP = 40 };
+    enum { GROUPS = 15, GROUP = 40 };
     static u8 key[GROUPS][GROUP][KL_BLS_KEY_LEN], made[GROUP][KL_BLS_SIGNATURE_LEN];
     static u8 sum[GROUPS][KL_BLS_SIGNATURE_LEN];
     const u8 *list[GROUP];
