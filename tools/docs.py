@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Checks that documents agree with the tree: every link leads somewhere, every source is named in its
-layer's page of docs/internals, so that a page is a whole map of its folder, and every test that
-docs/operators.md rests on is there."""
+layer's page of docs/internals, so that a page is a whole map of its folder, every test that
+docs/operators.md rests on is there, and what others have published stands beside Keel's figures."""
 import pathlib
 import re
 import subprocess
@@ -55,11 +55,26 @@ def check_tests(page):
                 yield f"{page.relative_to(ROOT)}: theme {theme} is not there"
 
 
+def check_published():
+    """What `keel bench consensus` quotes of others stands beside Keel's figures, row by row."""
+    rows = [line.split("|") for line in (ROOT / "docs/benchmarks.md").read_text().splitlines() if line.startswith("|")]
+    cells = [[cell.strip() for cell in row[1:-1]] for row in rows]
+    table = (ROOT / "src/cli/bench_published.def").read_text()
+    quoted = re.findall(r'KL_PUBLISHED\("(.*?)",\s*"(.*?)",\s*"(.*?)"\)', table)
+    for quote in quoted:
+        if not any(row[:3] == list(quote) and len(row) == 4 and re.search(r"\d", row[3]) for row in cells):
+            yield f"docs/benchmarks.md: no row has Keel's figure beside: {', '.join(quote)}"
+    for who in ("CometBFT", "Commonware"):
+        if not any(who in quote[0] for quote in quoted):
+            yield f"src/cli/bench_published.def: nothing of {who}"
+
+
 def main():
     files = subprocess.check_output(["git", "ls-files"], cwd=ROOT, text=True).split("\n")
     pages = [f for f in files if f.endswith(".md") and not f.startswith("tests/corpus/")]
     faults = [fault for page in pages for fault in check_links(ROOT / page)]
     faults += check_names(files)
+    faults += check_published()
     faults += check_tests(ROOT / "docs/operators.md")
     print("\n".join(faults), end="\n" if faults else "")
     sys.exit(bool(faults))

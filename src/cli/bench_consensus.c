@@ -219,6 +219,25 @@ KL_MUST_USE static kl_status run_regions(const struct consensus_bench *b)
     return KL_OK;
 }
 
+/* Beside the figures of regions. */
+static void tell_published(bool json)
+{
+    static const struct {
+        const char *who, *where, *what;
+    } rows[] = {
+#define KL_PUBLISHED(who, where, what) {who, where, what},
+#include "cli/bench_published.def"
+#undef KL_PUBLISHED
+    };
+    if (!json)
+        printf("\npublished by others, of other networks\n");
+    for (usize i = 0; i < KL_COUNT_OF(rows); i++)
+        printf(json ? "{\"bench\":\"consensus\",\"part\":\"published\",\"who\":\"%s\","
+                      "\"network\":\"%s\",\"figure\":\"%s\"}\n"
+                    : "%-28s %-44s %s\n",
+               rows[i].who, rows[i].where, rows[i].what);
+}
+
 int kl_bench_consensus(int argc, char **argv)
 {
     struct consensus_bench b = {.runs = 3, .blocks = 100};
@@ -259,6 +278,8 @@ int kl_bench_consensus(int argc, char **argv)
         status = run_traffic(&b);
     if (status == KL_OK)
         status = run_regions(&b);
+    if (status == KL_OK)
+        tell_published(b.json);
     if (status != KL_OK)
         fprintf(stderr, "keel bench: %s\n", kl_status_text(status));
     return status == KL_OK ? KL_EXIT_OK : KL_EXIT_FAILED;
