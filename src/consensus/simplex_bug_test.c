@@ -18,7 +18,7 @@ typedef struct sim_bug {
 static const sim_bug bugs[] = {
     {"gap check off", KL_MUTANT_NO_GAP_CHECK, 0, SIM_OLD_PARENT, '1', 1002},
     {"quorum one less", KL_MUTANT_SMALL_QUORUM, 0, SIM_KINDS, '1', 1015},
-    {"finalize after nullify", KL_MUTANT_FINALIZE_AFTER_NULLIFY, 0, SIM_KINDS, '7', 1008},
+    {"finalize after nullify", KL_MUTANT_FINALIZE_AFTER_NULLIFY, 0, SIM_KINDS, '7', 1009},
     {"nullify after finalize", KL_MUTANT_NULLIFY_AFTER_FINALIZE, 0, SIM_KINDS, '1', 1002},
     {"guard not synced", 0, SIM_GUARD_UNSYNCED, SIM_KINDS, '7', 1008},
     {"guard reset at an epoch", 0, SIM_GUARD_RESET, SIM_KINDS, '7', 1020},

@@ -246,8 +246,7 @@ void kl_simplex_restore_vote(struct kl_simplex *s, const kl_vote *vote)
     own->state = OWN_RESTORED;
     own->is_signed = true;
     own->vote = *vote;
-    if (vote->subject.kind == KL_VOTE_NOTARIZE &&
-        s->self == kl_valset_leader(s->set, s->epoch, p->view))
+    if (vote->subject.kind == KL_VOTE_NOTARIZE) /* it was proposed, then */
         propose_comes(s, slot, vote, KL_BFT_NO_PEER);
     s->view = KL_MAX(s->view, p->view);
 }

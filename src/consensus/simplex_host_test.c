@@ -79,7 +79,7 @@ static void do_barrier(struct sim *sim, sim_node *node, const kl_bft_effect *eff
     item->has_body = effect->has_body;
     item->proposal = effect->proposal;
     /* Tokens end in their order: the disk is one queue. */
-    sim_post(sim, item, sim->now_ns + SIM_MS / 5);
+    sim_post(sim, item, sim->now_ns + (sim->o.log_ns ? sim->o.log_ns : SIM_MS / 5));
 }
 
 static void do_persist(struct sim *sim, sim_node *node, const kl_certificate *certificate)

@@ -111,8 +111,18 @@ static void execute(struct kl_simplex *s, const kl_proposal *p, kl_bft_peer peer
     s->again = true;
 }
 
-/* Blocks to execute: what is notarized above the committed, be it below the ring, and what is
- * proposed in our view on a parent that we accept. */
+/* Whether a block without a Notarization is to be executed: proposed in our view on a parent that
+ * we accept, or one that we voted for before a crash, in a view that we have left since.  If all
+ * have lost its Notarization, our vote may be what brings it back. */
+static bool is_wanted(const struct kl_simplex *s, const kl_simplex_slot *slot, const kl_proposal *p)
+{
+    u64 missing;
+    return slot->view == s->view ? kl_simplex_link_of(s, p, &missing) == LINK_GOOD
+                                 : slot->own[KL_VOTE_NOTARIZE - 1].state == OWN_RESTORED;
+}
+
+/* Blocks to execute: what is notarized above the committed, be it below the ring, and what else is
+ * wanted. */
 static void judge(struct kl_simplex *s)
 {
     if (kl_simplex_root_lacks(s) && s->root_judged == JUDGED_NOT) {
@@ -123,11 +133,9 @@ static void judge(struct kl_simplex *s)
         kl_simplex_slot *slot = slot_at(s, view);
         const kl_proposal *p = kl_simplex_target(slot);
         kl_proposal notarized;
-        u64 missing;
         if (!p || (slot->judged != JUDGED_NOT && kl_hash_eq(&slot->judged_hash, &p->block_hash)))
             continue;
-        if (!kl_simplex_notarized(s, &notarized, view) &&
-            (view != s->view || kl_simplex_link_of(s, p, &missing) != LINK_GOOD))
+        if (!kl_simplex_notarized(s, &notarized, view) && !is_wanted(s, slot, p))
             continue;
         slot->judged = JUDGED_RUNNING;
         slot->judged_hash = p->block_hash;

@@ -85,6 +85,26 @@ KL_TEST(simplex_script_power_cut_at_each_moment)
     }
 }
 
+/* The same where logs are slower than guards, and one validator never comes back: what the next
+ * leader was about to sign may outlive the Notarization on which it builds, of which then nothing is
+ * left but the votes for it. */
+KL_TEST(simplex_script_power_cut_takes_a_notarization)
+{
+    for (u64 at_ms = 1000; at_ms < 3000; at_ms += 13) {
+        sim_options o = calm_options(4);
+        o.faulty = 1;
+        o.log_ns = 250 * SIM_MS;
+        o.seed = at_ms;
+        sim_begin(&sim, &o);
+        sim_until(&sim, at_ms * SIM_MS);
+        u64 height = sim.height;
+        power_cut();
+        sim_until(&sim, (at_ms + 40000) * SIM_MS);
+        hold(height + 4);
+        sim_done(&sim);
+    }
+}
+
 KL_TEST(simplex_script_half_and_half_heals)
 {
     sim_options o = calm_options(4);

@@ -127,6 +127,7 @@ typedef struct sim_options {
     u64 gst_ns, end_ns;
     u32 loss_percent, duplicate_percent;
     u64 delay_ns, tail_ns;
+    u64 log_ns; /* what a barrier of the consensus log takes; 0: little */
     bool partitions, crashes, slow_disk, weights, idle, calm;
     u64 epoch_blocks;
     u32 window;

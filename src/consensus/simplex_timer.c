@@ -97,9 +97,24 @@ static void retry_bodies(struct kl_simplex *s)
     }
 }
 
-/* [Simplex R7] Stuck: our stored nullify vote, with what lets a peer enter our view; stored
- * finalize votes of a head that is not final, with its Notarization; and what is missing, asked of
- * anybody. [Simplex R8] Nothing is signed here. */
+/* Our votes of earlier views of which there is no certificate: after a crash of all perhaps nobody
+ * has one, but for the votes. */
+static void retry_holes(struct kl_simplex *s)
+{
+    kl_proposal notarized;
+    for (u64 view = KL_MAX(s->base, s->final.view + 1); view < s->view; view++) {
+        const kl_simplex_slot *slot = slot_at(s, view);
+        if (kl_simplex_nullified(s, view) || kl_simplex_notarized(s, &notarized, view))
+            continue;
+        for (kl_vote_kind kind = KL_VOTE_NOTARIZE; kind <= KL_VOTE_NULLIFY; kind++)
+            if (slot->own[kind - 1].state == OWN_SENT)
+                kl_simplex_emit(s, KL_BFT_SEND_VOTE)->vote = &slot->own[kind - 1].vote;
+    }
+}
+
+/* [Simplex R7] Stuck: our stored nullify vote, with what lets a peer enter our view; stored votes
+ * of views in between that came to nothing; stored finalize votes of a head that is not final, with
+ * its Notarization; and what is missing, asked of anybody. [Simplex R8] Nothing is signed here. */
 void kl_simplex_retry(struct kl_simplex *s)
 {
     s->retry_at_ns = NEVER;
@@ -121,6 +136,7 @@ void kl_simplex_retry(struct kl_simplex *s)
         if (has_certificate(head, KL_VOTE_NOTARIZE))
             kl_simplex_send_certificate(s, &head->certificate[KL_VOTE_NOTARIZE - 1], KL_BFT_ALL);
     }
+    retry_holes(s);
     if (slot->asked_certificates)
         slot->source = KL_BFT_ALL;
     slot->asked_certificates = false;
