@@ -86,8 +86,8 @@ KL_TEST(simplex_script_power_cut_at_each_moment)
 }
 
 /* The same where logs are slower than guards, and one validator never comes back: what the next
- * leader was about to sign may outlive the Notarization on which it builds, of which then nothing is
- * left but the votes for it. */
+ * leader was about to sign may outlive the Notarization on which it builds, of which then nothing
+ * is left but the votes for it. */
 KL_TEST(simplex_script_power_cut_takes_a_notarization)
 {
     for (u64 at_ms = 1000; at_ms < 3000; at_ms += 13) {

@@ -28,7 +28,7 @@ static const struct bug bugs[] = {
     {"quorum one less", "small quorum", 0, KL_LAB_IS_EQUIVOCATE, NETWORK, 4, 1},
     {"foreign epoch accepted", "foreign epoch", 0, KL_LAB_IS_NONE, NETWORK, 4, 4},
     {"a signer counted twice", "signer twice", 0, KL_LAB_IS_NONE, NETWORK, 4, 1},
-    {"parent view unbound", "parent unbound", 0, KL_LAB_IS_OLD_PARENT, NETWORK, 4, 8},
+    {"parent view unbound", "parent unbound", 0, KL_LAB_IS_OLD_PARENT, NETWORK, 4, 32},
     {"body not durable", "body not durable", 0, KL_LAB_IS_NONE, NETWORK | FAULT(CRASH), 4, 1},
     {"guard not synced", "none", KL_LAB_BUG_GUARD_UNSYNCED, KL_LAB_IS_NONE, NETWORK | FAULT(CRASH),
      4, 1},
