@@ -88,9 +88,10 @@ typedef struct kl_replica_config {
     bool has_operator;
     kl_secret32 operator_secret;
     kl_address coinbase;
-    u64 gas_limit; /* the builder aims at; 0: the parent's */
-    u64 drift_ns;  /* how far ahead of our clock a block's time may be */
-    u32 window;    /* of the engine, views */
+    u64 gas_limit;  /* the builder aims at; 0: the parent's */
+    u64 drift_ns;   /* how far ahead of our clock a block's time may be */
+    u32 window;     /* of the engine, views */
+    u64 far_blocks; /* in the place of KL_REPLICA_FAR_FRESH; 0: that */
     /* Bodies of so many bytes and more are proposed by the hashes of their transactions; 0: 4 KiB.
      */
     usize compact_bytes;

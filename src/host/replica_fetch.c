@@ -235,7 +235,8 @@ static void look_far(struct kl_replica *r)
 {
     struct kl_replica_watch *watch = r->config.watch;
     u64 height = r->head->header.number, target = kl_fetch_credible(r->fetch);
-    u64 far = height ? KL_REPLICA_FAR : KL_REPLICA_FAR_FRESH;
+    u64 fresh = r->config.far_blocks ? r->config.far_blocks : KL_REPLICA_FAR_FRESH;
+    u64 far = height ? KL_REPLICA_FAR : fresh;
     if (r->told_far || !watch || !watch->far || target < height + far)
         return;
     r->told_far = true;

@@ -296,6 +296,29 @@ static bool lie_about_transactions(struct kl_lab_machine *machine, u32 peer, kl_
     return true;
 }
 
+/* Less than the state has, in a range or in a code. */
+static bool lie_of_state(struct kl_lab_machine *machine, u32 peer, const struct kl_lab_frame *frame)
+{
+    kl_message m;
+    if ((frame->kind != KL_MESSAGE_STATE && frame->kind != KL_MESSAGE_CODE) ||
+        !decode(machine->lab, frame, &m))
+        return false;
+    u64 how = kl_lab_below(machine->lab, 4);
+    if (how == 0)
+        m.leaf_count = m.node_count = 0;
+    else if (how == 1 && m.leaf_count)
+        m.leaf_count--;
+    else if (how == 2 && m.node_count)
+        m.node_count--;
+    else if (m.leaf_count) {
+        m.leaves++;
+        m.leaf_count--;
+    }
+    m.body = kl_span_sub(m.body, 1, SIZE_MAX);
+    carry_message(machine, peer, &m);
+    return true;
+}
+
 /* An answer to one who is behind: a byte changed, nothing at all, or what was not asked for. */
 static bool lie(struct kl_lab_machine *machine, u32 peer, const struct kl_lab_frame *frame)
 {
@@ -310,7 +333,10 @@ static bool lie(struct kl_lab_machine *machine, u32 peer, const struct kl_lab_fr
     if ((proposes || frame->kind == KL_MESSAGE_TRANSACTIONS_OF) && decode(lab, frame, &m))
         return proposes ? withhold_given(machine, peer, &m)
                         : lie_about_transactions(machine, peer, &m);
-    if (frame->kind != KL_MESSAGE_BLOCKS || !decode(lab, frame, &m))
+    if (lie_of_state(machine, peer, frame))
+        return true;
+    if ((frame->kind != KL_MESSAGE_BLOCKS && frame->kind != KL_MESSAGE_RECORDS) ||
+        !decode(lab, frame, &m))
         return false;
     u64 how = kl_lab_below(lab, 4);
     if (how == 0) {

@@ -105,7 +105,7 @@ void kl_lab_verify_machine(struct kl_lab_machine *machine)
     struct kl_sim_disk *scratch_disk;
     struct kl_kv *scratch;
     kl_verify_result result;
-    if (machine->replica)
+    if (kl_lab_is_up(machine))
         kl_lab_crash(machine, KL_LAB_KILLED);
     KL_ASSERT(kl_sim_disk_new(&scratch_disk) == KL_OK);
     KL_ASSERT(kl_memkv_open(&scratch, KL_TABLE_COUNT) == KL_OK);

@@ -11,6 +11,7 @@ enum {
     SEGMENT = 64 << 10,
     GUARD_ROOM = 512,
     HISTORY_MAX = 4096, /* operations of a disk before they are settled */
+    FAR_BLOCKS = 12,    /* that are missing before a fresh machine takes the others' state */
 };
 #define PAUSE_LOOK_NS (50 * KL_MS)
 
@@ -90,7 +91,18 @@ static void on_alarm(struct kl_replica_watch *watch, const char *what)
         kl_lab_tell(machine, what, 0, 0, 0);
 }
 
+static void on_far(struct kl_replica_watch *watch, KL_UNUSED u64 height)
+{
+    struct kl_lab_machine *machine = ((struct kl_lab_watch *)watch)->machine;
+    machine->far = !machine->dead && !machine->given_up && kl_lab_is_honest(machine);
+}
+
 /* --- making and opening --- */
+
+bool kl_lab_is_up(const struct kl_lab_machine *machine)
+{
+    return machine->replica || machine->filler;
+}
 
 bool kl_lab_is_honest(const struct kl_lab_machine *machine)
 {
@@ -138,7 +150,11 @@ struct kl_lab_machine *kl_lab_machine_new(struct kl_lab *lab, u32 validator, kl_
                  .publish = kl_lab_net_publish,
                  .verdict = kl_lab_net_verdict},
                 machine},
-        .watch = {{.final = on_final, .signs = on_signs, .found = on_found, .alarm = on_alarm},
+        .watch = {{.final = on_final,
+                   .signs = on_signs,
+                   .found = on_found,
+                   .alarm = on_alarm,
+                   .far = on_far},
                   machine},
     };
     lab->machines[lab->count++] = machine;
@@ -149,16 +165,22 @@ struct kl_lab_machine *kl_lab_machine_new(struct kl_lab *lab, u32 validator, kl_
     return machine;
 }
 
+static kl_chain_config chain_config(struct kl_lab_machine *machine)
+{
+    struct kl_lab *lab = machine->lab;
+    return (kl_chain_config){.fs = kl_sim_disk_fs(machine->data),
+                             .kv = kl_lab_statedb_kv(machine->state),
+                             .genesis = kl_buf_view(&lab->genesis),
+                             .segment_bytes = SEGMENT,
+                             .tests = true,
+                             .senders = lab->senders};
+}
+
 static kl_status open_replica(struct kl_lab_machine *machine, kl_replica_report *report)
 {
     struct kl_lab *lab = machine->lab;
     kl_replica_config config = {
-        .chain = {.fs = kl_sim_disk_fs(machine->data),
-                  .kv = kl_lab_statedb_kv(machine->state),
-                  .genesis = kl_buf_view(&lab->genesis),
-                  .segment_bytes = SEGMENT,
-                  .tests = true,
-                  .senders = lab->senders},
+        .chain = chain_config(machine),
         .pool = {.tx_max = 512,
                  .bytes_max = 1 << 20,
                  .tx_bytes_max = 64 << 10,
@@ -171,6 +193,7 @@ static kl_status open_replica(struct kl_lab_machine *machine, kl_replica_report 
         .gas_limit = 0,
         .drift_ns = 5 * KL_S,
         .window = lab->plan.window,
+        .far_blocks = FAR_BLOCKS,
         .compact_bytes = kl_lab_changes_bodies(machine) ? SIZE_MAX : lab->plan.compact_bytes,
         .clock = &machine->clock.base,
         .jobs = &machine->jobs.base,
@@ -268,17 +291,21 @@ static bool open_somehow(struct kl_lab_machine *machine)
 
 /* --- life --- */
 
+static void post_tick(struct kl_lab_machine *machine, u64 due_ns)
+{
+    if (due_ns >= machine->tick_ns)
+        return;
+    machine->tick_ns = due_ns;
+    const kl_lab_event event = {
+        .kind = KL_LAB_TICK, .machine = machine->index, .life = machine->life};
+    kl_lab_post(machine->lab, &event, due_ns);
+}
+
 /* The replica's own wish to be called, and what can be seen of it, behind anything it did. */
 static void after(struct kl_lab_machine *machine, bool may_have_moved)
 {
     struct kl_lab *lab = machine->lab;
-    u64 due_ns = kl_replica_due_ns(machine->replica);
-    if (due_ns < machine->tick_ns) {
-        machine->tick_ns = due_ns;
-        const kl_lab_event event = {
-            .kind = KL_LAB_TICK, .machine = machine->index, .life = machine->life};
-        kl_lab_post(lab, &event, due_ns);
-    }
+    post_tick(machine, kl_replica_due_ns(machine->replica));
     note_compacts(machine);
     if (!may_have_moved)
         return;
@@ -305,9 +332,79 @@ void kl_lab_moved(struct kl_lab_machine *machine)
     after(machine, true);
 }
 
+/* --- being filled --- */
+
+static void forget_database(struct kl_lab_machine *machine)
+{
+    kl_lab_statedb_free(machine->state);
+    machine->state = kl_lab_statedb_new();
+}
+
+/* False: the machine is to be opened as any other. */
+static bool open_filler(struct kl_lab_machine *machine)
+{
+    const kl_filler_config config = {.chain = chain_config(machine),
+                                     .clock = &machine->clock.base,
+                                     .jobs = &machine->jobs.base,
+                                     .net = &machine->net.base};
+    kl_chain_report report;
+    bool due;
+    KL_ASSERT(kl_filler_is_due(&config.chain, &due) == KL_OK);
+    bool is_wanted = due || machine->far;
+    machine->far = false;
+    if (!is_wanted)
+        return false;
+    kl_status status =
+        machine->given_up ? KL_UNSUPPORTED : kl_filler_open(&machine->filler, &config, &report);
+    if (status == KL_OK) {
+        kl_lab_tell(machine, "is filled by the others, life #", machine->life, 0, 0);
+        kl_filler_start(machine->filler);
+        return true;
+    }
+    /* Its ledger lacks the genesis, or is damaged; or nobody helps.  What is there is executed. */
+    forget_database(machine);
+    return false;
+}
+
+/* As a restart, in all that can be seen. */
+static void turn_over(struct kl_lab_machine *machine)
+{
+    bool far = machine->far, given_up = machine->given_up;
+    kl_lab_crash(machine, KL_LAB_KILLED);
+    machine->far = far;
+    machine->given_up = given_up;
+    kl_lab_start(machine);
+}
+
+static void after_filler(struct kl_lab_machine *machine)
+{
+    kl_filler_status status;
+    post_tick(machine, kl_filler_due_ns(machine->filler));
+    kl_filler_status_of(machine->filler, &status);
+    switch (status.phase) {
+    case KL_FILLER_RECORDS:
+    case KL_FILLER_STATE:
+        return;
+    case KL_FILLER_WHOLE:
+        kl_lab_saw(machine->lab, KL_LAB_SAW_FILLED);
+        break;
+    case KL_FILLER_GIVEN_UP:
+        machine->given_up = true;
+        break;
+    case KL_FILLER_BROKEN:
+        if (machine->broken)
+            return; /* until somebody mends the disk */
+        machine->given_up = true;
+        break;
+    }
+    kl_lab_tell(machine, "is not filled any more, phase # at height #", (u64)status.phase,
+                status.height, 0);
+    turn_over(machine);
+}
+
 void kl_lab_start(struct kl_lab_machine *machine)
 {
-    KL_ASSERT(!machine->replica);
+    KL_ASSERT(!kl_lab_is_up(machine));
     machine->life++;
     machine->dead = false;
     machine->durable_data = machine->durable_key = 0;
@@ -317,6 +414,13 @@ void kl_lab_start(struct kl_lab_machine *machine)
     machine->compacts = (kl_replica_compacts){0};
     bool promised = !machine->forgot;
     plant_bugs(machine);
+    if (open_filler(machine)) {
+        machine->durable_data = kl_sim_disk_operations(machine->data);
+        machine->durable_key = machine->key ? kl_sim_disk_operations(machine->key) : 0;
+        post_tick(machine, kl_filler_due_ns(machine->filler));
+        kl_lab_relink(machine->lab);
+        return;
+    }
     if (!open_somehow(machine))
         return;
     machine->durable_data = kl_sim_disk_operations(machine->data);
@@ -343,7 +447,10 @@ static void wind_up(struct kl_lab_machine *machine)
     kl_lab_attack_forget(machine);
     kl_lab_gossip_forget(machine);
     kl_replica_close(machine->replica);
+    kl_filler_close(machine->filler);
     machine->replica = NULL;
+    machine->filler = NULL;
+    machine->far = machine->given_up = false;
     machine->life++;
     memset(machine->linked, 0, sizeof machine->linked);
 }
@@ -473,7 +580,7 @@ void kl_lab_restore(struct kl_lab_machine *machine, kl_lab_copy what)
 
 void kl_lab_machine_free(struct kl_lab_machine *machine)
 {
-    if (machine->replica)
+    if (kl_lab_is_up(machine))
         wind_up(machine);
     kl_lab_statedb_free(machine->state);
     kl_sim_disk_free(machine->data);
@@ -522,6 +629,8 @@ static void arrive(struct kl_lab_machine *machine, const kl_lab_event *event)
     kl_lab_trace(machine->lab, frame->hash);
     if (event->gossiped)
         kl_lab_gossip(machine, event->peer, event->frame);
+    else if (machine->filler)
+        kl_filler_receive(machine->filler, event->peer, kl_span_of(frame->bytes, frame->len));
     else
         kl_replica_receive(machine->replica, event->peer, kl_span_of(frame->bytes, frame->len));
 }
@@ -536,7 +645,7 @@ static void check_spin(struct kl_lab_machine *machine)
         kl_lab_break(machine->lab, 11, "machine %u spins in view %llu of epoch %llu, why %u",
                      machine->index, (unsigned long long)machine->view,
                      (unsigned long long)machine->epoch,
-                     (unsigned)kl_replica_consensus(machine->replica).why);
+                     machine->replica ? (unsigned)kl_replica_consensus(machine->replica).why : 0);
 }
 
 static void step(struct kl_lab_machine *machine, const kl_lab_event *event)
@@ -551,7 +660,9 @@ static void step(struct kl_lab_machine *machine, const kl_lab_event *event)
         if (event->at_ns >= machine->tick_ns)
             machine->tick_ns = UINT64_MAX;
         check_spin(machine);
-        if (kl_replica_due_ns(machine->replica) <= machine->lab->now_ns)
+        if (machine->filler && kl_filler_due_ns(machine->filler) <= machine->lab->now_ns)
+            kl_filler_tick(machine->filler);
+        if (machine->replica && kl_replica_due_ns(machine->replica) <= machine->lab->now_ns)
             kl_replica_tick(machine->replica);
         break;
     case KL_LAB_JOB_BEGINS:
@@ -570,18 +681,24 @@ static void step(struct kl_lab_machine *machine, const kl_lab_event *event)
     case KL_LAB_USERS:
         KL_UNREACHABLE();
     }
+    if (machine->filler) {
+        after_filler(machine);
+        return;
+    }
     after(machine, may_have_moved);
+    if (machine->far)
+        turn_over(machine);
 }
 
 void kl_lab_happen(struct kl_lab *lab, const kl_lab_event *event)
 {
     struct kl_lab_machine *machine = lab->machines[event->machine];
     if (event->kind == KL_LAB_STARTS) {
-        if (!machine->replica && !machine->abandoned)
+        if (!kl_lab_is_up(machine) && !machine->abandoned)
             kl_lab_start(machine);
         return;
     }
-    if (!machine->replica || event->life != machine->life) {
+    if (!kl_lab_is_up(machine) || event->life != machine->life) {
         kl_lab_frame_unref(event->frame);
         return;
     }

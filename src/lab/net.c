@@ -57,7 +57,7 @@ static void carry(struct kl_lab_machine *from, u32 to, struct kl_lab_frame *fram
     lab->result->bytes += frame->len;
     const struct kl_lab_machine *target = lab->machines[to];
     bool twins = from->validator == target->validator && from->validator != KL_BFT_NOBODY;
-    if (twins || from->cut[to] || !target->replica ||
+    if (twins || from->cut[to] || !kl_lab_is_up(target) ||
         (!lab->calm && kl_lab_percent(lab, lab->plan.loss_percent)))
         return;
     if (lab->script && lab->script->passes && !lab->script->passes(lab, from->index, to, frame))
@@ -90,6 +90,8 @@ void kl_lab_net_publish(struct kl_replica_net *net, kl_span bytes)
 void kl_lab_gossip(struct kl_lab_machine *machine, u32 peer, struct kl_lab_frame *frame)
 {
     u8 id[KL_REPLICA_GOSSIP_ID_LEN] = {0};
+    if (!machine->replica)
+        return; /* who is being filled passes nothing on */
     u64 number = machine->passed_count++;
     u64 at = number % KL_LAB_PASSED;
     kl_lab_frame_unref(machine->passed[at]);
@@ -146,7 +148,7 @@ void kl_lab_net_send(struct kl_replica_net *net, u32 peer, kl_message_kind kind,
 
 static bool can_speak(const struct kl_lab_machine *a, const struct kl_lab_machine *b)
 {
-    return a->replica && b->replica && !a->cut[b->index] && !b->cut[a->index];
+    return kl_lab_is_up(a) && kl_lab_is_up(b) && !a->cut[b->index] && !b->cut[a->index];
 }
 
 void kl_lab_relink(struct kl_lab *lab)
@@ -154,7 +156,7 @@ void kl_lab_relink(struct kl_lab *lab)
     for (u32 a = 0; a < lab->count; a++)
         for (u32 b = 0; b < lab->count; b++) {
             struct kl_lab_machine *machine = lab->machines[a];
-            if (a == b || !machine->replica ||
+            if (a == b || !kl_lab_is_up(machine) ||
                 machine->linked[b] == can_speak(machine, lab->machines[b]))
                 continue;
             const kl_lab_event event = {
@@ -170,7 +172,11 @@ void kl_lab_link(struct kl_lab_machine *machine, u32 peer)
         return;
     machine->linked[peer] = can;
     kl_lab_tell(machine, can ? "can speak to #" : "has lost its connection to #", peer, 0, 0);
-    if (can)
+    if (machine->filler && can)
+        kl_filler_connected(machine->filler, peer);
+    else if (machine->filler)
+        kl_filler_disconnected(machine->filler, peer);
+    else if (can)
         kl_replica_connected(machine->replica, peer);
     else
         kl_replica_disconnected(machine->replica, peer);

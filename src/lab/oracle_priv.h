@@ -47,6 +47,7 @@
     X(DISK_FAILED, "a disk failed under a running machine", 1)               \
     X(DAMAGED, "a damaged log was found at opening", 1)                      \
     X(WIPED, "a machine came back with an empty data folder", 3)             \
+    X(FILLED, "a wiped machine took the others' state", 3)                   \
     X(OLD_COPY, "a machine came back from an old copy", 3)                   \
     X(TRANSACTION, "a transaction was final", 1)                             \
     X(FAILED_TRANSACTION, "a transaction failed and was final", 1)           \

@@ -83,9 +83,9 @@ static void crash_some(struct kl_lab *lab)
     u32 percent = lab->count > 10 ? 3 : 8, down = 0;
     for (u32 i = 0; i < lab->count; i++) {
         struct kl_lab_machine *machine = lab->machines[i];
-        if (machine->replica && (all || kl_lab_percent(lab, percent)))
+        if (kl_lab_is_up(machine) && (all || kl_lab_percent(lab, percent)))
             crash(machine);
-        down += machine->replica == NULL;
+        down += !kl_lab_is_up(machine);
     }
     if (down == lab->count)
         kl_lab_saw(lab, KL_LAB_SAW_ALL_DOWN);
@@ -130,7 +130,7 @@ static void pause_one(struct kl_lab *lab)
 static void fail_disk(struct kl_lab *lab)
 {
     struct kl_lab_machine *machine = lab->machines[kl_lab_below(lab, lab->count)];
-    if (!machine->replica || machine->broken)
+    if (!kl_lab_is_up(machine) || machine->broken)
         return;
     struct kl_sim_disk *disk =
         machine->key && kl_lab_percent(lab, 30) ? machine->key : machine->data;
@@ -146,7 +146,7 @@ static void mend_disks(struct kl_lab *lab)
 {
     for (u32 i = 0; i < lab->count; i++) {
         struct kl_lab_machine *machine = lab->machines[i];
-        if (!machine->replica || !machine->broken || !(lab->calm || kl_lab_percent(lab, 30)))
+        if (!kl_lab_is_up(machine) || !machine->broken || !(lab->calm || kl_lab_percent(lab, 30)))
             continue;
         kl_lab_crash(machine, KL_LAB_POWER_CUT);
         start_in(machine, KL_S);
@@ -191,7 +191,7 @@ static void abandon_some(struct kl_lab *lab)
         if (!kl_lab_is_honest(machine) || !may_be_harmed(machine) || kl_lab_percent(lab, 30))
             continue;
         machine->abandoned = true;
-        if (machine->replica)
+        if (kl_lab_is_up(machine))
             kl_lab_crash(machine, KL_LAB_POWER_CUT);
     }
 }
@@ -207,7 +207,7 @@ void kl_lab_calm_down(struct kl_lab *lab)
         memset(machine->clog_ns, 0, sizeof machine->clog_ns);
         machine->paused_ns = 0;
         machine->skew_ns = 0;
-        if (!machine->replica && !machine->abandoned)
+        if (!kl_lab_is_up(machine) && !machine->abandoned)
             start_in(machine, KL_S);
     }
     mend_disks(lab);

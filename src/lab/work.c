@@ -201,6 +201,8 @@ void kl_lab_work_crashes(struct kl_lab_machine *machine)
 {
     struct kl_lab_work *work = machine->lab->work;
     u32 bit = 1u << machine->index;
+    if (!machine->replica)
+        return; /* who is being filled does nothing with what it keeps */
     for (u32 i = 0; i < ACCOUNTS; i++)
         for (u64 n = work->account[i].final; n < work->account[i].nonce; n++) {
             struct sent *sent = &work->account[i].sent[n % OUTSTANDING];

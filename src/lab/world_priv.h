@@ -12,7 +12,7 @@
 #define KL_LAB_WORLD_PRIV_H
 
 #include "base/rand.h"
-#include "host/replica.h"
+#include "host/filler.h"
 #include "lab/lab.h"
 #include "lab/statedb_priv.h"
 #include "sim/disk.h"
@@ -121,7 +121,10 @@ struct kl_lab_machine {
     kl_lab_attack attack;
     struct kl_sim_disk *data, *key;
     struct kl_lab_statedb *state;
-    struct kl_replica *replica; /* NULL: it is down */
+    struct kl_replica *replica; /* or */
+    struct kl_filler *filler;   /* while it takes the others' state; both NULL: it is down */
+    bool far;                   /* it is to be filled */
+    bool given_up;              /* nobody helped: not again in this life */
     u32 life;
     bool dead;                 /* its replica is being wound up: whatever it does is not seen */
     bool broken;               /* a disk fails, until somebody mends it */
@@ -297,6 +300,7 @@ void kl_lab_happen(struct kl_lab *lab, const kl_lab_event *event);
 /* Something was done with its replica outside of an event. */
 void kl_lab_moved(struct kl_lab_machine *machine);
 bool kl_lab_is_honest(const struct kl_lab_machine *machine);
+bool kl_lab_is_up(const struct kl_lab_machine *machine);
 
 /* --- swarm.c, weather.c --- */
 void kl_lab_plan_make(kl_lab_plan *out, const kl_lab_options *options);
