@@ -140,6 +140,28 @@ KL_TEST(filler_is_for_who_is_far_behind)
     rig_done(&rig);
 }
 
+/* Blocks are the way back for whoever has a state, however many are missing: nothing is opened
+ * again. */
+KL_TEST(away_for_ten_thousand_blocks)
+{
+    enum { AWAY = 10000 };
+    rig_init(&rig, 2, 1000, kl_rand(seed));
+    rig.no_key[1] = true;
+    rig.period_ms = rig.empty_ms = 1;
+    rig_start(&rig);
+    CHECK(rig_reaches(&rig, 20, 60 * RIG_S));
+    u32 life = rig.nodes[1].life;
+    rig.cut[1] = true;
+    while (rig.height < 20 + AWAY)
+        rig_until(&rig, rig.now_ns + RIG_S);
+    CHECK(rig.nodes[1].height < 100);
+    rig.cut[1] = false;
+    CHECK(rig_reaches(&rig, 20 + AWAY, 600 * RIG_S));
+    CHECK_U64(rig.nodes[1].life, life);
+    CHECK_U64(rig.nodes[1].far, 0);
+    rig_done(&rig);
+}
+
 /* Nobody has anything: it gives up, and what it has is opened by executing. */
 KL_TEST(filler_gives_up)
 {

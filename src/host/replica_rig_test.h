@@ -7,7 +7,7 @@
 #include "base/test.h"
 #include "host/filler.h"
 
-enum { RIG_NODES_MAX = 8, RIG_HEIGHTS_MAX = 4096, RIG_ACCOUNTS = 4, RIG_VOTES_MAX = 16384 };
+enum { RIG_NODES_MAX = 8, RIG_HEIGHTS_MAX = 16384, RIG_ACCOUNTS = 4, RIG_VOTES_MAX = 65536 };
 #define RIG_MS 1000000ull
 #define RIG_S  1000000000ull
 
