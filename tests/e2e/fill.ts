@@ -1,0 +1,132 @@
+/* Theme fill: a validator that has lost its data takes the state of the others, within one life of
+ * its process, and is killed meanwhile.
+ *
+ *     --blocks N   that it lacks (300) */
+import assert from "node:assert/strict";
+import { readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { sleep, theme, until } from "./lib/harness.ts";
+import { init, verify, verifyState } from "./lib/keel.ts";
+import { agree, CHAIN_ID, Load, operatorOf, PATIENCE_MS, Processes } from "./lib/network.ts";
+import { type Hex, quantity, RpcError, type RpcReceipt } from "./lib/rpc.ts";
+
+/* What is no data: who it is, and whom it knows. */
+const KEPT = ["validator", "genesis.json", "network.json", "node.key"];
+const LOST = 3;
+/* Two slots are set, and the code is one byte, 0. */
+const CONTRACT = "0x6001600055600260015560016000f3";
+
+interface Syncing {
+    startingBlock: Hex;
+    currentBlock: Hex;
+    highestBlock: Hex;
+    stage?: "records" | "state";
+    secondsToGo?: Hex;
+}
+
+await theme("fill", {
+    noNode: true,
+    unsuited: (target) => (target.kind === "anvil" ? "Anvil has no peers" : undefined),
+}, async (t) => {
+    const blocks = Number(t.args.get("blocks") ?? 300);
+    const net = await Processes.make(t, 4, ["--period", "10"]);
+    const taken: Hex[] = [];
+    let contract: Hex | null | undefined;
+
+    const wipe = async (): Promise<void> => {
+        for (const name of readdirSync(net.folder(LOST)).filter((name) => !KEPT.includes(name))) {
+            rmSync(join(net.folder(LOST), name), { recursive: true });
+        }
+        await init(t, join(net.dir, "genesis.json"), net.folder(LOST));
+    };
+    const syncing = (): Promise<Syncing | false> => net.rpc(LOST).call<Syncing | false>("eth_syncing");
+    /* The server stands still for a moment when the chain is opened again. */
+    const isFilling = async (): Promise<Syncing | undefined> => {
+        const told = await syncing().catch(() => false as const);
+        return told !== false && told.stage !== undefined ? told : undefined;
+    };
+    const filled = (): Promise<boolean> => until("the state of the others", () =>
+        /^ {4}filled: the state of block \d+ is here$/m.test(net.node(LOST).log) || undefined, 4 * PATIENCE_MS);
+
+    await t.test("four make blocks, with storage and code", async () => {
+        await net.startAll();
+        const wallet = operatorOf(net.folder(0));
+        const raw = await wallet.signTransaction({
+            chainId: CHAIN_ID, type: 2, nonce: 0, value: 0n, data: CONTRACT, gasLimit: 200_000n,
+            maxFeePerGas: 100_000_000_000n, maxPriorityFeePerGas: 1n,
+        });
+        const hash = await net.rpc(0).call<Hex>("eth_sendRawTransaction", [raw]);
+        const receipt = await until("the contract", async () =>
+            await net.rpc(0).call<RpcReceipt | null>("eth_getTransactionReceipt", [hash]) ?? undefined, PATIENCE_MS);
+        contract = receipt.contractAddress;
+        taken.push(hash);
+        const load = new Load(net, 2);
+        await until(`${blocks} blocks`, async () => (await net.height(0)) >= blocks || undefined, 4 * PATIENCE_MS);
+        await load.stop();
+        taken.push(...load.taken);
+    });
+
+    await t.test("without its data one takes no transaction, and says how far it is", async () => {
+        await net.stop(LOST);
+        await wipe();
+        await net.start(LOST);
+        const told = await until("that it is being filled", isFilling, PATIENCE_MS);
+        assert.ok(Number(told.startingBlock) < 100, `it began at ${told.startingBlock}`);
+        await until("how far the others are", async () => {
+            const now = await isFilling();
+            return now === undefined || Number(now.highestBlock) >= blocks || undefined;
+        }, PATIENCE_MS);
+        const wallet = operatorOf(net.folder(1));
+        const raw = await wallet.signTransaction({ chainId: CHAIN_ID, type: 2, nonce: 100_000, to: wallet.address, gasLimit: 21_000n });
+        if (await isFilling() !== undefined) {
+            await net.rpc(LOST).call("eth_sendRawTransaction", [raw]).catch((error: unknown) => {
+                assert.ok(error instanceof RpcError || error instanceof Error);
+            });
+        }
+    });
+
+    await t.test("killed meanwhile, it goes on where it was", async () => {
+        for (let kills = 0; kills < 2 && !/filled: /.test(net.node(LOST).log); kills++) {
+            await net.kill(LOST);
+            await net.start(LOST);
+            await sleep(300);
+        }
+        if (await isFilling() !== undefined) {
+            await filled();
+        }
+        const begun = Date.now();
+        const least = await net.height(0);
+        await until(`node ${LOST} at height ${least}`, async () =>
+            (await net.height(LOST).catch(() => 0)) >= least || undefined, 4 * PATIENCE_MS);
+        console.log(`it was back after ${Date.now() - begun} ms`);
+    });
+
+    await t.test("blocks, receipts and state are those of the others", async () => {
+        await agree(net.members(), taken);
+        const head = await net.height(LOST);
+        for (let n = 1; n <= head; n += 7) {
+            const receipts = await Promise.all(net.all.map((i) => net.rpc(i).call("eth_getBlockReceipts", [quantity(n)])));
+            receipts.forEach((one) => assert.deepEqual(one, receipts[0], `receipts of block ${n}`));
+        }
+        for (const [method, args] of [["eth_getCode", [contract]], ["eth_getStorageAt", [contract, "0x1"]],
+                                      ["eth_getBalance", [operatorOf(net.folder(2)).address]]] as const) {
+            const answers = await Promise.all(net.all.map((i) => net.rpc(i).call(method, [...args, quantity(head)])));
+            answers.forEach((one) => assert.deepEqual(one, answers[0], method));
+        }
+    });
+
+    await t.test("it votes: three of four with it make blocks", async () => {
+        await net.stop(0);
+        const load = new Load(net, 50, [1, 2].map((i) => operatorOf(net.folder(i))));
+        const passed_ms = await net.goesOn("with the one that was filled");
+        console.log(`a block after ${passed_ms} ms`);
+        await load.stop();
+        await agree(net.members([1, 2, LOST]), load.taken);
+    });
+
+    await t.test("its ledger is good, and its state", async () => {
+        await net.stop(LOST);
+        await verify(t, net.folder(LOST));
+        await verifyState(t, net.folder(LOST));
+    });
+});
