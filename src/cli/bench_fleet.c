@@ -165,6 +165,7 @@ kl_status kl_fleet_start(struct kl_fleet *fleet, u32 i)
     u64 delay_ns = fleet->config.sync_delay_ns;
     snprintf(delay, sizeof delay, "%llu.%09llu", (unsigned long long)(delay_ns / NS_PER_S),
              (unsigned long long)(delay_ns % NS_PER_S));
+    char by_blocks[] = "--by-blocks";
     char *words[WORDS] = {program,
                           (char[]){"node"},
                           (char[]){"--dir"},
@@ -172,8 +173,12 @@ kl_status kl_fleet_start(struct kl_fleet *fleet, u32 i)
                           (char[]){"--port"},
                           port,
                           (char[]){"--fsync-delay"},
-                          delay,
-                          fleet->config.loud ? NULL : silent};
+                          delay};
+    usize count = 8;
+    if (!fleet->config.loud)
+        words[count++] = silent;
+    if (fleet->by_blocks)
+        words[count++] = by_blocks;
     kl_bench_target target = {.url = {.host = "127.0.0.1", .port = (u16)(fleet->rpc_port + i)},
                               .command = words,
                               .loud = fleet->config.loud};

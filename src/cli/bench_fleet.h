@@ -26,6 +26,7 @@ struct kl_fleet {
     u16 rpc_port, peer_port; /* of node 0; node i is at + i */
     struct kl_bench_node nodes[KL_FLEET_MAX];
     bool up[KL_FLEET_MAX];
+    bool by_blocks; /* whoever is started catches up by blocks alone */
 };
 
 /* Makes the network's folders and starts nobody.  close also after a failure. */

@@ -285,6 +285,7 @@ static kl_status catch_up(struct net_bench *b)
         return KL_OK;
     kl_fleet_end(&b->fleet, late, SIGTERM);
     KL_TRY(kl_fleet_forget(&b->fleet, late));
+    b->fleet.by_blocks = true;
     KL_TRY(kl_fleet_start(&b->fleet, late));
     KL_TRY(reach(node, "net_peerCount", 1, &met_ns));
     KL_TRY(reach(node, "eth_blockNumber", b->light_to, &light_ns));

@@ -10,7 +10,7 @@
 
 struct node {
     struct kl_node_options node;
-    bool on_demand;
+    bool on_demand, by_blocks;
     u64 sync_delay_ns, ahead_ns, behind_ns;
     struct kl_greeting greeting;
 };
@@ -31,6 +31,9 @@ static usize own_options(kl_option *rows, struct node *n)
         {KL_OPTION_GROUP, .help = "data"},
         {KL_OPTION_TEXT, "--dir", .other = "--datadir", .value = "FOLDER",
          .help = "the data folder that keel init made", .into = &n->node.dir},
+        {KL_OPTION_FLAG, "--by-blocks",
+         .help = "catch up by executing every block, which keeps old states",
+         .into = &n->by_blocks},
         {KL_OPTION_SECONDS, "--fsync-delay", .value = "SECONDS", .into = &n->sync_delay_ns,
          .max = SECOND_NS},
         {KL_OPTION_SECONDS, "--clock-ahead", .value = "SECONDS", .into = &n->ahead_ns,
@@ -104,8 +107,10 @@ int kl_cmd_node(int argc, char **argv)
     int code = parse(&n, argc, argv);
     if (code >= 0)
         return code;
-    kl_node_config config = {
-        .durable = true, .on_demand = n.on_demand, .sync_delay_ns = n.sync_delay_ns};
+    kl_node_config config = {.durable = true,
+                             .on_demand = n.on_demand,
+                             .by_blocks = n.by_blocks,
+                             .sync_delay_ns = n.sync_delay_ns};
     code = kl_node_options_apply(&config, &n.node, "node");
     if (code >= 0)
         return code;

@@ -212,6 +212,7 @@ kl_status kl_node_open(struct kl_node **out, const kl_node_config *config, kl_no
     if (!node)
         return kl_node_blame(fault, KL_NOMEM, "out of memory");
     node->config = *config;
+    node->fill_given_up = config->by_blocks;
     kl_mutex_init(&node->rpc_mutex);
     node->backend = (struct kl_rpc_backend){
         .ops = &kl_node_backend_ops,
