@@ -26,6 +26,7 @@ struct fill_work {
     usize note_len;
     kl_message message;      /* of TAKE: blocks; of LAY: leaves or body */
     usize count;             /* of TAKE */
+    u32 peer;                /* that gave it */
     kl_statesync_effect lay; /* of LAY */
     kl_hash first, last;     /* of LOOK */
     kl_statesync_want wants[KL_STATESYNC_WANTS];
@@ -250,10 +251,13 @@ static void enter_state(struct kl_filler *f)
 
 static void taken(struct kl_filler *f, const struct fill_work *w)
 {
-    if (w->broken == KL_RULE_NONE)
-        tell_head(f);
-    else
+    if (w->broken != KL_RULE_NONE) {
+        /* The block is final, and binds all that is in its record: whoever gave it has changed it.
+         * What stood before it is taken. */
+        f->config.net->penalize(f->config.net, w->peer, w->broken);
         fetch(f, &(kl_fetch_event){.kind = KL_FETCH_FAILED, .rule = w->broken});
+    }
+    tell_head(f);
 }
 
 static void ended(struct kl_filler *f, const struct fill_work *w)
@@ -351,12 +355,13 @@ static bool copy_leaves(struct fill_work *w, const kl_message *m)
     return true;
 }
 
-static void give_take(struct kl_filler *f, const kl_message *m, usize count)
+static void give_take(struct kl_filler *f, const kl_message *m, u32 peer, usize count)
 {
     struct fill_work *w = new_work(f, TAKE);
     if (!w)
         return;
     w->count = count;
+    w->peer = peer;
     if (copy_blocks(w, m)) {
         give(f, w);
         return;
@@ -411,7 +416,7 @@ static void fetch(struct kl_filler *f, const kl_fetch_event *event)
                  &(kl_message){.kind = KL_MESSAGE_ASK_RECORDS, .from = e->from, .to = e->to});
             break;
         case KL_FETCH_TAKE:
-            give_take(f, event->message, e->count);
+            give_take(f, event->message, e->peer, e->count);
             break;
         case KL_FETCH_PENALIZE:
             f->config.net->penalize(f->config.net, e->peer, e->rule);

@@ -108,6 +108,62 @@ KL_TEST(filler_goes_on_after_crashes)
     }
 }
 
+static bool no_records(KL_UNUSED struct rig *r, KL_UNUSED u32 from, KL_UNUSED u32 to,
+                       kl_message_kind kind)
+{
+    return kind != KL_MESSAGE_RECORDS;
+}
+
+/* The first records, up to one with a finalization, which is changed: says all of it as a peer. */
+static u64 say_false_records(struct kl_arena *arena, u64 *seed)
+{
+    struct kl_reader *reader;
+    static kl_message_block blocks[KL_MESSAGE_BLOCKS_MAX];
+    kl_message m = {.kind = KL_MESSAGE_RECORDS, .from = 1, .blocks = blocks};
+    struct kl_buf frame;
+    CHECK_OK(kl_reader_open(kl_replica_chain(rig.nodes[0].replica), &reader));
+    do {
+        kl_message_block *b = &blocks[m.block_count++];
+        CHECK_OK(kl_reader_record(reader, m.block_count, arena, &b->body, &b->finalization));
+    } while (!blocks[m.block_count - 1].finalization.len);
+    kl_reader_close(reader);
+    kl_span *record = &blocks[m.block_count - 1].body;
+    u8 *changed = KL_TAKE(arena, u8, record->len);
+    CHECK(changed);
+    memcpy(changed, record->p, record->len);
+    changed[record->len - 1 - kl_rand_below(seed, 20)] ^= 1; /* behind the block */
+    record->p = changed;
+    kl_buf_init(&frame, KL_MESSAGE_MAX);
+    kl_message_encode(&frame, &m, rig.scheme);
+    CHECK(!frame.failed);
+    for (u32 peer = 0; peer < 3; peer++) /* only one of them was asked */
+        kl_filler_receive(rig.nodes[3].filler, peer, kl_buf_view(&frame));
+    kl_buf_done(&frame);
+    return m.block_count;
+}
+
+/* A record that its block does not bind is its giver's lie; what stood before it counts. */
+KL_TEST(filler_names_who_changes_a_record)
+{
+    struct kl_arena arena;
+    begin(seed, 10);
+    kl_arena_init(&arena, SIZE_MAX);
+    rig_crash(&rig, 3);
+    rig_wipe(&rig, 3);
+    rig.passes = no_records;
+    rig_fill(&rig, 3);
+    rig_until(&rig, rig.now_ns + 50 * RIG_MS);
+    u64 count = say_false_records(&arena, seed);
+    rig_until(&rig, rig.now_ns + 50 * RIG_MS);
+    CHECK_U64(rig.nodes[3].penalties, 1);
+    CHECK_U64(status_of(3).height, count - 1);
+    rig.passes = NULL;
+    until_over(3, 60 * RIG_S);
+    CHECK(status_of(3).phase == KL_FILLER_WHOLE);
+    kl_arena_done(&arena);
+    rig_done(&rig);
+}
+
 static void say_height(u32 from, u64 height)
 {
     rig_deliver(&rig, 3, from, &(kl_message){.kind = KL_MESSAGE_STATUS, .from = height});

@@ -438,8 +438,13 @@ kl_status kl_node_run(struct kl_node *node)
             kl_node_log_write(node->log);
         if (atomic_exchange(&bell->broken, false))
             return health(node);
-        if (atomic_exchange(&bell->turn, false))
-            KL_TRY(turn_over(node, &fault));
+        if (!atomic_exchange(&bell->turn, false))
+            continue;
+        kl_status status = turn_over(node, &fault);
+        if (status != KL_OK) {
+            atomic_store(&bell->stop, true); /* there is no chain to serve any more */
+            return status;
+        }
     }
     return KL_OK;
 }

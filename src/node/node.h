@@ -54,7 +54,7 @@ typedef struct kl_node_config {
     int log_fd;
     bool log_json;
 
-    bool by_blocks; /* execute all blocks, however many are missing: the history of states is wanted */
+    bool by_blocks; /* execute all blocks, however many are missing, for the history of states */
 
     /* Every sync of the data folder's and the key's files, and every commit of the state database,
      * takes that much longer: a slower disk, for figures. */
