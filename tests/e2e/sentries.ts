@@ -1,5 +1,5 @@
 /* Theme sentries: who is connected with whom, as network.json says: a validator behind two sentries,
- * names as addresses, a network that is not open, and what was learned of others over a restart. */
+ * names as addresses, a node that is not open, and what was learned of others over a restart. */
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -153,6 +153,38 @@ ${net.node(HIDDEN).log.slice(-1500)}`);
         await until("the friend", async () => (await net.peers(7)) > 0 || undefined, PATIENCE_MS);
         await until("a line that the other was refused", () => /not one of ours/.test(net.node(1).log) || undefined, PATIENCE_MS);
         assert.equal(await net.peers(8), 0);
+    });
+
+    await t.test("validators that know one address find one another, and again after a restart", async () => {
+        for (const i of [...net.up]) {
+            await net.stop(i);
+        }
+        const other = new Nodes(await Processes.make(t, COUNT));
+        const [first] = other.roster(0).peers as [string];
+        for (const i of other.all) {
+            other.edit(i, { peers: [first] });
+            await other.start(i);
+        }
+        const whole = (): Promise<unknown> => until("a full mesh", async () =>
+            (await Promise.all(other.all.map((i) => other.peers(i)))).every((peers) => peers === COUNT - 1) || undefined, PATIENCE_MS);
+        await whole();
+        await other.transfer(2);
+        /* Without the first: the others know where they are. */
+        for (const i of other.all) {
+            await other.stop(i);
+        }
+        for (const i of [1, 2, 3]) {
+            await other.start(i);
+        }
+        await until("the others", async () =>
+            (await Promise.all([1, 2, 3].map((i) => other.peers(i)))).every((peers) => peers === COUNT - 2) || undefined, PATIENCE_MS);
+        await other.transfer(3);
+        await other.start(0);
+        await whole();
+        await agree(other.members(), other.taken);
+        for (const i of other.all) {
+            await other.stop(i);
+        }
     });
 
     await t.test("a network.json with a mistake is refused with its reason", async () => {
