@@ -169,6 +169,9 @@ typedef enum kl_replica_own {
     KL_REPLICA_OWN_DURABLE,
 } kl_replica_own;
 kl_replica_own kl_replica_own_of(const struct kl_replica *replica, const kl_hash *hash);
+/* Whether the file is about to hold it: seldom so, when the file is just being renewed.  Where this
+ * is false, kill -9 does not take it. */
+bool kl_replica_is_writing(const struct kl_replica *replica, const kl_hash *hash);
 
 /* The nonce after the last pending one of sender, as of the newest final block that is known here,
  * which readers may not have been shown yet.  Fails like a read of the state. */

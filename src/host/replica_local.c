@@ -3,9 +3,11 @@
  * that passes.  A transaction is let go of when a final block holds it, when another has taken its
  * place, and when its nonce is used up.
  *
- * The file (host/tx_journal.h) is written on the ledger's lane, together with what gathers while it
- * is written; it is synced some time later, if there is anything left by then that is not in a
- * block, which where blocks are made there seldom is. */
+ * The file (host/tx_journal.h) is written at once, which costs a copy into the system's memory, so
+ * that who gets an answer can rely on it; it is synced some time later, if there is anything left
+ * by then that is not in a block, which where blocks are made there seldom is.  Syncing, and
+ * renewing the file, is the ledger's lane's; what comes while it is renewed is written afterwards.
+ */
 #include <stdlib.h>
 
 #include "host/replica_priv.h"
@@ -129,15 +131,30 @@ static kl_status write_batch(struct replica_locals *l)
     kl_status status = l->renews ? kl_tx_journal_renew(l->journal, spans, l->batch_count)
                                  : kl_tx_journal_add(l->journal, spans, l->batch_count);
     free(spans);
-    if (status == KL_OK && l->syncs)
-        status = kl_tx_journal_sync(l->journal);
     return status;
+}
+
+/* Nothing but a sync: others may write. */
+static bool only_syncs(const struct replica_locals *l)
+{
+    return l->syncs && !l->renews && !l->batch_count;
 }
 
 static void write_run(struct kl_job *job)
 {
     struct replica_locals *l = &((struct replica_work *)job)->replica->locals;
-    l->status = write_batch(l);
+    l->status = only_syncs(l) ? KL_OK : write_batch(l);
+    if (l->status == KL_OK && l->syncs)
+        l->status = kl_tx_journal_sync(l->journal);
+}
+
+static void turn_off(struct kl_replica *r)
+{
+    struct replica_locals *l = &r->locals;
+    l->off = true;
+    clear(l->next, &l->next_count);
+    l->sync_ns = NEVER;
+    replica_alarm(r, "the journal of own transactions fails: a restart will not know them");
 }
 
 static void begin(struct kl_replica *r);
@@ -149,10 +166,7 @@ static void write_finish(struct replica_work *work)
     l->busy = false;
     clear(l->batch, &l->batch_count);
     if (l->status != KL_OK) {
-        l->off = true;
-        clear(l->next, &l->next_count);
-        l->sync_ns = NEVER;
-        replica_alarm(r, "the journal of own transactions fails: a restart will not know them");
+        turn_off(r);
         return;
     }
     if (l->syncs || l->renews)
@@ -229,12 +243,30 @@ static void begin(struct kl_replica *r)
     replica_give(r, KL_LANE_LEDGER, &l->work, write_run, write_finish, write_drop);
 }
 
+/* It counts as one of the next batch, with which it is synced. */
+static void write_now(struct kl_replica *r, struct replica_local *local)
+{
+    struct replica_locals *l = &r->locals;
+    kl_span envelope = kl_span_of(local->envelope, local->len);
+    if (kl_tx_journal_add(l->journal, &envelope, 1) != KL_OK) {
+        turn_off(r);
+        return;
+    }
+    local->written = l->written + 1;
+    l->sync_ns = KL_MIN(l->sync_ns, kl_add_sat_u64(replica_now(r), SYNC_NS));
+    begin(r);
+}
+
 static void journal(struct kl_replica *r, struct replica_local *local)
 {
     struct replica_locals *l = &r->locals;
     void *list = (void *)l->next;
     if (l->off || !l->journal)
         return;
+    if (!l->must_renew && (!l->busy || only_syncs(l))) {
+        write_now(r, local);
+        return;
+    }
     bool room = replica_grow(&list, l->next_count, &l->next_cap, sizeof(struct replica_local *));
     l->next = list;
     if (!room)
@@ -251,6 +283,15 @@ kl_replica_own kl_replica_own_of(const struct kl_replica *r, const kl_hash *hash
         return KL_REPLICA_NOT_OWN;
     return local->written && local->written <= r->locals.synced ? KL_REPLICA_OWN_DURABLE
                                                                 : KL_REPLICA_OWN;
+}
+
+bool kl_replica_is_writing(const struct kl_replica *r, const kl_hash *hash)
+{
+    const struct replica_local *local = local_of(r, hash);
+    const struct replica_locals *l = &r->locals;
+    bool is_out = l->busy && !only_syncs(l); /* a batch, numbered, and not written yet */
+    return local && l->journal && !l->off &&
+           (!local->written || (is_out && local->written == l->written));
 }
 
 /* --- what becomes of them --- */

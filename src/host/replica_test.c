@@ -545,6 +545,33 @@ KL_TEST(replica_own_transactions_survive_a_crash)
     rig_done(&rig);
 }
 
+/* Who kills it as soon as it has answered finds what it took, whatever its file is doing. */
+KL_TEST(replica_own_transactions_survive_a_kill_at_once)
+{
+    rig_init(&rig, 4, 32, *seed);
+    rig_start(&rig);
+    CHECK(rig_reaches(&rig, 3, 20 * RIG_S));
+    rig.cut[1] = true;
+    u64 waited = 0;
+    for (u32 i = 0; i < 20; i++) {
+        for (u32 n = 0; n < 3; n++) {
+            rig_until(&rig, rig.now_ns + kl_rand_below(seed, 60 * RIG_MS));
+            kl_tx tx = rig_tx(&rig, i % RIG_ACCOUNTS, 4711);
+            CHECK_RULE(rig_submit(&rig, 1, i % RIG_ACCOUNTS), KL_RULE_NONE);
+            for (; kl_replica_is_writing(rig.nodes[1].replica, &tx.hash); waited++)
+                rig_until(&rig, rig.now_ns + RIG_MS);
+        }
+        rig_crash_how(&rig, 1, KL_CUT_KEEP);
+        rig_open(&rig, 1);
+        CHECK_U64(kl_pool_count(kl_replica_pool(rig.nodes[1].replica)).pending, 3 * (i + 1));
+    }
+    CHECK(waited < 10); /* most of them not a moment */
+    rig.cut[1] = false;
+    CHECK(rig_reaches(&rig, rig.height + 10, 60 * RIG_S));
+    check_settled(60);
+    rig_done(&rig);
+}
+
 /* Where the first word of a transaction is lost, it is said again. */
 KL_TEST(replica_own_transactions_are_sent_until_they_are_final)
 {

@@ -150,8 +150,7 @@ kl_status kl_tx_journal_add(struct kl_tx_journal *j, const kl_span *envelopes, u
 
 kl_status kl_tx_journal_sync(struct kl_tx_journal *j)
 {
-    KL_TRY(j->status);
-    return j->status = kl_file_sync(j->file);
+    return kl_file_sync(j->file);
 }
 
 static kl_status write_file(struct kl_file *file, const struct kl_buf *buf)

@@ -5,7 +5,8 @@
  * no use any more, it is renewed with what still is.  A tear, and damage, end the reading: what
  * lies behind is lost, and the renewal that must follow an opening removes it.
  *
- * After a failure every call but close returns its status.  Thread: one at a time. */
+ * After a failure of add or renew both return its status; after one of sync nothing should be
+ * added.  Thread: one at a time, but for sync, which may run beside add. */
 #ifndef KL_HOST_TX_JOURNAL_H
 #define KL_HOST_TX_JOURNAL_H
 

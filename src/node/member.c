@@ -80,13 +80,20 @@ void member_leave(struct kl_member *m)
     wake_for(m, due_ns);
 }
 
+static void settle(struct kl_member *m)
+{
+    kl_lanes_settle(m->lanes);
+    if (m->keepers)
+        kl_cond_broadcast(&m->progress);
+}
+
 /* Whoever has run a job tells the replica too: nobody has to be woken for it. */
 static void on_ended(void *ctx)
 {
     struct kl_member *m = ctx;
     kl_lock(&m->lock);
     if (!m->over)
-        kl_lanes_settle(m->lanes);
+        settle(m);
     member_leave(m);
 }
 
@@ -133,7 +140,7 @@ static void tick(struct kl_member *m)
 static u64 turn(struct kl_member *m)
 {
     kl_lock(&m->lock);
-    kl_lanes_settle(m->lanes);
+    settle(m);
     tick(m);
     tell(m);
     u64 due_ns = KL_MIN(member_net_turn(m), due_of(m));
@@ -365,6 +372,17 @@ static kl_status wait_for(struct kl_member *m, const kl_hash *hash, u64 timeout_
     return status;
 }
 
+/* Who is told that a transaction was taken can rely on it. */
+static void wait_until_kept(struct kl_member *m, const kl_hash *hash)
+{
+    kl_lock(&m->lock);
+    m->keepers++;
+    while (!m->stop && m->told == KL_OK && kl_replica_is_writing(m->replica, hash))
+        kl_cond_wait_ns(&m->progress, &m->lock, NS_PER_S);
+    m->keepers--;
+    kl_unlock(&m->lock);
+}
+
 kl_status kl_member_submit(struct kl_member *m, const kl_tx *tx, bool only_new, u64 timeout_ns,
                            kl_rule *broken)
 {
@@ -375,7 +393,10 @@ kl_status kl_member_submit(struct kl_member *m, const kl_tx *tx, bool only_new, 
     const kl_pool_tx *pooled = kl_pool_get(kl_replica_pool(m->replica), &tx->hash);
     if (status == KL_OK && *broken == KL_RULE_NONE && pooled)
         m->listener->pending(m->listener, &pooled->tx);
+    bool is_kept = status != KL_OK || !kl_replica_is_writing(m->replica, &tx->hash);
     member_leave(m);
+    if (!is_kept)
+        wait_until_kept(m, &tx->hash);
     if (status != KL_OK || *broken != KL_RULE_NONE || !timeout_ns)
         return status;
     return wait_for(m, &tx->hash, timeout_ns);

@@ -37,6 +37,7 @@ struct kl_member {
     struct kl_buf saved;
     kl_cond progress; /* something was shown */
     u64 shown;        /* blocks, so far */
+    u32 keepers;      /* who waits for a file to hold a transaction */
     bool over;        /* jobs that end are of no interest any more */
     kl_status told;   /* what the listener knows to be broken */
     u64 fill_told_ns; /* when the listener heard of filling */
