@@ -65,7 +65,7 @@ static bool has_ended(struct kl_bench_node *node)
     int how;
     if (waitpid(node->pid, &how, WNOHANG) != node->pid)
         return false;
-    fprintf(stderr, "keel bench: the node ended with status %d before it answered\n",
+    fprintf(stderr, "keel %s: the node ended with status %d before it answered\n", node->who,
             WIFEXITED(how) ? WEXITSTATUS(how) : -1);
     node->started = false;
     node->pid = 0;
@@ -95,7 +95,8 @@ KL_MUST_USE static kl_status wait_for_answer(struct kl_bench_node *node, u64 sta
             break;
         nap();
     }
-    fprintf(stderr, "keel bench: no answer from http://%s:%u\n", node->url.host, node->url.port);
+    fprintf(stderr, "keel %s: no answer from http://%s:%u\n", node->who, node->url.host,
+            node->url.port);
     return status == KL_OK ? KL_TIMEOUT : status;
 }
 
@@ -110,7 +111,8 @@ static bool listens(const kl_bench_url *url)
 
 kl_status kl_bench_node_open(struct kl_bench_node *node, const kl_bench_target *target)
 {
-    *node = (struct kl_bench_node){.url = target->url, .pid = (pid_t)target->pid};
+    *node = (struct kl_bench_node){
+        .url = target->url, .pid = (pid_t)target->pid, .who = target->who ? target->who : "bench"};
     node->conn.answered = answered;
     node->conn.owner = node;
     kl_arena_init(&node->arena, ANSWER_MEMORY_MAX);
@@ -119,7 +121,7 @@ kl_status kl_bench_node_open(struct kl_bench_node *node, const kl_bench_target *
     u64 start = kl_bench_now_ns();
     if (target->command) {
         if (listens(&target->url)) {
-            fprintf(stderr, "keel bench: something listens on http://%s:%u already\n",
+            fprintf(stderr, "keel %s: something listens on http://%s:%u already\n", node->who,
                     target->url.host, target->url.port);
             return KL_BUSY;
         }
@@ -185,7 +187,7 @@ kl_status kl_bench_call(struct kl_bench_node *node, const char *method, const ch
             return KL_OK;
         status = KL_UNSUPPORTED;
     }
-    fprintf(stderr, "keel bench: %s: %s%s%.*s\n", method, kl_status_text(status),
+    fprintf(stderr, "keel %s: %s: %s%s%.*s\n", node->who, method, kl_status_text(status),
             status == KL_UNSUPPORTED ? ": " : "", status == KL_UNSUPPORTED ? 400 : 0,
             status == KL_UNSUPPORTED ? (const char *)node->body.p : "");
     return status;

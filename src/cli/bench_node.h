@@ -14,6 +14,7 @@ struct kl_bench_node {
     kl_bench_url url;
     pid_t pid; /* 0: not known */
     bool started;
+    const char *who;     /* of keel's commands speaks: "bench" */
     u64 first_answer_ns; /* from its start to its first answer */
     struct kl_loop *loop;
 
@@ -26,9 +27,10 @@ struct kl_bench_node {
 
 typedef struct kl_bench_target {
     kl_bench_url url;
-    u64 pid;        /* of a node that runs, when it is to be weighed */
-    char **command; /* to start one: its words, NULL behind the last; NULL: it runs */
-    bool loud;      /* its output goes to ours */
+    const char *who; /* the command that messages name; NULL: bench */
+    u64 pid;         /* of a node that runs, when it is to be weighed */
+    char **command;  /* to start one: its words, NULL behind the last; NULL: it runs */
+    bool loud;       /* its output goes to ours */
 } kl_bench_target;
 
 /* Starts it if need be, and waits for its first answer.  A node found already listening where one

@@ -1,0 +1,76 @@
+#include "node/enrol.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "crypto/address.h"
+#include "guard/guard.h"
+#include "node/node_priv.h"
+#include "node/validator_key.h"
+#include "sys/fs.h"
+
+/* The key first: a guard without its key is nobody's, a key without its guard signs nothing. */
+static kl_status save(struct kl_fs *fs, const kl_validator_key *key, const kl_vote_domain *domain)
+{
+    kl_validator_proofs room;
+    kl_policy_entry entry;
+    struct kl_guard *guard;
+    kl_guard_owner owner = {.domain = *domain, .scheme = key->scheme};
+    kl_validator_key_entry(&entry, &room, key, 1);
+    memcpy(owner.key, entry.validator.key, sizeof owner.key);
+    KL_TRY(kl_validator_key_save(fs, key));
+    KL_TRY(kl_guard_create(&guard, fs, &owner, (kl_guard_view){0, 0}, KL_GUARD_ROOM));
+    kl_guard_close(guard);
+    return KL_OK;
+}
+
+static kl_status enrol(const char *path, const kl_spec *spec, const kl_vote_domain *domain,
+                       kl_address *operator, bool * made, kl_node_fault *fault)
+{
+    kl_validator_key key = {0};
+    struct kl_fs *fs;
+    const kl_vote_scheme *scheme = kl_vote_scheme_of(spec->bft.scheme, false);
+    if (!scheme)
+        return kl_node_blame(fault, KL_UNSUPPORTED, "nobody votes on this chain");
+    if (mkdir(path, 0700) != 0 && errno != EEXIST) {
+        kl_status status = kl_sys_status(errno);
+        return kl_node_blame(fault, status, "%s: %s", path, kl_status_text(status));
+    }
+    kl_status status = kl_sys_fs_open(&fs, path);
+    if (status != KL_OK)
+        return kl_node_blame(fault, status, "%s: %s", path, kl_status_text(status));
+    status = kl_validator_key_load(fs, &key);
+    *made = status == KL_NOTFOUND;
+    if (*made) {
+        kl_validator_key_new(&key, scheme);
+        status = save(fs, &key, domain);
+    }
+    if (status == KL_OK) {
+        kl_pubkey pubkey;
+        KL_ASSERT(kl_secp256k1_pubkey(&pubkey, &key.operator_secret));
+        *operator= kl_address_of_pubkey(&pubkey);
+    } else {
+        (void)kl_node_blame(fault, status, "%s: %s", path, kl_status_text(status));
+    }
+    kl_validator_key_wipe(&key);
+    kl_sys_fs_close(fs);
+    return status;
+}
+
+kl_status kl_node_enrol(const kl_node_config *config, kl_address *operator, bool * made,
+                        kl_node_fault *fault)
+{
+    char path[4096];
+    struct kl_node *node;
+    kl_node_report report;
+    if (snprintf(path, sizeof path, "%s/" KL_VALIDATOR_FOLDER, config->dir) >= (int)sizeof path)
+        return kl_node_blame(fault, KL_UNSUPPORTED, "%s: the path is too long", config->dir);
+    KL_TRY(kl_node_open(&node, config, &report, fault));
+    kl_spec spec = *kl_chain_spec(kl_node_chain(node));
+    kl_vote_domain domain = {0};
+    if (spec.engine == KL_ENGINE_SIMPLEX)
+        domain = kl_chain_vote_domain(kl_node_chain(node));
+    kl_node_close(node);
+    return enrol(path, &spec, &domain, operator, made, fault);
+}

@@ -1,0 +1,15 @@
+/* enrol: a validator's key for a node that has a chain and no key: what a candidate needs before
+ * the others vote it in. */
+#ifndef KL_NODE_ENROL_H
+#define KL_NODE_ENROL_H
+
+#include "node/node.h"
+
+/* Makes the folder "validator" in config->dir with a new key, under the scheme of the chain, and
+ * its sign guard.  Gives the operator's account.  The node does not run (KL_BUSY).  Where there is
+ * a key, it stays: *made is false, and the account is that key's.  KL_UNSUPPORTED: nobody votes on
+ * that chain; fails like kl_node_open too, and the fault is complete. */
+KL_MUST_USE kl_status kl_node_enrol(const kl_node_config *config, kl_address *operator, bool * made,
+                                    kl_node_fault *fault);
+
+#endif
