@@ -5,11 +5,12 @@
  *     --seed N       of whom it befalls (1)
  *     --other PATH   another build of Keel, for rolling restarts (a copy of this one) */
 import assert from "node:assert/strict";
-import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { sleep, type Theme, theme, until } from "./lib/harness.ts";
 import { verify } from "./lib/keel.ts";
-import { agree, Devnet, Load, type Net, PATIENCE_MS, Processes } from "./lib/network.ts";
+import { agree, Devnet, freePorts, Load, type Net, operatorOf, PATIENCE_MS, peerId, Processes, type Status } from "./lib/network.ts";
 import type { Target } from "./lib/node.ts";
 import { Random } from "./lib/random.ts";
 import { output, run } from "./lib/tool.ts";
@@ -30,7 +31,7 @@ async function some(net: Net, when: string): Promise<void> {
 }
 
 /* A network under load, and what must hold of it in the end. */
-async function under<N extends Net>(net: N, row: (net: N) => Promise<void>, who?: () => readonly number[]): Promise<void> {
+async function under<N extends Net>(net: N, row: (net: N) => Promise<void>): Promise<void> {
     const load = new Load(net);
     try {
         await some(net, "before anything happens");
@@ -39,16 +40,20 @@ async function under<N extends Net>(net: N, row: (net: N) => Promise<void>, who?
     } finally {
         await load.stop();
     }
-    const members = net.members(who?.());
+    for (const [why, times] of load.refused) {
+        tell(`refused ${times} times: ${why}`);
+    }
+    const members = net.members();
     const height = await agree(members, load.taken);
     tell(`${load.taken.length} transactions, ${height} blocks, the same on ${members.length} nodes`);
 }
 
 async function processes(t: Theme, count: number, row: (net: Processes) => Promise<void>,
-                         who?: () => readonly number[]): Promise<void> {
+                         prepare: (net: Processes) => Promise<void> = async () => undefined): Promise<void> {
     const net = await Processes.make(t, count);
+    await prepare(net);
     await net.startAll();
-    await under(net, row, who);
+    await under(net, row);
     for (const i of net.up) {
         await net.node(i).stop();
         await verify(t, net.folder(i));
@@ -207,6 +212,88 @@ async function withoutGuard(net: Processes): Promise<void> {
     assert.equal((await net.status(3)).signing, true);
 }
 
+/* The same key in two places: the copy, or both, notice and sign no more; the others go on. */
+async function copied(net: Processes): Promise<void> {
+    const { t } = net;
+    const copy = join(t.folder(), "copy");
+    await net.stop(3);
+    cpSync(net.folder(3), copy, { recursive: true });
+    const file = join(copy, "network.json");
+    const roster = JSON.parse(readFileSync(file, "utf8")) as { listen: string };
+    roster.listen = roster.listen.replace(/\d+$/, String(await freePorts()));
+    writeFileSync(file, JSON.stringify(roster));
+    await net.start(3);
+    await net.hasAll(3);
+    const twin = await t.start({ dir: copy, plain: true });
+    const signing = async (): Promise<boolean[]> => Promise.all([
+        net.status(3).then((status) => status.signing),
+        twin.rpc.call<{ signing: boolean }>("keel_status").then((status) => status.signing),
+    ]);
+    await until("one of the two signs no more", async () => (await signing()).includes(false) || undefined, PATIENCE_MS);
+    await net.goesOn("the others");
+    const [original, other] = await signing();
+    tell(`the original ${original ? "signs" : "has stopped"}, the copy ${other ? "signs" : "has stopped"}`);
+    const said = net.node(3).log + twin.log;
+    assert.match(said, /somebody else signs with our key: signing is off|the sign guard is older than the network/);
+    await twin.stop();
+    await net.goesOn("the others");
+}
+
+/* --- who validates --- */
+
+/* The folder of a fifth node, whom the others know. */
+async function makeFifth(net: Processes): Promise<void> {
+    const folder = join(net.dir, "fifth");
+    const key = randomBytes(32);
+    const listen = `/ip4/127.0.0.1/tcp/${await freePorts()}`;
+    await output(net.t.target.command, ["init", "--genesis", join(net.dir, "genesis.json"), "--dir", folder], { cwd: net.t.folder() });
+    writeFileSync(join(folder, "node.key"), `${key.toString("hex")}\n`, { mode: 0o600 });
+    for (const file of net.all.map((i) => join(net.folder(i), "network.json"))) {
+        const roster = JSON.parse(readFileSync(file, "utf8")) as { peers: string[] };
+        roster.peers.push(`${listen}/p2p/${peerId(key)}`);
+        writeFileSync(file, JSON.stringify(roster));
+        writeFileSync(join(folder, "network.json"), JSON.stringify({ ...roster, listen }));
+    }
+}
+
+/* The fifth one is voted in, and the first voted out. */
+async function voted(net: Processes): Promise<void> {
+    const { t } = net;
+    const keel = (...words: string[]): Promise<string> =>
+        output(t.target.command, ["validator", ...words, "--rpc", net.node(1).url], { cwd: t.folder() });
+    const folder = join(net.dir, "fifth");
+    const account = await keel("key", "--dir", folder);
+    const fifth = await t.start({ dir: folder, plain: true });
+    for (const i of [0, 1, 2]) {
+        await keel("add", account, "--dir", net.folder(i));
+    }
+    await keel("fund", account, "--dir", net.folder(0));
+    await keel("ready", "--dir", folder);
+    const start = Date.now();
+    const signs = async (): Promise<Status> => fifth.rpc.call<Status>("keel_status");
+    await until("five validators, of whom the fifth signs", async () => {
+        const status = await signs();
+        return (status.validators === "0x5" && status.signing) || undefined;
+    }, PATIENCE_MS);
+    tell(`voted in: it signs after ${seconds(Date.now() - start)}`);
+    const first = operatorOf(net.folder(0)).address;
+    for (const i of [1, 2, 3]) {
+        await keel("remove", first, "--dir", net.folder(i));
+    }
+    await until("four validators, and the first is none", async () =>
+        ((await signs()).validators === "0x4" && !(await net.status(0)).signing) || undefined, PATIENCE_MS);
+    assert.doesNotMatch(await keel("list"), new RegExp(first));
+    /* Three of the four must be up: the fifth counts. */
+    await net.kill(3);
+    tell(`voted out, and one killed: ${GOES_ON} after ${seconds(await net.goesOn("with the fifth"))}`);
+    await net.start(3);
+    await caughtUp(net, [0, 3]);
+    await agree([...net.members(), { name: "the fifth", rpc: fifth.rpc }], []);
+    await fifth.stop();
+    await verify(t, folder);
+    await net.goesOn("without the fifth again");
+}
+
 /* --- a full disk --- */
 
 interface Disk {
@@ -337,5 +424,7 @@ await theme("soak", {
     await row("a full disk", () => fullDisk(t));
     await row("one folder started twice", () => processes(t, 4, twice));
     await row("a key without its guard", () => processes(t, 4, withoutGuard));
+    await row("a key copied with its guard", () => processes(t, 4, copied));
+    await row("one voted in, one voted out", () => processes(t, 4, voted, makeFifth));
     await row("a clock one hour wrong", () => processes(t, 4, wrongClock));
 });

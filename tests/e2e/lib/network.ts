@@ -1,6 +1,7 @@
 /* network: validators as processes, transactions that flow, and what must hold of all in the end. */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
+import { createPrivateKey, createPublicKey } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Wallet } from "ethers";
@@ -34,6 +35,20 @@ export interface Status {
 
 export const operatorOf = (folder: string): Wallet =>
     new Wallet((JSON.parse(readFileSync(join(folder, "validator", "key.json"), "utf8")) as { operator: Hex }).operator);
+
+const BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
+
+/* The peer id of a node.key: its public key in the clear [libp2p peer ids]. */
+export function peerId(secret: Buffer): string {
+    const der = Buffer.concat([Buffer.from("302e020100300506032b657004220420", "hex"), secret]);
+    const key = createPublicKey(createPrivateKey({ key: der, format: "der", type: "pkcs8" })).export({ format: "der", type: "spki" });
+    let number = BigInt(`0x${Buffer.concat([Buffer.from("002408011220", "hex"), key.subarray(-32)]).toString("hex")}`);
+    let text = "";
+    for (; number > 0n; number /= 58n) {
+        text = `${BASE58[Number(number % 58n)]}${text}`;
+    }
+    return `1${text}`;
+}
 
 /* A port with so many behind it that are free, most likely. */
 export const freePorts = async (): Promise<number> => 10_000 + (await freePort()) % 20_000;
@@ -235,6 +250,8 @@ export class Devnet extends Net {
 export class Load {
     /* What a node has taken, and so must not be lost. */
     readonly taken: Hex[] = [];
+    /* Why a node did not take something, and how often. */
+    readonly refused = new Map<string, number>();
     readonly #net: Net;
     readonly #flows: Promise<void>[];
     #over = false;
@@ -275,6 +292,8 @@ export class Load {
             return true;
         } catch (error) {
             /* Whoever did not live to say so may have taken it. */
+            const why = (error instanceof Error ? error.message : String(error)).replace(/\d+/g, "N");
+            this.refused.set(why, (this.refused.get(why) ?? 0) + 1);
             return error instanceof RpcError && /already known|nonce too low/.test(error.message);
         }
     }
