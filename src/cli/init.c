@@ -11,13 +11,15 @@
 #define NS_PER_S 1000000000u
 
 struct init {
-    const char *genesis, *dir, *scheme;
+    const char *genesis, *dir, *scheme, *hosts;
     u64 validators, chain_id, epoch_blocks, period_ms, base_port;
     bool reset;
 };
 
 static const kl_example examples[] = {
     {"keel init --genesis genesis.json --dir ./chain", "A new chain in the folder ./chain"},
+    {"keel init --validators 4 --hosts 192.0.2.11,192.0.2.12,one.example,two.example --dir ./net",
+     "Four folders, to be carried to four machines"},
     {"keel init --validators 1 --dir ./net",
      "A network of one validator, to be run by keel node --dir ./net/node-0"},
 };
@@ -31,6 +33,8 @@ static const char *judge(const struct init *init)
         return "--genesis FILE is missing, or --validators N";
     if (init->genesis && init->validators)
         return "--genesis and --validators exclude one another";
+    if (init->hosts && !init->validators)
+        return "--hosts goes with --validators N";
     return init->validators && init->reset ? "a network is made in a folder of its own: no --reset"
                                            : NULL;
 }
@@ -56,8 +60,11 @@ static int parse(struct init *init, int argc, char **argv)
          .help = "after which validators may change", .min = 1, .max = UINT32_MAX,
          .into = &init->epoch_blocks},
         {KL_OPTION_NUMBER, "--base-port", .value = "PORT",
-         .help = "node i listens for the others at PORT + i", .min = 1, .max = 65000,
-         .into = &init->base_port},
+         .help = "node i listens for the others at PORT + i; with --hosts at PORT", .min = 1,
+         .max = 65000, .into = &init->base_port},
+        {KL_OPTION_TEXT, "--hosts", .value = "A,B,C,D",
+         .help = "addresses or names of the machines, one for each node (loopback)",
+         .into = &init->hosts},
         {KL_OPTION_NUMBER, "--period", .value = "MS", .help = "between blocks under load", .min = 1,
          .max = 3600000, .into = &init->period_ms},
     };
@@ -87,8 +94,44 @@ static void print_hash(const kl_hash *hash)
         printf("%02x", hash->b[i]);
 }
 
+/* An address or a name, with a port. */
+static bool place(kl_multiaddr *out, const char *host, unsigned port)
+{
+    static const char *const kinds[] = {"ip4", "ip6", "dns"};
+    char text[KL_MULTIADDR_TEXT_MAX];
+    for (usize i = 0; i < KL_COUNT_OF(kinds); i++) {
+        snprintf(text, sizeof text, "/%s/%s/tcp/%u", kinds[i], host, port);
+        if (kl_multiaddr_parse(out, kl_span_str(text)) == KL_RULE_NONE)
+            return true;
+    }
+    fprintf(stderr, "keel init: --hosts: '%s' is neither an address nor a name\n", host);
+    return false;
+}
+
+/* One of --hosts for each node. */
+static bool read_places(kl_multiaddr *out, const struct init *init)
+{
+    static char copy[KL_VALIDATORS_MAX * 64];
+    char *rest = copy, *host;
+    u64 count = 0;
+    if (snprintf(copy, sizeof copy, "%s", init->hosts) >= (int)sizeof copy) {
+        fprintf(stderr, "keel init: --hosts is too long\n");
+        return false;
+    }
+    while ((host = strsep(&rest, ",")) != NULL) {
+        if (count < init->validators && !place(&out[count], host, (unsigned)init->base_port))
+            return false;
+        count++;
+    }
+    if (count != init->validators)
+        fprintf(stderr, "keel init: --hosts names %llu machines for %llu validators\n",
+                (unsigned long long)count, (unsigned long long)init->validators);
+    return count == init->validators;
+}
+
 static int make_network(const struct init *init)
 {
+    static kl_multiaddr places[KL_VALIDATORS_MAX];
     kl_hash genesis;
     kl_node_fault fault;
     kl_network_config config = {
@@ -111,6 +154,11 @@ static int make_network(const struct init *init)
     if (!config.scheme) {
         fprintf(stderr, "keel init: --scheme %s: secp256k1 or bls12-381\n", init->scheme);
         return KL_EXIT_USAGE;
+    }
+    if (init->hosts) {
+        if (!read_places(places, init))
+            return KL_EXIT_USAGE;
+        config.places = places;
     }
     if (kl_network_make(&config, &genesis, &fault) != KL_OK) {
         fprintf(stderr, "keel init: %s\n", fault.text);

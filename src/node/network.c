@@ -52,6 +52,27 @@ static kl_status make_folder(struct making *m, const char *path, bool may_be_the
     return blame(m, kl_sys_status(errno), path);
 }
 
+static kl_multiaddr place_of(const kl_network_config *c, u32 i)
+{
+    if (c->places)
+        return c->places[i];
+    return (kl_multiaddr){.host = KL_HOST_IP4,
+                          .ip = {127, 0, 0, 1},
+                          .has_port = true,
+                          .port = (u16)(c->base_port + i)};
+}
+
+/* A host may be a name, or not the machine's own address: behind it all of them are listened on. */
+static kl_multiaddr listen_of(const kl_network_config *c, u32 i)
+{
+    kl_multiaddr place = place_of(c, i);
+    if (!c->places)
+        return place;
+    return (kl_multiaddr){.host = place.host == KL_HOST_IP6 ? KL_HOST_IP6 : KL_HOST_IP4,
+                          .has_port = true,
+                          .port = place.port};
+}
+
 static void make_keys(struct making *m)
 {
     for (u32 i = 0; i < m->config->count; i++) {
@@ -59,12 +80,9 @@ static void make_keys(struct making *m)
         kl_validator_key_entry(&m->entries[i], &m->proofs[i], &m->keys[i], 1);
         m->accounts[i] = m->entries[i].validator.operator;
         kl_entropy_fill(kl_sys_entropy(), m->identities[i].b, sizeof m->identities[i].b);
-        m->roster->peers[i] = (kl_multiaddr){.host = KL_HOST_IP4,
-                                             .ip = {127, 0, 0, 1},
-                                             .has_port = true,
-                                             .port = (u16)(m->config->base_port + i),
-                                             .has_peer = true,
-                                             .peer = kl_peer_id_of(&m->identities[i])};
+        m->roster->peers[i] = place_of(m->config, i);
+        m->roster->peers[i].has_peer = true;
+        m->roster->peers[i].peer = kl_peer_id_of(&m->identities[i]);
     }
     m->roster->peer_count = m->config->count;
     m->roster->open = m->roster->says_where = true;
@@ -77,8 +95,7 @@ static kl_status save_roster(struct making *m, const char *dir, u32 i)
 {
     struct kl_fs *fs;
     KL_TRY(kl_sys_fs_open(&fs, dir));
-    m->roster->listen = m->roster->peers[i];
-    m->roster->listen.has_peer = false;
+    m->roster->listen = listen_of(m->config, i);
     kl_status status = kl_node_key_save(fs, &m->identities[i]);
     if (status == KL_OK)
         status = kl_roster_save(fs, m->roster);

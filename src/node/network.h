@@ -4,11 +4,12 @@
  *     genesis.json                  what everybody must have
  *     node-0 … node-<count - 1>/    a data folder each, with the chain; in `validator` the key and
  *                                   its sign guard; node.key, and network.json, by which the node
- *                                   finds the others: for loopback, node i at base_port + i */
+ *                                   finds the others */
 #ifndef KL_NODE_NETWORK_H
 #define KL_NODE_NETWORK_H
 
 #include "node/node.h"
+#include "p2p/multiaddr.h"
 
 typedef struct kl_network_config {
     const char *client_version;
@@ -17,6 +18,9 @@ typedef struct kl_network_config {
     const kl_vote_scheme *scheme;
     u64 chain_id, timestamp;
     u16 base_port; /* 0: the nodes do not look for one another */
+    /* Where each will be, count of them, as hosts and ports; NULL: on loopback, node i at
+     * base_port + i.  A node listens at the port, on all addresses of its machine. */
+    const kl_multiaddr *places;
     u64 epoch_blocks, block_period_ms, empty_period_ms, delta_ms;
     const kl_address *funded; /* accounts that have as much as an operator's */
     u32 funded_count;
