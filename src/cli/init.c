@@ -140,7 +140,7 @@ static int make_network(const struct init *init)
         .count = (u32)init->validators,
         .chain_id = init->chain_id,
         .timestamp = kl_wall_ns(kl_sys_clock()) / NS_PER_S,
-        .base_port = init->validators > 1 ? (u16)init->base_port : 0,
+        .base_port = init->validators > 1 || init->hosts ? (u16)init->base_port : 0,
         .epoch_blocks = init->epoch_blocks,
         .block_period_ms = init->period_ms,
         .empty_period_ms = 10000,

@@ -325,7 +325,7 @@ static int run(const struct row *row, int argc, char **argv)
 #define COMMANDS(X)                                                                            \
     X(list, "", 0, list, false, false, "Shows the validators, and what is proposed.")          \
     X(key, "", 0, key, false, false,                                                           \
-      "Makes a key for a node that has a chain and does not run; prints its account.\n"        \
+      "Makes a key for a node that has a chain and does not run yet; prints its account.\n"    \
       "Where there is a key, it stays.")                                                       \
     X(add, "ACCOUNT", 1, add, true, false,                                                     \
       "As a validator, proposes to add an account, or agrees where that is proposed: once\n"   \

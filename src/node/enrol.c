@@ -25,35 +25,50 @@ static kl_status save(struct kl_fs *fs, const kl_validator_key *key, const kl_vo
     return KL_OK;
 }
 
-static kl_status enrol(const char *path, const kl_spec *spec, const kl_vote_domain *domain,
-                       kl_address *operator, bool * made, kl_node_fault *fault)
+/* Makes the folder and what is in it. */
+static kl_status make(const char *path, kl_validator_key *key, const kl_vote_domain *domain,
+                      kl_node_fault *fault)
 {
-    kl_validator_key key = {0};
     struct kl_fs *fs;
-    const kl_vote_scheme *scheme = kl_vote_scheme_of(spec->bft.scheme, false);
-    if (!scheme)
-        return kl_node_blame(fault, KL_UNSUPPORTED, "nobody votes on this chain");
-    if (mkdir(path, 0700) != 0 && errno != EEXIST) {
-        kl_status status = kl_sys_status(errno);
-        return kl_node_blame(fault, status, "%s: %s", path, kl_status_text(status));
-    }
-    kl_status status = kl_sys_fs_open(&fs, path);
-    if (status != KL_OK)
-        return kl_node_blame(fault, status, "%s: %s", path, kl_status_text(status));
-    status = kl_validator_key_load(fs, &key);
-    *made = status == KL_NOTFOUND;
-    if (*made) {
-        kl_validator_key_new(&key, scheme);
-        status = save(fs, &key, domain);
-    }
+    kl_status status = KL_OK;
+    if (mkdir(path, 0700) != 0 && errno != EEXIST)
+        status = kl_sys_status(errno);
+    if (status == KL_OK)
+        status = kl_sys_fs_open(&fs, path);
     if (status == KL_OK) {
-        kl_pubkey pubkey;
-        KL_ASSERT(kl_secp256k1_pubkey(&pubkey, &key.operator_secret));
-        *operator= kl_address_of_pubkey(&pubkey);
-    } else {
-        (void)kl_node_blame(fault, status, "%s: %s", path, kl_status_text(status));
+        status = save(fs, key, domain);
+        kl_sys_fs_close(fs);
     }
-    kl_validator_key_wipe(&key);
+    return status == KL_OK ? KL_OK
+                           : kl_node_blame(fault, status, "%s: %s", path, kl_status_text(status));
+}
+
+/* A new key of the chain's scheme. */
+static kl_status enrol(const kl_node_config *config, const char *path, kl_validator_key *key,
+                       kl_node_fault *fault)
+{
+    struct kl_node *node;
+    kl_node_report report;
+    KL_TRY(kl_node_open(&node, config, &report, fault));
+    const kl_spec *spec = kl_chain_spec(kl_node_chain(node));
+    const kl_vote_scheme *scheme =
+        spec->engine == KL_ENGINE_SIMPLEX ? kl_vote_scheme_of(spec->bft.scheme, false) : NULL;
+    kl_vote_domain domain = {0};
+    if (scheme)
+        domain = kl_chain_vote_domain(kl_node_chain(node));
+    kl_node_close(node);
+    if (!scheme)
+        return kl_node_blame(fault, KL_UNSUPPORTED, "%s: nobody votes on this chain", config->dir);
+    kl_validator_key_new(key, scheme);
+    return make(path, key, &domain, fault);
+}
+
+/* The key that is there; KL_NOTFOUND. */
+static kl_status load(const char *path, kl_validator_key *key)
+{
+    struct kl_fs *fs;
+    KL_TRY(kl_sys_fs_open(&fs, path));
+    kl_status status = kl_validator_key_load(fs, key);
     kl_sys_fs_close(fs);
     return status;
 }
@@ -62,15 +77,21 @@ kl_status kl_node_enrol(const kl_node_config *config, kl_address *operator, bool
                         kl_node_fault *fault)
 {
     char path[4096];
-    struct kl_node *node;
-    kl_node_report report;
+    kl_validator_key key = {0};
     if (snprintf(path, sizeof path, "%s/" KL_VALIDATOR_FOLDER, config->dir) >= (int)sizeof path)
         return kl_node_blame(fault, KL_UNSUPPORTED, "%s: the path is too long", config->dir);
-    KL_TRY(kl_node_open(&node, config, &report, fault));
-    kl_spec spec = *kl_chain_spec(kl_node_chain(node));
-    kl_vote_domain domain = {0};
-    if (spec.engine == KL_ENGINE_SIMPLEX)
-        domain = kl_chain_vote_domain(kl_node_chain(node));
-    kl_node_close(node);
-    return enrol(path, &spec, &domain, operator, made, fault);
+    kl_status status = load(path, &key);
+    bool is_new = status == KL_NOTFOUND;
+    if (is_new)
+        status = enrol(config, path, &key, fault);
+    else if (status != KL_OK)
+        status = kl_node_blame(fault, status, "%s/key.json: %s", path, kl_status_text(status));
+    if (status == KL_OK) {
+        kl_pubkey pubkey;
+        KL_ASSERT(kl_secp256k1_pubkey(&pubkey, &key.operator_secret));
+        *operator= kl_address_of_pubkey(&pubkey);
+        *made = is_new;
+    }
+    kl_validator_key_wipe(&key);
+    return status;
 }

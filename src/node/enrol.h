@@ -6,9 +6,9 @@
 #include "node/node.h"
 
 /* Makes the folder "validator" in config->dir with a new key, under the scheme of the chain, and
- * its sign guard.  Gives the operator's account.  The node does not run (KL_BUSY).  Where there is
- * a key, it stays: *made is false, and the account is that key's.  KL_UNSUPPORTED: nobody votes on
- * that chain; fails like kl_node_open too, and the fault is complete. */
+ * its sign guard.  Gives the operator's account.  Where there is a key, it stays: *made is false,
+ * and the account is that key's.  Else the node must not run (KL_BUSY).  KL_UNSUPPORTED: nobody
+ * votes on that chain; fails like kl_node_open too, and the fault is complete. */
 KL_MUST_USE kl_status kl_node_enrol(const kl_node_config *config, kl_address *operator, bool * made,
                                     kl_node_fault *fault);
 
