@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { Wallet } from "ethers";
 import { sleep, type Theme, until, within } from "./harness.ts";
 import { freePort, type Node, type Target } from "./node.ts";
-import { type Hex, quantity, Rpc, type RpcReceipt, RpcError } from "./rpc.ts";
+import { type Hex, quantity, Rpc, type RpcReceipt, type RpcTx, RpcError } from "./rpc.ts";
 import { output, type Ran, run } from "./tool.ts";
 
 export const CHAIN_ID = 31337n;
@@ -17,6 +17,8 @@ export const PATIENCE_MS = 60_000;
 
 const ANSWER_LIMIT_MS = 5_000;
 const OUTSTANDING_MAX = 12;
+/* Without a block for an account that waits. */
+const STUCK_MS = 5_000;
 
 export interface Status {
     number: Hex;
@@ -66,6 +68,8 @@ export abstract class Net {
     readonly all: readonly number[];
     /* Who is expected to answer. */
     readonly up = new Set<number>();
+    /* When nodes were killed. */
+    readonly kills: number[] = [];
 
     constructor(dir: string, count: number) {
         this.dir = dir;
@@ -144,6 +148,7 @@ export class Processes extends Net {
 
     async kill(i: number): Promise<void> {
         this.up.delete(i);
+        this.kills.push(Date.now());
         await this.node(i).kill();
     }
 
@@ -246,10 +251,20 @@ export class Devnet extends Net {
     }
 }
 
-/* Transfers from the operators' accounts, one behind another, to whoever is up. */
+interface Taken {
+    hash: Hex;
+    raw: string;
+    at: number;
+}
+
+/* Transfers from the operators' accounts, one behind another, to whoever is up.  A node answers
+ * before it has written a transaction down, and before the others have it: what it took within a
+ * moment of its end may be nowhere, and is sent again, as clients do. */
 export class Load {
     /* What a node has taken, and so must not be lost. */
     readonly taken: Hex[] = [];
+    /* When what nobody knew any more had been taken. */
+    readonly lost: number[] = [];
     /* Why a node did not take something, and how often. */
     readonly refused = new Map<string, number>();
     readonly #net: Net;
@@ -262,15 +277,42 @@ export class Load {
     }
 
     async #flow(wallet: Wallet, first: number, pause_ms: number): Promise<void> {
+        const sent = new Map<number, Taken>();
         let nonce = await until("a nonce to begin with", () => this.#nonceOf(wallet), PATIENCE_MS);
-        for (let turn = first; !this.#over; turn++) {
+        let done = nonce;
+        let moved = Date.now();
+        for (let turn = first; !this.#over || done < nonce; turn++) {
             const up = [...this.#net.up];
             const to = up[turn % Math.max(up.length, 1)];
-            const done = to === undefined ? undefined : await this.#nonceOf(wallet, to);
-            if (to !== undefined && done !== undefined && nonce - done < OUTSTANDING_MAX && await this.#send(wallet, nonce, to)) {
-                nonce++;
+            const now = to === undefined ? undefined : await this.#nonceOf(wallet, to);
+            if (now !== undefined && now > done) {
+                done = now;
+                moved = Date.now();
+            }
+            if (to !== undefined && now !== undefined) {
+                if (nonce - done < OUTSTANDING_MAX && !this.#over && await this.#send(wallet, nonce, to, sent)) {
+                    nonce++;
+                }
+                const next = sent.get(done);
+                if (next !== undefined && Date.now() - moved > STUCK_MS) {
+                    moved = Date.now();
+                    await this.#again(next, to);
+                }
+            }
+            if (this.#over && Date.now() - moved > PATIENCE_MS) {
+                return; /* whoever looks for them says what is missing */
             }
             await sleep(pause_ms);
+        }
+    }
+
+    async #again(tx: Taken, to: number): Promise<void> {
+        const rpc = this.#net.rpc(to);
+        const found = await within(ANSWER_LIMIT_MS, "a transaction", rpc.call<RpcTx | null>("eth_getTransactionByHash", [tx.hash]))
+            .catch(() => undefined);
+        if (found === null) {
+            this.lost.push(tx.at);
+            await within(ANSWER_LIMIT_MS, "a transaction", rpc.call("eth_sendRawTransaction", [tx.raw])).catch(() => undefined);
         }
     }
 
@@ -282,13 +324,15 @@ export class Load {
             .then(Number, () => undefined);
     }
 
-    async #send(wallet: Wallet, nonce: number, to: number): Promise<boolean> {
+    async #send(wallet: Wallet, nonce: number, to: number, sent: Map<number, Taken>): Promise<boolean> {
         const raw = await wallet.signTransaction({
             chainId: CHAIN_ID, type: 2, nonce, to: THERE, value: 1n, gasLimit: 21_000n,
             maxFeePerGas: 100_000_000_000n, maxPriorityFeePerGas: 1n,
         });
         try {
-            this.taken.push(await within(ANSWER_LIMIT_MS, "a transaction", this.#net.rpc(to).call("eth_sendRawTransaction", [raw])));
+            const hash = await within(ANSWER_LIMIT_MS, "a transaction", this.#net.rpc(to).call("eth_sendRawTransaction", [raw]));
+            this.taken.push(hash);
+            sent.set(nonce, { hash, raw, at: Date.now() });
             return true;
         } catch (error) {
             /* Whoever did not live to say so may have taken it. */
@@ -302,6 +346,16 @@ export class Load {
         this.#over = true;
         await Promise.all(this.#flows);
     }
+}
+
+/* What a node knows of transactions that are in no block. */
+async function sight({ name, rpc }: Member, hashes: readonly Hex[]): Promise<string> {
+    const txs = await rpc.all<RpcTx | null>(hashes.map((hash) => ["eth_getTransactionByHash", [hash]] as const));
+    const known = txs.filter((tx) => tx !== null).map((tx) => `${tx.from.slice(0, 6)} ${Number(tx.nonce)}`);
+    const from = txs.find((tx) => tx !== null)?.from;
+    const counts = from === undefined ? [] : await rpc.all<Hex>(["latest", "pending"].map((tag) =>
+        ["eth_getTransactionCount", [from, tag]] as const));
+    return `${name} at ${await rpc.number()}: ${known.length} of ${txs.length} known: ${known.join(", ")}; counts ${counts.map(Number).join(", ")}`;
 }
 
 /* Everybody has every transaction that was taken, in the same block, and the same blocks. */
@@ -321,8 +375,9 @@ export async function agree(members: readonly Member[], taken: readonly Hex[]): 
                 return false;
             });
             return left.length === 0 || undefined;
-        }, PATIENCE_MS).catch((error: unknown) => {
-            throw new Error(`${String(error)}: ${left.length} are missing, ${left.slice(0, 3).join(", ")} ...`);
+        }, PATIENCE_MS).catch(async (error: unknown) => {
+            const seen = await Promise.all(members.map((member) => sight(member, left)));
+            throw new Error(`${String(error)}: ${left.length} are missing\n${seen.join("\n")}`);
         });
     }
     const heights = await Promise.all(members.map(({ rpc }) => rpc.number()));
