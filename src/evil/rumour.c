@@ -102,7 +102,7 @@ void evil_gossip_idontwant(struct evil_wire *w)
 static void graft(struct evil_wire *w, struct kl_gossip_rpc *rpc)
 {
     kl_gossip_put_graft(rpc, topic(w));
-    kl_gossip_put_prune(rpc, topic(w), true, 0, KL_SPAN_NONE);
+    kl_gossip_put_prune(rpc, topic(w), true, 60, KL_SPAN_NONE);
     kl_gossip_put_graft(rpc, topic(w));
 }
 
