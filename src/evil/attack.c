@@ -24,6 +24,11 @@ const char *kl_evil_name(const struct evil_attack *attack)
     return attack->name;
 }
 
+bool kl_evil_votes(const struct evil_attack *attack)
+{
+    return attack->habits & EVIL_VOTES;
+}
+
 u32 kl_evil_wires(const struct evil_attack *attack)
 {
     return attack->wires;

@@ -10,7 +10,7 @@
 #define KL_EVIL_EVIL_H
 
 #include "base/status.h"
-#include "cert/scheme.h"
+#include "cert/cert.h"
 #include "p2p/peer_id.h"
 
 enum {
@@ -27,6 +27,10 @@ typedef struct kl_evil_config {
     const kl_vote_scheme *scheme;
     bool has_identity; /* else everybody is somebody new */
     kl_secret32 identity;
+    bool has_vote_key; /* a validator's, as whom it signs votes of the chain that genesis begins */
+    kl_secret32 vote_key;
+    u32 signer;
+    kl_hash genesis;
     bool has_key; /* of an account with funds */
     kl_secret32 key;
     u64 duration_ns;
@@ -52,7 +56,8 @@ const struct evil_attack *kl_evil_find(const char *name);
 const struct evil_attack *kl_evil_at(usize i);
 /* Static text; the rule is the one by which it is dropped: "" when it is not to be dropped. */
 const char *kl_evil_name(const struct evil_attack *attack);
-u32 kl_evil_wires(const struct evil_attack *attack); /* connections at once */
+bool kl_evil_votes(const struct evil_attack *attack); /* it needs a validator's key */
+u32 kl_evil_wires(const struct evil_attack *attack);  /* connections at once */
 const char *kl_evil_rule(const struct evil_attack *attack);
 const char *kl_evil_text(const struct evil_attack *attack);
 

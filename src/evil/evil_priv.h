@@ -27,6 +27,7 @@ typedef enum evil_habit {
     EVIL_FUNDED = 16,  /* needs an account with funds */
     EVIL_FORGES = 32,  /* shows an identity that has signed nothing */
     EVIL_MUXLESS = 64, /* names no muxer inside noise */
+    EVIL_VOTES = 256,  /* needs a validator's key */
     EVIL_BRIEF = 128,  /* hangs up itself once the stage is reached */
 } evil_habit;
 
@@ -120,6 +121,7 @@ struct evil {
     bool has_vote;
     kl_vote vote;
     u64 height;
+    u64 voted_view;
     struct kl_buf kept; /* a frame that was heard */
     struct kl_buf made; /* a frame that is being made */
     struct kl_arena arena;

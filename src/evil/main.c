@@ -22,6 +22,7 @@ static const char usage[] =
     "  --scheme    of its votes: 1 secp256k1, 2 bls12-381 (1)\n"
     "  --identity  a file: node.key, of a peer that is let in\n"
     "  --key       of an account with funds, 64 digits\n"
+    "  --vote-key  of a validator, 64 digits; --signer its place in the set; --genesis the hash\n"
     "  --seconds   how long (2)\n"
     "  --rate      steps a second, at most\n"
     "  --dials     a second, at most\n"
@@ -51,6 +52,14 @@ static bool secret(kl_secret32 *out, const char *digits)
     if (text.len >= 2 && digits[0] == '0' && digits[1] == 'x')
         text = kl_span_sub(text, 2, text.len - 2);
     return text.len == 64 && kl_hex_parse(out->b, 32, text) == KL_RULE_NONE;
+}
+
+static bool hash(kl_hash *out, const char *digits)
+{
+    kl_secret32 bytes;
+    bool good = secret(&bytes, digits);
+    memcpy(out->b, bytes.b, sizeof out->b);
+    return good;
 }
 
 static bool secret_file(kl_secret32 *out, const char *path)
@@ -87,6 +96,10 @@ static bool set(kl_evil_config *c, const char *name, const char *value)
         return c->has_identity = secret_file(&c->identity, value);
     if (strcmp(name, "--key") == 0)
         return c->has_key = secret(&c->key, value);
+    if (strcmp(name, "--vote-key") == 0)
+        return c->has_vote_key = secret(&c->vote_key, value);
+    if (strcmp(name, "--genesis") == 0)
+        return hash(&c->genesis, value);
     if (strcmp(name, "--chain-id") == 0)
         return number(&c->chain_id, value, UINT64_MAX);
     if (strcmp(name, "--rate") == 0)
@@ -99,6 +112,8 @@ static bool set(kl_evil_config *c, const char *name, const char *value)
         c->duration_ns = n * NS_PER_S;
     else if (strcmp(name, "--scheme") == 0)
         c->scheme = n <= 2 ? kl_vote_scheme_of((u8)n, false) : NULL;
+    else if (strcmp(name, "--signer") == 0)
+        c->signer = (u32)n;
     else if (strcmp(name, "--wires") == 0)
         c->wires = n <= KL_EVIL_WIRES_MAX ? (u32)n : 0;
     else if (strcmp(name, "--cpu") == 0)
@@ -112,8 +127,9 @@ static int list(void)
 {
     for (usize i = 0; kl_evil_at(i); i++) {
         const struct evil_attack *a = kl_evil_at(i);
-        printf("{\"attack\":\"%s\",\"wires\":%u,\"rule\":\"%s\",\"text\":\"%s\"}\n",
-               kl_evil_name(a), kl_evil_wires(a), kl_evil_rule(a), kl_evil_text(a));
+        printf("{\"attack\":\"%s\",\"wires\":%u,\"votes\":%s,\"rule\":\"%s\",\"text\":\"%s\"}\n",
+               kl_evil_name(a), kl_evil_wires(a), kl_evil_votes(a) ? "true" : "false",
+               kl_evil_rule(a), kl_evil_text(a));
     }
     return 0;
 }

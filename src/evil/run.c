@@ -229,7 +229,8 @@ static kl_status prepare(struct evil *e)
     static const char *const topics[] = {"bft", "proposal", "tx", "sync", "hello"};
     const kl_evil_config *c = e->config;
     unsigned habits = e->attack->habits;
-    if ((habits & EVIL_LISTED && !c->has_identity) || (habits & EVIL_FUNDED && !c->has_key))
+    if ((habits & EVIL_VOTES && !c->has_vote_key) || (habits & EVIL_LISTED && !c->has_identity) ||
+        (habits & EVIL_FUNDED && !c->has_key))
         return KL_UNSUPPORTED;
     if (kl_tcp_room() < e->wire_count + 16)
         return KL_LIMIT;

@@ -145,3 +145,39 @@ void evil_ask_certificates(struct evil_wire *w)
     evil_message(w, EVIL_BFT,
                  &(kl_message){.kind = KL_MESSAGE_ASK_CERTIFICATES, .from = 1, .to = UINT64_MAX});
 }
+
+/* --- with a validator's key --- */
+
+static void sign(struct evil_wire *w, const kl_vote_subject *subject)
+{
+    const kl_evil_config *c = w->evil->config;
+    const kl_vote_domain domain = {.chain_id = c->chain_id, .genesis_hash = c->genesis};
+    kl_vote vote;
+    KL_ASSERT(kl_vote_sign(&vote, subject, c->signer, c->scheme, &c->vote_key, &domain));
+    say_vote(w, &vote);
+}
+
+/* Votes for so many blocks that nobody knows, in the view that was heard of, once. */
+static void vote_for_nothing(struct evil_wire *w, usize count)
+{
+    struct evil *e = w->evil;
+    kl_vote_subject subject = e->vote.subject;
+    if (!e->has_vote || subject.kind != KL_VOTE_NOTARIZE || subject.proposal.view <= e->voted_view)
+        return;
+    e->voted_view = subject.proposal.view;
+    for (usize i = 0; i < count; i++) {
+        evil_random_bytes(e, subject.proposal.block_hash.b, 32);
+        sign(w, &subject);
+        e->report->steps++;
+    }
+}
+
+void evil_vote_twice(struct evil_wire *w, KL_UNUSED evil_class class, KL_UNUSED kl_span frame)
+{
+    vote_for_nothing(w, 2);
+}
+
+void evil_vote_bodiless(struct evil_wire *w, KL_UNUSED evil_class class, KL_UNUSED kl_span frame)
+{
+    vote_for_nothing(w, 1);
+}

@@ -36,6 +36,7 @@ const TRIES = 4;
 interface Attack {
     attack: string;
     wires: number;
+    votes: boolean;
     rule: string;
     text: string;
 }
@@ -63,7 +64,9 @@ class Net {
     readonly evil: string;
     readonly identity: string;
     readonly wallet: Wallet;
+    readonly reporter: string;
     readonly attacker: Hex;
+    count = COUNT; /* of those who run */
     target = "";
     digest = "";
     #nonce = 0;
@@ -75,7 +78,8 @@ class Net {
         this.dir = dir;
         this.evil = evil;
         this.identity = join(dir, "evil.key");
-        this.wallet = new Wallet(keyOf(0));
+        this.wallet = new Wallet(keyOf(COUNT - 1)); /* whose node says nothing by itself once it is down */
+        this.reporter = new Wallet(keyOf(0)).address;
         this.attacker = keyOf(1);
     }
 
@@ -91,6 +95,17 @@ class Net {
             roster.peers.push(`/ip4/127.0.0.1/tcp/${port}/p2p/${id}`);
             writeFileSync(file, JSON.stringify(roster));
         }
+    }
+
+    /* What makes the attacker the last validator, which must not run. */
+    async asLast(): Promise<string[]> {
+        const dir = join(this.dir, `node-${COUNT - 1}`);
+        const genesis = await this.node(0).rpc.call("eth_getBlockByNumber", ["0x0", false]) as { hash: Hex };
+        const key = JSON.parse(readFileSync(join(dir, "validator", "key.json"), "utf8")) as { vote: Hex };
+        await this.node(COUNT - 1).stop();
+        this.count = COUNT - 1;
+        return ["--identity", join(dir, "node.key"), "--vote-key", key.vote, "--signer", String(COUNT - 1),
+                "--genesis", genesis.hash];
     }
 
     async start(): Promise<void> {
@@ -154,7 +169,7 @@ async function under(net: Net, attack: Attack, seconds: number, more: readonly s
     let transfers = 0;
     const work = (async () => {
         while (!over) {
-            await net.transfer(transfers++ % COUNT);
+            await net.transfer(transfers++ % net.count);
             most = Math.max(most, rss(victim.pid as number));
         }
     })();
@@ -211,7 +226,7 @@ await theme("hostile", {
     for (let i = 0; i < 20; i++) {
         await net.transfer(i % COUNT);
     }
-    for (const attack of list.filter((a) => !WAITING.includes(a.rule))) {
+    for (const attack of list.filter((a) => !WAITING.includes(a.rule) && !a.votes)) {
         await t.test(`${attack.attack}: ${attack.text}`, async () => {
             const what = await under(net, attack, attack.rule === "SWARM_SILENT" ? SILENCE_S : seconds);
             console.log(`     ${what}`);
@@ -235,5 +250,16 @@ await theme("hostile", {
         for (const block of blocks) {
             assert.equal(block.hash, blocks[0]?.hash);
         }
+    });
+    /* One of four validators is the attacker: three are a quorum. */
+    const validator = await net.asLast();
+    for (const attack of list.filter((a) => a.votes)) {
+        await t.test(`${attack.attack}: ${attack.text}`, async () => {
+            console.log(`     ${await under(net, attack, 4 * seconds, validator)}`);
+        });
+    }
+    await t.test("who votes twice is reported to the chain", async () => {
+        await until("evidence by an operator", async () =>
+            Number(await net.node(0).rpc.call("eth_getTransactionCount", [net.reporter, "latest"])) > 0 || undefined);
     });
 });
