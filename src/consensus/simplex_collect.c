@@ -331,6 +331,16 @@ static void suspect(struct kl_simplex *s, u64 view)
         s->suspect_view[leader] = view;
 }
 
+/* [Simplex R4 R5 R6] Votes go from everybody to everybody, so a certificate is news only to those
+ * whom votes did not reach.  Sent on by all n it is n² times a quorum of signatures, so in a large
+ * set a few do it, others in each view.  Whom none of them reaches is helped when it repeats its
+ * nullify vote, or asks.  Who is no validator has no votes to send, and sends these. */
+static bool shares(const struct kl_simplex *s, u64 view)
+{
+    u32 n = s->set->count;
+    return s->self == KL_BFT_NOBODY || (s->self + n - view % n) % n < SHARERS;
+}
+
 void kl_simplex_learn(struct kl_simplex *s, const kl_certificate *certificate)
 {
     kl_vote_kind kind = certificate->subject.kind;
@@ -363,7 +373,8 @@ void kl_simplex_learn(struct kl_simplex *s, const kl_certificate *certificate)
         return;
     }
     kl_simplex_persist(s, certificate);
-    kl_simplex_send_certificate(s, certificate, KL_BFT_ALL);
+    if (shares(s, p->view))
+        kl_simplex_send_certificate(s, certificate, KL_BFT_ALL);
     if (kind == KL_VOTE_NULLIFY && p->view == s->view)
         suspect(s, p->view);
     enter(s, p->view + 1);

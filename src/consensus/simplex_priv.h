@@ -8,6 +8,7 @@
 enum {
     KINDS = 3,
     RUN_AHEAD = 1024, /* views */
+    SHARERS = 8,      /* validators of a set that send a certificate on */
 };
 
 /* Deliberate bugs, which the simulator must find.  They exist in its own copy of the engine only:

@@ -70,6 +70,20 @@ static kl_vote_subject nullify(u64 view)
     return (kl_vote_subject){.kind = KL_VOTE_NULLIFY, .proposal = {.view = view}};
 }
 
+/* In a set of ten, eight send it on: those from the view's number on. */
+KL_TEST(simplex_r5_few_send_a_certificate_on)
+{
+    begin(10, 16);
+    for (u64 view = 1; view <= 23; view++) {
+        for (u32 i = 1; i <= 7; i++)
+            tell_vote(i, nullify(view));
+        CHECK_U64(sim.nodes[0].engine->view, view + 1);
+        CHECK((find(KL_BFT_SEND_CERTIFICATE) != NULL) == (view % 10 == 0 || view % 10 >= 3));
+        CHECK(find(KL_BFT_PERSIST));
+    }
+    sim_done(&sim);
+}
+
 KL_TEST(simplex_r2_executes_before_it_notarizes)
 {
     begin(4, 16);
