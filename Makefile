@@ -4,7 +4,7 @@ B    ?= build
 TIME ?= 60
 
 .DEFAULT_GOAL := all
-.PHONY: all run test check-style format bench asan ubsan tsan fuzz coverage fuzz-evm e2e-anvil kill-test soak powercut sim-long engine-long model-long twins-long install clean \
+.PHONY: all run test check-style format bench bench-net asan ubsan tsan fuzz coverage fuzz-evm e2e-anvil kill-test soak powercut sim-long engine-long model-long twins-long install clean \
         help setup tools e2e-packages
 
 all: setup $(B)/build.ninja ## build build/keel, after installing what is missing
@@ -29,6 +29,10 @@ format: tools ## lay out the code
 
 bench: all ## run the benchmarks of the layers
 	@meson test -C $(B) --benchmark --verbose
+
+bench-net: all ## measure four validators on this machine, and again with syncs that take 4 ms
+	@$(B)/keel bench net --seconds 60 --light 500
+	@$(B)/keel bench net --light 500 --fsync-delay 4ms
 
 asan: ## run every suite under the sanitizers of addresses and of undefined behaviour
 ubsan: ## run every suite under the latter alone
