@@ -160,11 +160,7 @@ await theme("network", {
     await t.test("what one has taken from a user lives through its kill, though nobody else has heard of it", async () => {
         await Promise.all(all.map((i) => net.node(i).kill()));
         await net.start(1);
-        const raw = await net.wallet.signTransaction({
-            chainId: CHAIN_ID, type: 2, nonce: net.receipts.length, to: THERE, value: 1n, gasLimit: 21_000n,
-            maxFeePerGas: 100_000_000_000n, maxPriorityFeePerGas: 1n,
-        });
-        const hash = await net.node(1).rpc.call("eth_sendRawTransaction", [raw]) as Hex;
+        const hash = await transfers.send(1);
         await net.node(1).kill();
         await net.start(1);
         const waits = await net.node(1).rpc.call("eth_getTransactionByHash", [hash]) as { blockHash: Hex | null } | null;
@@ -173,10 +169,8 @@ await theme("network", {
         for (const i of [0, 2, 3]) {
             await net.start(i);
         }
-        const receipt = await until("its receipt", async () =>
-            (await net.node(0).rpc.call("eth_getTransactionReceipt", [hash]) as RpcReceipt | null) ?? undefined, PATIENCE_MS);
-        net.receipts.push(receipt);
-        await net.agree(all);
+        await transfers.final(0, hash);
+        await transfers.agree(all);
     });
 
     await t.test("every ledger is good, and every state", async () => {

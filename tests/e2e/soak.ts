@@ -9,11 +9,13 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { Wallet } from "ethers";
 import { sleep, type Theme, theme, until } from "./lib/harness.ts";
 import { verify } from "./lib/keel.ts";
-import { agree, Devnet, freePorts, Load, type Net, operatorOf, PATIENCE_MS, peerId, Processes, type Status } from "./lib/network.ts";
+import { agree, CHAIN_ID, Devnet, freePorts, Load, type Net, operatorOf, PATIENCE_MS, peerId, Processes, type Status } from "./lib/network.ts";
 import type { Target } from "./lib/node.ts";
 import { Random } from "./lib/random.ts";
+import type { Hex } from "./lib/rpc.ts";
 import { output, run } from "./lib/tool.ts";
 
 const ROW_LIMIT_MS = 600_000;
@@ -21,6 +23,7 @@ const ROW_LIMIT_MS = 600_000;
 const MOMENT_MS = 500;
 /* Before anything happens and in the end. */
 const BLOCKS = 20;
+const PAUSE_MS = 100; /* between an account's transactions */
 const MS_PER_S = 1000;
 const GOES_ON = "blocks again";
 
@@ -33,9 +36,21 @@ async function some(net: Net, when: string): Promise<void> {
     }
 }
 
+/* Accounts of the load's own: those of operators are theirs. */
+function fresh(net: Net): Promise<Wallet[]> {
+    return Promise.all(net.all.map(async (i) => {
+        const wallet = new Wallet(Wallet.createRandom().privateKey);
+        await net.rpc(i).sent(await operatorOf(net.folder(i)).signTransaction({
+            chainId: CHAIN_ID, type: 2, nonce: 0, to: wallet.address, value: 10n ** 20n, gasLimit: 21_000n,
+            maxFeePerGas: 100_000_000_000n, maxPriorityFeePerGas: 1n,
+        }) as Hex);
+        return wallet;
+    }));
+}
+
 /* A network under load, and what must hold of it in the end. */
 async function under<N extends Net>(net: N, row: (net: N) => Promise<void>): Promise<void> {
-    const load = new Load(net);
+    const load = new Load(net, PAUSE_MS, await fresh(net));
     try {
         await some(net, "before anything happens");
         await row(net);
