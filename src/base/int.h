@@ -22,8 +22,20 @@ typedef size_t usize;
 __extension__ typedef unsigned __int128 u128;
 
 #define KL_COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
-#define KL_MIN(a, b)       ((a) < (b) ? (a) : (b))
-#define KL_MAX(a, b)       ((a) > (b) ? (a) : (b))
+
+/* The smaller and the greater of two, as `?:` types them; each is evaluated once.  Not for constant
+ * expressions.  The names differ, so that one may stand in the other. */
+#define KL_MIN(a, b) KL_PICK_(a, <, b, __COUNTER__)
+#define KL_MAX(a, b) KL_PICK_(a, >, b, __COUNTER__)
+
+#define KL_PICK_(a, is, b, n)  KL_PICK__(a, is, b, n)
+#define KL_PICK__(a, is, b, n) KL_PICK___(a, is, b, kl_a_##n, kl_b_##n)
+#define KL_PICK___(a, is, b, x, y)                \
+    __extension__({                               \
+        __typeof__((a)is(b) ? (a) : (b)) x = (a); \
+        __typeof__(x) y = (b);                    \
+        x is y ? x : y;                           \
+    })
 
 KL_MUST_USE static inline bool kl_add_u64(u64 *out, u64 a, u64 b)
 {

@@ -275,7 +275,7 @@ void model_canonical(const model *m, model_state *s)
 {
     static const u8 orders[][MODEL_HONEST] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2},
                                               {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
-    u32 twice[MODEL_VIEWS_MAX], count = 0, over = KL_MIN(KL_MIN(s->in[0], s->in[1]), s->in[2]);
+    u32 twice[MODEL_VIEWS_MAX], count = 0, over = KL_MIN(KL_MIN((u32)s->in[0], s->in[1]), s->in[2]);
     for (u32 view = 1; view <= m->views; view++)
         if (view < over)
             settle(m, s, view);

@@ -273,7 +273,7 @@ static void put_port(kl_out *out, u32 port)
 usize kl_multiaddr_text(char text[KL_MULTIADDR_TEXT_MAX], const kl_multiaddr *addr)
 {
     kl_out out = kl_out_of(text, KL_MULTIADDR_TEXT_MAX);
-    char room[KL_MAX(INET6_ADDRSTRLEN, KL_BASE58_TEXT_MAX)];
+    char room[INET6_ADDRSTRLEN > KL_BASE58_TEXT_MAX ? INET6_ADDRSTRLEN : KL_BASE58_TEXT_MAX];
     if (addr->host != KL_HOST_NONE) {
         put_text(&out, "/");
         put_text(&out, part_of_host(addr->host)->name);
