@@ -50,9 +50,10 @@ interface Report {
     bytesOut: number;
 }
 
-/* Bytes of a process in memory. */
+/* Bytes of memory that a process has taken; pages of its files do not count, which the kernel takes
+ * back when it needs them. */
 function rss(pid: number): number {
-    const line = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"));
+    const line = /^RssAnon:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"));
     assert.ok(line);
     return Number(line[1]) * 1024;
 }
