@@ -594,7 +594,7 @@ void kl_filler_status_of(const struct kl_filler *f, kl_filler_status *out)
                               .status = f->broken,
                               .first = f->first,
                               .height = f->height,
-                              .target = KL_MAX(f->height, kl_fetch_credible(f->fetch)),
+                              .target = KL_MAX(f->height, kl_fetch_credible(f->fetch, 1)),
                               .eta_s = UINT64_MAX};
     if (f->phase == KL_FILLER_RECORDS)
         out->eta_s = eta_s(passed_ns, f->height - f->began_height, out->target - f->began_height);

@@ -169,15 +169,27 @@ static void say_height(u32 from, u64 height)
     rig_deliver(&rig, 3, from, &(kl_message){.kind = KL_MESSAGE_STATUS, .from = height});
 }
 
-/* Whoever is at the genesis asks to be filled when enough others are far ahead, once. */
+/* Whoever is far behind what enough others say asks to be filled, once: at the genesis on their
+ * word alone, later when one of them has shown blocks that are final. */
 KL_TEST(filler_is_for_who_is_far_behind)
 {
     begin(seed, 10);
     u64 height = rig.nodes[3].height;
+    say_height(0, height + 2 * KL_REPLICA_FAR);
+    say_height(1, height + 2 * KL_REPLICA_FAR);
+    CHECK_U64(rig.nodes[3].far, 0);
+    rig_crash(&rig, 3);
+    rig_until(&rig, rig.now_ns + 5 * RIG_S);
+    rig_open(&rig, 3);
+    height = rig.nodes[0].height;
+    rig_until(&rig, rig.now_ns + 5 * RIG_S);
+    CHECK(rig.nodes[3].height > height);
     say_height(0, height + KL_REPLICA_FAR - 2);
     say_height(1, height + KL_REPLICA_FAR - 2);
     CHECK_U64(rig.nodes[3].far, 0);
+    height = rig.nodes[3].height;
     say_height(0, height + 2 * KL_REPLICA_FAR);
+    CHECK_U64(rig.nodes[3].far, 0);
     say_height(1, height + 2 * KL_REPLICA_FAR);
     CHECK_U64(rig.nodes[3].far, 1);
     rig_crash(&rig, 3);

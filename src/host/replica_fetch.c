@@ -134,6 +134,7 @@ static void take_finish(struct replica_work *work)
         replica_fail(r, KL_CORRUPT, "another block is final at this height");
     struct kl_tip *head = w->head;
     w->head = NULL;
+    r->has_fetched |= head != NULL;
     for (usize i = 0; head && i < w->appended; i++)
         replica_local_final(r, w->txs[i]);
     if (head)
@@ -231,13 +232,18 @@ void replica_fetch(struct kl_replica *r, const kl_fetch_event *event)
     }
 }
 
+/* Whoever turns to the others' state votes no more until it has it, so nobody's word is enough: one
+ * of them is honest, as far as those who speak are validators, and at a height of our own somebody
+ * has shown what validators have made final, by blocks. */
 static void look_far(struct kl_replica *r)
 {
     struct kl_replica_watch *watch = r->config.watch;
-    u64 height = r->head->header.number, target = kl_fetch_credible(r->fetch);
+    u64 height = r->head->header.number;
+    u64 target = kl_fetch_credible(r->fetch, (r->head->epoch->set.count - 1) / 3 + 1);
     u64 fresh = r->config.far_blocks ? r->config.far_blocks : KL_REPLICA_FAR_FRESH;
     u64 far = height ? KL_REPLICA_FAR : fresh;
-    if (r->told_far || !watch || !watch->far || target < height + far)
+    if (r->told_far || !watch || !watch->far || target < height + far ||
+        (height && !r->has_fetched))
         return;
     r->told_far = true;
     watch->far(watch, target);
@@ -256,7 +262,7 @@ kl_replica_sync kl_replica_sync_of(const struct kl_replica *r)
     return (kl_replica_sync){
         .first = r->first_height,
         .height = height,
-        .target = KL_MAX(height, KL_MAX(final, kl_fetch_credible(r->fetch))),
+        .target = KL_MAX(height, KL_MAX(final, kl_fetch_credible(r->fetch, 1))),
     };
 }
 

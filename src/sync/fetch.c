@@ -305,7 +305,7 @@ bool kl_fetch_is_behind(const struct kl_fetch *f, u64 now_ns)
     return behind;
 }
 
-u64 kl_fetch_credible(const struct kl_fetch *f)
+u64 kl_fetch_credible(const struct kl_fetch *f, u32 least)
 {
     u64 best = 0;
     u32 known = 0;
@@ -318,7 +318,7 @@ u64 kl_fetch_credible(const struct kl_fetch *f)
             continue;
         for (u32 k = 0; k < KL_FETCH_PEERS_MAX; k++)
             count += f->peers[k].known && f->peers[k].height >= height;
-        if (3 * count > known)
+        if (3 * count > known && count >= least)
             best = height;
     }
     return best;

@@ -87,8 +87,9 @@ void kl_fetch_step(struct kl_fetch *fetch, const kl_fetch_event *event, u64 now_
 
 /* Is something under way, or is there a peer above us that may be asked? */
 bool kl_fetch_is_behind(const struct kl_fetch *fetch, u64 now_ns);
-/* The height that more than a third of those heard of say they have, or more; 0: nobody was. */
-u64 kl_fetch_credible(const struct kl_fetch *fetch);
+/* The height that more than a third of those heard of, and `least` of them, say they have, or more;
+ * 0: there is none. */
+u64 kl_fetch_credible(const struct kl_fetch *fetch, u32 least);
 /* The highest that a peer says it is; our own where nobody is higher. */
 u64 kl_fetch_target(const struct kl_fetch *fetch);
 

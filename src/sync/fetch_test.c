@@ -112,16 +112,18 @@ KL_TEST(fetch_passes_over_the_silent)
 KL_TEST(fetch_believes_more_than_a_third)
 {
     begin(seed);
-    CHECK_U64(kl_fetch_credible(fetch), 0);
+    CHECK_U64(kl_fetch_credible(fetch, 1), 0);
     set_height(0, 1000000);
-    CHECK_U64(kl_fetch_credible(fetch), 1000000);
+    CHECK_U64(kl_fetch_credible(fetch, 1), 1000000);
+    CHECK_U64(kl_fetch_credible(fetch, 2), 0);
     set_height(1, 50);
+    CHECK_U64(kl_fetch_credible(fetch, 2), 50);
     set_height(2, 60);
-    CHECK_U64(kl_fetch_credible(fetch), 60);
+    CHECK_U64(kl_fetch_credible(fetch, 1), 60);
     set_height(3, 70);
     set_height(4, 80);
     set_height(5, 90);
-    CHECK_U64(kl_fetch_credible(fetch), 80);
+    CHECK_U64(kl_fetch_credible(fetch, 1), 80);
     CHECK_U64(kl_fetch_target(fetch), 1000000);
 }
 
