@@ -48,9 +48,12 @@ static void move_heard(struct kl_simplex *s, const kl_valset *to)
     if (!s->set || kl_hash_eq(&s->set->hash, &to->hash))
         return;
     for (u32 i = 0; i < to->count; i++)
-        for (u32 k = 0; k < s->set->count; k++)
-            if (kl_address_eq(&to->validators[i].operator, &s->set->validators[k].operator))
+        for (u32 k = 0; k < s->set->count; k++) {
+            const kl_address *now = &to->validators[i].operator;
+            const kl_address *before = &s->set->validators[k].operator;
+            if (kl_address_eq(now, before))
                 heard_ns[i] = s->heard_ns[k];
+        }
     memcpy(s->heard_ns, heard_ns, sizeof heard_ns);
 }
 

@@ -153,7 +153,7 @@ static struct swarm_link *new_link(struct kl_swarm *s, bool dialled)
         struct swarm_link *link = calloc(1, sizeof *link);
         if (!link)
             return NULL;
-        link->user.event = swarm_on_conn;
+        link->user = (struct kl_conn_user){.event = swarm_on_conn};
         link->swarm = s;
         link->at = i;
         link->state = SWARM_DIALLING;

@@ -1,5 +1,4 @@
 /* A range is read by walking the stored trie in the order of its keys, from the first on; the ways
-
  * to its two ends prove it. */
 #include "trie/prove_priv.h"
 

@@ -103,8 +103,12 @@ await theme("voted", {
             await node.kill();
             await flow;
             node = await t.start({ dir, plain: true });
-            /* One more may be in a block than was acknowledged. */
-            const sent = Number(await node.rpc.call("eth_getTransactionCount", [wallet.address, "latest"]));
+            /* One more may be in a block than was acknowledged, or come into one yet: it was written down. */
+            const sent = await until("a block with what was pending", async () => {
+                const [latest, pending] = await Promise.all(["latest", "pending"].map((tag) =>
+                    node.rpc.call("eth_getTransactionCount", [wallet.address, tag])));
+                return latest === pending ? { count: Number(latest) } : undefined;
+            }).then(({ count }) => count);
             assert.ok(sent === receipts.length || sent === receipts.length + 1, `${sent} of ${receipts.length}`);
             for (const receipt of receipts) {
                 const found = await node.rpc.call("eth_getTransactionReceipt", [receipt.transactionHash]) as RpcReceipt;
@@ -139,7 +143,7 @@ await theme("voted", {
         node = await t.start({ dir, plain: true });
         assert.match(node.log, /does not vote: sign guard: there is none beside the key/);
         const before = await header(node, "latest");
-        await node.rpc.call("eth_sendRawTransaction", [await wallet.signTransaction({
+        const waits = await node.rpc.call("eth_sendRawTransaction", [await wallet.signTransaction({
             chainId: CHAIN_ID, type: 2, nonce: receipts.length, to: THERE, value: 1n, gasLimit: 21_000n,
             maxFeePerGas: 100_000_000_000n, maxPriorityFeePerGas: 1n,
         })]);
@@ -148,6 +152,8 @@ await theme("voted", {
         await node.stop();
         renameSync(`${guard}.away`, guard);
         node = await t.start({ dir, plain: true });
+        receipts.push(await until("the receipt of what waited", async () =>
+            (await node.rpc.call("eth_getTransactionReceipt", [waits]) as RpcReceipt | null) ?? undefined));
         receipts.push(await transfer(node, wallet, receipts.length));
         await node.stop();
     });
