@@ -6,8 +6,8 @@
 #include "host/replica_priv.h"
 
 #define READ_MEMORY  (4 * (usize)KL_MESSAGE_MAX)
-#define ANSWER_BYTES (KL_MESSAGE_BODY_MAX - (1u << 20)) /* of blocks, beyond the first */
-#define STATE_BYTES  (256u << 10)                       /* of leaves */
+#define ANSWER_BYTES (2u << 20)   /* of blocks, beyond the first */
+#define STATE_BYTES  (256u << 10) /* of leaves */
 
 typedef enum serve_kind {
     SERVE_BODY,

@@ -7,6 +7,7 @@
 #include "node/net_priv.h"
 
 #define QUEUE_MAX     ((usize)64 << 20) /* bytes from other threads that wait */
+#define ANSWERS_MAX   ((usize)16 << 20) /* bytes that wait, with which an answer is still queued */
 #define NO_ROOM_NS    UINT64_C(100000000)
 #define SETTLE_PASSES 4
 
@@ -267,9 +268,14 @@ static void *net_main(void *ctx)
     return NULL;
 }
 
-static bool is_lossy(net_ask ask)
+/* Whether there is room for one more.  Answers are many and large when somebody asks for all he
+ * can: they wait elsewhere. */
+static bool has_room(const struct net_command *c, usize queued)
 {
-    return ask == NET_FRAME || ask == NET_PUBLISH;
+    if (c->ask != NET_FRAME && c->ask != NET_PUBLISH)
+        return true;
+    bool is_answer = c->ask == NET_FRAME && c->class == KL_SWARM_SYNC;
+    return queued + c->len <= (is_answer ? ANSWERS_MAX : QUEUE_MAX);
 }
 
 static void queue(struct kl_net *net, const struct net_command *what, kl_span bytes)
@@ -282,7 +288,7 @@ static void queue(struct kl_net *net, const struct net_command *what, kl_span by
     if (bytes.len)
         memcpy(c->bytes, bytes.p, bytes.len);
     kl_lock(&net->lock);
-    bool room = !is_lossy(c->ask) || net->queued + bytes.len <= QUEUE_MAX;
+    bool room = has_room(c, net->queued);
     if (room) {
         *net->last = c;
         net->last = &c->next;

@@ -605,7 +605,7 @@ kl_swarm_limits kl_swarm_limits_usual(void)
         .handshakes = 32,
         .handshake_ns = 10 * SWARM_S,
         .spare_local = true,
-        .queue_friend = 32 << 20,
+        .queue_friend = 8 << 20,
         .queue_stranger = 1 << 20,
         .held = 128 << 20,
     };
