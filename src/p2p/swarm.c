@@ -228,7 +228,6 @@ i32 kl_swarm_accepted(struct kl_swarm *s, const kl_multiaddr *remote, u64 now_ns
     }
     u32 at = link->at;
     link->remote = *remote;
-    link->has_remote = true;
     if (!begin(link)) {
         forget(s, at);
         *why = KL_RULE_SWARM_FULL;
@@ -246,7 +245,6 @@ void kl_swarm_opened(struct kl_swarm *s, u32 at, const kl_multiaddr *remote, u64
         return;
     KL_ASSERT(link->state == SWARM_DIALLING);
     link->remote = *remote;
-    link->has_remote = true;
     if (!begin(link))
         swarm_fail(link, KL_RULE_NONE);
     settle(s, at);
@@ -280,13 +278,11 @@ void kl_swarm_feed(struct kl_swarm *s, u32 at, kl_span bytes, u64 now_ns)
 void kl_swarm_pull(struct kl_swarm *s, u32 at, usize max, struct kl_buf *out, bool *more)
 {
     struct swarm_link *link = s->links[at];
-    usize before = out->len;
     *more = false;
     if (!link || !link->conn || link->over)
         return;
     if (kl_conn_pull(link->conn, max, out, more) != KL_OK)
         swarm_fail(link, KL_RULE_NONE); /* ended with the next tick */
-    s->bytes_out += out->len - before;
 }
 
 /* --- whom it is connected with --- */
@@ -557,7 +553,8 @@ bool kl_swarm_link_is_open(const struct kl_swarm *s, u32 at)
 
 const kl_multiaddr *kl_swarm_link_remote(const struct kl_swarm *s, u32 at)
 {
-    return s->links[at] && s->links[at]->has_remote ? &s->links[at]->remote : NULL;
+    const struct swarm_link *link = s->links[at];
+    return link && link->state != SWARM_DIALLING ? &link->remote : NULL;
 }
 
 kl_swarm_standing kl_swarm_standing_of(const struct kl_swarm *s, u32 place)
@@ -571,19 +568,13 @@ bool kl_swarm_is_up(const struct kl_swarm *s, u32 place)
     return at != KL_SWARM_NONE && s->links[at]->is_up;
 }
 
-u32 kl_swarm_up_count(const struct kl_swarm *s)
-{
-    return kl_swarm_counts_of(s).up;
-}
-
 kl_swarm_counts kl_swarm_counts_of(const struct kl_swarm *s)
 {
-    kl_swarm_counts c = {.refused = s->refused, .bytes_in = s->bytes_in, .bytes_out = s->bytes_out};
+    kl_swarm_counts c = {.refused = s->refused, .bytes_in = s->bytes_in};
     for (u32 i = 0; i < s->link_end; i++) {
         const struct swarm_link *link = s->links[i];
         if (!link)
             continue;
-        c.shaking += link->state != SWARM_OPEN;
         c.met += link->is_met;
         c.up += link->is_up;
         c.gossiping += link->gossips;
@@ -604,7 +595,6 @@ kl_swarm_limits kl_swarm_limits_usual(void)
         .knocks = 10,
         .handshakes = 32,
         .handshake_ns = 10 * SWARM_S,
-        .spare_local = true,
         .queue_friend = 8 << 20,
         .queue_stranger = 1 << 20,
         .held = 128 << 20,

@@ -65,13 +65,13 @@ typedef enum kl_swarm_standing {
 } kl_swarm_standing;
 
 typedef struct kl_swarm_limits {
-    u32 inbound;    /* strangers that dialled us */
+    u32 inbound; /* strangers that dialled us */
+    /* Loopback and private addresses do not count in these. */
     u32 per_ip;     /* of those, from one IPv4 address or IPv6 /64 */
     u32 per_net;    /* of those, from one IPv4 /24 or IPv6 /48 */
     u32 knocks;     /* connections that one address may begin in a minute */
     u32 handshakes; /* of those who dial us, at once */
     u64 handshake_ns;
-    bool spare_local; /* loopback and private addresses do not count in per_ip, per_net, knocks */
     /* While so many bytes wait for one peer and class nothing more is taken. */
     usize queue_friend, queue_stranger;
     /* Bytes of frames from strangers that are not whole, and of big frames that wait for them:
@@ -184,12 +184,11 @@ const kl_multiaddr *kl_swarm_link_remote(const struct kl_swarm *swarm,
 
 kl_swarm_standing kl_swarm_standing_of(const struct kl_swarm *swarm, u32 peer);
 bool kl_swarm_is_up(const struct kl_swarm *swarm, u32 peer);
-u32 kl_swarm_up_count(const struct kl_swarm *swarm);
 
 typedef struct kl_swarm_counts {
-    u32 met, up, inbound, outbound, gossiping, shaking;
-    u64 refused;             /* connections that were not let in */
-    u64 bytes_in, bytes_out; /* of all connections so far, encrypted */
+    u32 met, up, inbound, outbound, gossiping;
+    u64 refused;  /* connections that were not let in */
+    u64 bytes_in; /* of all connections so far, encrypted */
 } kl_swarm_counts;
 kl_swarm_counts kl_swarm_counts_of(const struct kl_swarm *swarm);
 

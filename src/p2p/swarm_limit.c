@@ -1,23 +1,11 @@
 /* Who is let in, and who goes when there is too little room. */
+#include "p2p/reach.h"
 #include "p2p/swarm_priv.h"
 
 #define MINUTE_NS (60 * SWARM_S)
 #define SHUN_NS   MINUTE_NS
 
 /* --- addresses --- */
-
-/* Loopback, private and link-local ones [RFC 6890]. */
-static bool is_local(const kl_multiaddr *a)
-{
-    const u8 *ip = a->ip;
-    static const u8 loopback[16] = {[15] = 1};
-    if (a->host == KL_HOST_IP6)
-        return memcmp(ip, loopback, sizeof loopback) == 0 || (ip[0] & 0xfe) == 0xfc ||
-               (ip[0] == 0xfe && (ip[1] & 0xc0) == 0x80);
-    return ip[0] == 127 || ip[0] == 10 || (ip[0] == 172 && (ip[1] & 0xf0) == 16) ||
-           (ip[0] == 192 && ip[1] == 168) || (ip[0] == 169 && ip[1] == 254) ||
-           (ip[0] == 100 && (ip[1] & 0xc0) == 64);
-}
 
 /* What one owner has: an IPv4 address, an IPv6 /64; or, wide, its network: /24, /48. */
 static void key_of(u8 out[16], const kl_multiaddr *a, bool wide)
@@ -29,9 +17,11 @@ static void key_of(u8 out[16], const kl_multiaddr *a, bool wide)
     out[15] = is_v6 ? 6 : 4;
 }
 
-static bool counts(const struct kl_swarm *s, const kl_multiaddr *a)
+/* Who comes from a loopback or private address is of our own site. */
+static bool counts(const kl_multiaddr *a)
 {
-    return a->host != KL_HOST_NONE && !(s->config.limits.spare_local && is_local(a));
+    kl_reach reach = kl_reach_of(a);
+    return a->host != KL_HOST_NONE && reach != KL_REACH_HOST && reach != KL_REACH_SITE;
 }
 
 /* --- connections --- */
@@ -55,7 +45,7 @@ static struct swarm_knock *knock_of(struct kl_swarm *s, const u8 key[16])
 kl_rule swarm_knock(struct kl_swarm *s, const kl_multiaddr *remote)
 {
     u8 key[16];
-    if (!counts(s, remote))
+    if (!counts(remote))
         return KL_RULE_NONE;
     key_of(key, remote, false);
     struct swarm_knock *k = knock_of(s, key);
@@ -124,8 +114,8 @@ kl_rule swarm_admit(struct swarm_link *link)
         return KL_RULE_SWARM_STRANGER;
     if (swarm_is_shunned(s, &link->id))
         return KL_RULE_SWARM_SHUNNED;
-    if (counts(s, &link->remote) && (count_like(link, false) >= s->config.limits.per_ip ||
-                                     count_like(link, true) >= s->config.limits.per_net))
+    if (counts(&link->remote) && (count_like(link, false) >= s->config.limits.per_ip ||
+                                  count_like(link, true) >= s->config.limits.per_net))
         return KL_RULE_SWARM_CROWD;
     if (inbound_count(s) < s->config.limits.inbound)
         return KL_RULE_NONE;

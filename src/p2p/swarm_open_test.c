@@ -361,7 +361,7 @@ KL_TEST(swarm_limits_strangers)
     done();
 }
 
-/* Private addresses are as many as like to come, while that is asked for. */
+/* From private addresses come as many as like to. */
 KL_TEST(swarm_spares_the_own_site)
 {
     begin(seed);

@@ -69,16 +69,16 @@ struct swarm_link {
     struct kl_swarm *swarm;
     u32 at; /* its number */
     swarm_state state;
-    bool dialled;            /* by us */
-    bool over;               /* something is wrong with it: ended soon */
-    bool has_remote, has_id; /* has_id: it has shown who it is, or is dialled for it */
-    bool is_met, is_up;      /* the user knows of it */
-    bool gossips;            /* so does the user */
-    bool offends;            /* it ends for what the peer did */
+    bool dialled;       /* by us */
+    bool over;          /* something is wrong with it: ended soon */
+    bool has_id;        /* it has shown who it is, or is dialled for it */
+    bool is_met, is_up; /* the user knows of it */
+    bool gossips;       /* so does the user */
+    bool offends;       /* it ends for what the peer did */
     kl_rule why;
     u32 peer; /* its place; of one that is dialled for a friend, the place it is for */
     kl_peer_id id;
-    kl_multiaddr remote;
+    kl_multiaddr remote; /* but of one that is being dialled */
     struct kl_conn *conn;
     u64 began_ns, opened_ns, heard_ns, pinged_ns, swept_ns;
 
@@ -143,7 +143,7 @@ struct kl_swarm {
     u64 now_ns;
     u32 inside; /* calls of a connection that are not over: links are not ended there */
     u32 next_ping;
-    u64 refused, bytes_in, bytes_out;
+    u64 refused, bytes_in;
 
     u32 version; /* of what we say of ourselves */
     usize addr_count, record_len;

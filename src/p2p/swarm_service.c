@@ -8,7 +8,7 @@ static void fill(const struct kl_swarm *s, const struct swarm_link *link, kl_ide
     *out = (kl_identify){
         .has_key = true,
         .key = s->self,
-        .has_observed = link->has_remote && link->remote.host != KL_HOST_NONE,
+        .has_observed = link->remote.host != KL_HOST_NONE,
         .observed = link->remote,
         .addr_count = s->addr_count,
         .protocol_count = s->protocol_count,
