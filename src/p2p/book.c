@@ -203,15 +203,13 @@ static void replace(struct kl_book *book, struct kl_book_entry *e, const kl_peer
 static bool same_addrs(struct kl_book *book, const struct kl_book_entry *e,
                        const kl_multiaddr *addrs, usize count)
 {
-    usize there = 0;
     for (usize i = 0; i < count; i++) {
         kl_multiaddr where = addrs[i];
         where.has_peer = false;
         if (!has_addr(book, e, &where))
             return false;
-        there++;
     }
-    return there + e->fixed >= e->count;
+    return count + e->fixed >= e->count;
 }
 
 /* A record of a peer that the book has. */
@@ -346,14 +344,7 @@ bool kl_book_find(const struct kl_book *book, const kl_peer_id *peer, kl_book_pe
     const struct kl_book_entry *e = kl_book_entry_of(book, peer);
     if (!e)
         return false;
-    *out = (kl_book_peer){.is_friend = e->is_friend,
-                          .is_met = e->is_met,
-                          .is_outbound = e->is_outbound,
-                          .seq = e->seq,
-                          .reached_s = e->reached_s,
-                          .failed_ns = e->failed_ns,
-                          .failures = e->failures,
-                          .count = e->count};
+    *out = (kl_book_peer){.is_friend = e->is_friend, .is_met = e->is_met, .count = e->count};
     memcpy(out->addrs, book->addrs[e - book->entries], e->count * sizeof *out->addrs);
     return true;
 }

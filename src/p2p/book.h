@@ -52,11 +52,7 @@ typedef struct kl_book_config {
 
 /* What is known of a peer. */
 typedef struct kl_book_peer {
-    bool is_friend, is_met, is_outbound;
-    u64 seq;
-    u64 reached_s; /* when a dial last found it, by the wall clock; 0: never */
-    u64 failed_ns; /* the last dial that failed; 0: none */
-    u32 failures;  /* since a connection stayed */
+    bool is_friend, is_met;
     u32 count;
     kl_multiaddr addrs[KL_BOOK_ADDRS_MAX]; /* without a peer */
 } kl_book_peer;

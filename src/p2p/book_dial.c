@@ -13,7 +13,7 @@ static u64 pause_ns(struct kl_book *book, u32 failures)
 
 static bool is_idle(const struct kl_book_entry *e)
 {
-    return e->used && !e->is_friend && !e->is_met && !e->dial_ns && e->count;
+    return kl_book_may_go(e) && e->count;
 }
 
 static bool wants_strangers(const struct kl_book *book)
@@ -64,7 +64,6 @@ static void fail(struct kl_book *book, struct kl_book_entry *e, u64 now_ns)
     if (e->is_met)
         return;
     e->failures++;
-    e->failed_ns = now_ns;
     e->due_ns = KL_MAX(e->due_ns, now_ns + pause_ns(book, e->failures));
 }
 

@@ -63,8 +63,6 @@ static void step(struct kl_book *book, struct input *in, u64 now_ns)
     static u32 under_way;
     kl_peer_record record;
     kl_peer_id peer;
-    if (in->len == 0)
-        under_way = 0;
     switch (take(in) % 8) {
     case 0:
     case 1:

@@ -7,12 +7,12 @@
 /* A peer, without its addresses, so that looking for one touches little memory. */
 struct kl_book_entry {
     kl_peer_id id, source;
-    u64 seq, reached_s, failed_ns, met_ns;
-    u64 told_ns, due_ns;
-    u64 dial_ns; /* being dialled, until then; 0: not */
-    u32 failures;
-    u8 count, fixed,
-        turn; /* addresses; how many of them the config names; the next to be dialled */
+    u64 seq, met_ns, told_ns, due_ns;
+    u64 reached_s; /* when a dial last found it, by the wall clock; 0: never */
+    u64 dial_ns;   /* being dialled, until then; 0: not */
+    u32 failures;  /* since a connection stayed */
+    /* Addresses; how many of them the config names; the next to be dialled. */
+    u8 count, fixed, turn;
     bool used, is_friend, is_met, is_outbound;
 };
 
