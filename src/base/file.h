@@ -20,6 +20,7 @@
 
 #define KL_PATH_MAX 255
 
+struct kl_arena;
 struct kl_file;
 
 typedef enum kl_open {
@@ -152,5 +153,18 @@ static inline void kl_file_closep(struct kl_file **f)
     kl_file_close(*f);
     *f = NULL;
 }
+
+/* --- small files as wholes --- */
+
+/* All that a file has, in the arena; KL_LIMIT: more than limit bytes. */
+KL_MUST_USE kl_status kl_fs_read_whole(struct kl_fs *fs, const char *path, usize limit,
+                                       struct kl_arena *arena, kl_span *out);
+
+/* Of the root folder, durable when they return KL_OK.  A new file (KL_BUSY when there is one; after
+ * another failure it may hold a part); and one that takes the place of whatever has the name, all
+ * at once: until it is whole it is called `unfinished`. */
+KL_MUST_USE kl_status kl_fs_write_new(struct kl_fs *fs, const char *name, kl_span text);
+KL_MUST_USE kl_status kl_fs_replace(struct kl_fs *fs, const char *name, const char *unfinished,
+                                    kl_span text);
 
 #endif

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/arena.h"
 #include "base/test.h"
 
 struct listing {
@@ -144,6 +145,29 @@ static void locks(struct kl_fs *fs)
     kl_file_close(lock);
 }
 
+static void wholes(struct kl_fs *fs)
+{
+    struct kl_arena arena;
+    kl_span got;
+    kl_arena_init(&arena, 1 << 16);
+    CHECK(kl_fs_read_whole(fs, "whole", 100, &arena, &got) == KL_NOTFOUND);
+    CHECK_OK(kl_fs_write_new(fs, "whole", KL_SPAN_TEXT("once")));
+    CHECK(kl_fs_write_new(fs, "whole", KL_SPAN_TEXT("again")) == KL_BUSY);
+    check_text(fs, "whole", "once");
+    put_text(fs, "half", "of somebody who was cut short");
+    CHECK_OK(kl_fs_replace(fs, "whole", "half", KL_SPAN_TEXT("twice")));
+    CHECK(kl_fs_unlink(fs, "half") == KL_NOTFOUND);
+    CHECK(kl_fs_read_whole(fs, "whole", 4, &arena, &got) == KL_LIMIT);
+    CHECK_OK(kl_fs_read_whole(fs, "whole", 5, &arena, &got));
+    CHECK_SPAN(got, KL_SPAN_TEXT("twice"));
+    CHECK_OK(kl_fs_replace(fs, "empty", "half", KL_SPAN_NONE));
+    CHECK_OK(kl_fs_read_whole(fs, "empty", 0, &arena, &got));
+    CHECK_U64(got.len, 0);
+    CHECK_OK(kl_fs_unlink(fs, "whole"));
+    CHECK_OK(kl_fs_unlink(fs, "empty"));
+    kl_arena_done(&arena);
+}
+
 void kl_file_contract(struct kl_fs *fs)
 {
     u64 room;
@@ -153,6 +177,7 @@ void kl_file_contract(struct kl_fs *fs)
     renames(fs);
     bytes(fs);
     locks(fs);
+    wholes(fs);
 }
 
 enum { NAMES = 5, BYTES_MAX = 5000 };

@@ -157,34 +157,14 @@ kl_status kl_folder_has_chain(struct kl_folder *folder, bool *out)
     return status;
 }
 
-static kl_status read_all(struct kl_file *file, struct kl_arena *arena, kl_span *out)
-{
-    u64 size;
-    KL_TRY(kl_file_size(file, &size));
-    u8 *bytes = kl_arena_take(arena, (usize)size, 1);
-    if (!bytes)
-        return KL_NOMEM;
-    KL_TRY(kl_file_read(file, bytes, (usize)size, 0));
-    *out = kl_span_of(bytes, (usize)size);
-    return KL_OK;
-}
-
 kl_status kl_folder_genesis(struct kl_folder *folder, struct kl_arena *arena, kl_span *out)
 {
-    KL_CLEANUP(kl_file_closep) struct kl_file *file = NULL;
-    KL_TRY(kl_fs_open(folder->fs, &file, KL_FOLDER_GENESIS, KL_OPEN_READ));
-    return read_all(file, arena, out);
+    return kl_fs_read_whole(folder->fs, KL_FOLDER_GENESIS, SIZE_MAX, arena, out);
 }
 
 kl_status kl_folder_put_genesis(struct kl_folder *folder, kl_span text)
 {
-    KL_CLEANUP(kl_file_closep) struct kl_file *file = NULL;
-    KL_TRY(remove_file(folder->fs, GENESIS_TMP));
-    KL_TRY(kl_fs_open(folder->fs, &file, GENESIS_TMP, KL_OPEN_CREATE));
-    KL_TRY(kl_file_write(file, text.p, text.len, 0));
-    KL_TRY(kl_file_sync(file));
-    KL_TRY(kl_fs_rename(folder->fs, GENESIS_TMP, KL_FOLDER_GENESIS));
-    return kl_fs_sync_dir(folder->fs, "");
+    return kl_fs_replace(folder->fs, KL_FOLDER_GENESIS, GENESIS_TMP, text);
 }
 
 kl_status kl_folder_drop_state(struct kl_folder *folder)

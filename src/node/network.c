@@ -132,21 +132,12 @@ static kl_status write_genesis(struct making *m)
     return status == KL_OK ? KL_OK : blame(m, status, GENESIS_FILE);
 }
 
-static kl_status write_file(struct kl_fs *fs, kl_span text)
-{
-    KL_CLEANUP(kl_file_closep) struct kl_file *file = NULL;
-    KL_TRY(kl_fs_open(fs, &file, GENESIS_FILE, KL_OPEN_CREATE));
-    KL_TRY(kl_file_write(file, text.p, text.len, 0));
-    KL_TRY(kl_file_sync(file));
-    return kl_fs_sync_dir(fs, "");
-}
-
 static kl_status save_genesis(struct making *m)
 {
     struct kl_fs *fs;
     kl_status status = kl_sys_fs_open(&fs, m->config->dir);
     if (status == KL_OK) {
-        status = write_file(fs, kl_buf_view(&m->text));
+        status = kl_fs_write_new(fs, GENESIS_FILE, kl_buf_view(&m->text));
         kl_sys_fs_close(fs);
     }
     if (status == KL_BUSY)

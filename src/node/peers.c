@@ -115,7 +115,7 @@ static kl_reach reach_of(const kl_roster *r)
 {
     kl_reach reach = KL_REACH_WORLD;
     reach_to(&reach, &r->listen);
-    for (usize i = 0; i < r->announce_count; i++)
+    for (u32 i = 0; i < r->announce_count; i++)
         reach_to(&reach, &r->announce[i]);
     for (u32 i = 0; i < r->peer_count; i++)
         reach_to(&reach, &r->peers[i]);
@@ -138,7 +138,7 @@ static usize own_addrs(const struct kl_peers *p, kl_multiaddr out[KL_NET_ADDRS_M
     const kl_roster *r = &p->roster;
     if (!r->says_where)
         return 0;
-    for (usize i = 0; i < r->announce_count; i++)
+    for (u32 i = 0; i < r->announce_count; i++)
         out[i] = r->announce[i];
     if (r->announce_count)
         return r->announce_count;
@@ -378,37 +378,21 @@ u64 kl_peers_due_ns(struct kl_peers *p)
 
 /* --- the file --- */
 
-static kl_status read_text(struct kl_fs *fs, struct kl_buf *out)
-{
-    KL_CLEANUP(kl_file_closep) struct kl_file *file = NULL;
-    u8 bytes[4096];
-    u64 size;
-    KL_TRY(kl_fs_open(fs, &file, FILE_NAME, KL_OPEN_READ));
-    KL_TRY(kl_file_size(file, &size));
-    if (size > KL_BOOK_TEXT_MAX)
-        return KL_LIMIT;
-    for (u64 at = 0; at < size; at += sizeof bytes) {
-        usize len = (usize)KL_MIN(size - at, sizeof bytes);
-        KL_TRY(kl_file_read(file, bytes, len, at));
-        kl_buf_bytes(out, bytes, len);
-    }
-    return out->failed ? KL_NOMEM : KL_OK;
-}
-
 kl_status kl_peers_load(struct kl_peers *p, struct kl_fs *fs, kl_rule *broken)
 {
-    struct kl_buf text;
+    struct kl_arena arena;
+    kl_span text;
     u64 seq;
     *broken = KL_RULE_NONE;
-    kl_buf_init(&text, KL_BOOK_TEXT_MAX);
-    kl_status status = read_text(fs, &text);
+    kl_arena_init(&arena, 2 * KL_BOOK_TEXT_MAX);
+    kl_status status = kl_fs_read_whole(fs, FILE_NAME, KL_BOOK_TEXT_MAX, &arena, &text);
     kl_lock(&p->lock);
     if (status == KL_OK)
-        status = kl_book_get(p->book, &seq, kl_buf_view(&text), kl_mono_ns(p->clock), broken);
+        status = kl_book_get(p->book, &seq, text, kl_mono_ns(p->clock), broken);
     if (status == KL_OK && *broken == KL_RULE_NONE)
         p->own_seq = KL_MAX(p->own_seq, seq);
     kl_unlock(&p->lock);
-    kl_buf_done(&text);
+    kl_arena_done(&arena);
     return status;
 }
 
@@ -421,15 +405,7 @@ void kl_peers_text(struct kl_peers *p, struct kl_buf *out)
 
 kl_status kl_peers_save(struct kl_fs *fs, kl_span text)
 {
-    KL_CLEANUP(kl_file_closep) struct kl_file *file = NULL;
-    kl_status status = kl_fs_unlink(fs, NEW_NAME); /* of somebody who was cut short */
-    if (status != KL_OK && status != KL_NOTFOUND)
-        return status;
-    KL_TRY(kl_fs_open(fs, &file, NEW_NAME, KL_OPEN_CREATE));
-    KL_TRY(kl_file_write(file, text.p, text.len, 0));
-    KL_TRY(kl_file_sync(file));
-    KL_TRY(kl_fs_rename(fs, NEW_NAME, FILE_NAME));
-    return kl_fs_sync_dir(fs, "");
+    return kl_fs_replace(fs, FILE_NAME, NEW_NAME, text);
 }
 
 /* --- life --- */

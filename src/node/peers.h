@@ -46,7 +46,7 @@ KL_MUST_USE kl_status kl_peers_new(struct kl_peers **out, const kl_peers_config 
 void kl_peers_free(struct kl_peers *peers); /* NULL is fine */
 
 /* What peers.json held: BOOK_FORM, JSON_…: nothing is known then but network.json.  KL_NOTFOUND:
- * there is no file; KL_NOMEM, KL_IO. */
+ * there is no file; KL_LIMIT: too long a one; KL_NOMEM, KL_IO. */
 KL_MUST_USE kl_status kl_peers_load(struct kl_peers *peers, struct kl_fs *fs, kl_rule *broken);
 /* Appends what is to be kept; and writes such a text, durable when it returns KL_OK. */
 void kl_peers_text(struct kl_peers *peers, struct kl_buf *out);

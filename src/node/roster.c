@@ -17,33 +17,6 @@ enum {
     KEY_TEXT = 64 + 1, /* digits and a line's end */
 };
 
-/* --- files --- */
-
-static kl_status read_file(struct kl_fs *fs, const char *name, struct kl_arena *arena, kl_span *out)
-{
-    KL_CLEANUP(kl_file_closep) struct kl_file *file = NULL;
-    u64 size;
-    KL_TRY(kl_fs_open(fs, &file, name, KL_OPEN_READ));
-    KL_TRY(kl_file_size(file, &size));
-    if (size > TEXT_MAX)
-        return KL_LIMIT;
-    u8 *bytes = kl_arena_take(arena, (usize)size + 1, 1);
-    if (!bytes)
-        return KL_NOMEM;
-    KL_TRY(kl_file_read(file, bytes, (usize)size, 0));
-    *out = kl_span_of(bytes, (usize)size);
-    return KL_OK;
-}
-
-static kl_status write_file(struct kl_fs *fs, const char *name, kl_span text)
-{
-    KL_CLEANUP(kl_file_closep) struct kl_file *file = NULL;
-    KL_TRY(kl_fs_open(fs, &file, name, KL_OPEN_CREATE));
-    KL_TRY(kl_file_write(file, text.p, text.len, 0));
-    KL_TRY(kl_file_sync(file));
-    return kl_fs_sync_dir(fs, "");
-}
-
 bool kl_roster_endpoint(kl_net_peer *out, const kl_multiaddr *addr)
 {
     kl_net_peer at = {.id = addr->peer, .port = addr->port};
@@ -70,21 +43,31 @@ static bool is_dialled(const kl_multiaddr *addr)
     return addr->host != KL_HOST_NONE && addr->has_port && addr->port;
 }
 
-/* At most max addresses, none twice. */
-static kl_rule read_addrs(kl_multiaddr *out, usize *count, usize max, const struct kl_json *json,
-                          kl_json_ref list)
+/* Whether addresses say who is there. */
+enum naming {
+    NEVER,
+    MAYBE,
+    ALWAYS,
+};
+
+/* At most max addresses that can be dialled, none twice. */
+static kl_rule read_addrs(kl_multiaddr *out, u32 *count, usize max, enum naming named,
+                          const struct kl_json *json, kl_json_ref list)
 {
-    usize n = 0;
+    u32 n = 0;
     if (!kl_json_is(json, list, KL_JSON_ARRAY) || json->nodes[list].count > max)
         return KL_RULE_ROSTER_FORM;
     for (kl_json_ref at = kl_json_first(json, list); at != KL_JSON_NONE;
          at = kl_json_after(json, list, at)) {
         KL_JUDGE(read_addr(&out[n], json, at));
-        for (usize i = 0; i < n; i++)
+        for (u32 i = 0; i < n; i++)
             if (kl_multiaddr_eq(&out[i], &out[n]))
                 return KL_RULE_ROSTER_FORM;
         n++;
     }
+    for (u32 i = 0; i < n; i++)
+        if (!is_dialled(&out[i]) || (out[i].has_peer ? named == NEVER : named == ALWAYS))
+            return KL_RULE_ROSTER_ADDRESS;
     *count = n;
     return KL_RULE_NONE;
 }
@@ -124,34 +107,19 @@ static kl_rule read_listen(kl_roster *out, const struct kl_json *json, kl_json_r
 
 static kl_rule read_announce(kl_roster *out, const struct kl_json *json, kl_json_ref at)
 {
-    KL_JUDGE(read_addrs(out->announce, &out->announce_count, KL_NET_ADDRS_MAX, json, at));
+    KL_JUDGE(read_addrs(out->announce, &out->announce_count, KL_NET_ADDRS_MAX, NEVER, json, at));
     out->says_where = out->announce_count > 0;
-    for (usize i = 0; i < out->announce_count; i++)
-        if (!is_dialled(&out->announce[i]) || out->announce[i].has_peer)
-            return KL_RULE_ROSTER_ADDRESS;
     return KL_RULE_NONE;
 }
 
 static kl_rule read_peers(kl_roster *out, const struct kl_json *json, kl_json_ref at)
 {
-    usize count = 0;
-    KL_JUDGE(read_addrs(out->peers, &count, KL_ROSTER_PEERS_MAX, json, at));
-    out->peer_count = (u32)count;
-    for (usize i = 0; i < count; i++)
-        if (!is_dialled(&out->peers[i]))
-            return KL_RULE_ROSTER_ADDRESS;
-    return KL_RULE_NONE;
+    return read_addrs(out->peers, &out->peer_count, KL_ROSTER_PEERS_MAX, MAYBE, json, at);
 }
 
 static kl_rule read_sentries(kl_roster *out, const struct kl_json *json, kl_json_ref at)
 {
-    usize count = 0;
-    KL_JUDGE(read_addrs(out->sentries, &count, KL_ROSTER_SENTRIES_MAX, json, at));
-    out->sentry_count = (u32)count;
-    for (usize i = 0; i < count; i++)
-        if (!is_dialled(&out->sentries[i]) || !out->sentries[i].has_peer)
-            return KL_RULE_ROSTER_ADDRESS;
-    return KL_RULE_NONE;
+    return read_addrs(out->sentries, &out->sentry_count, KL_ROSTER_SENTRIES_MAX, ALWAYS, json, at);
 }
 
 static kl_rule read_open(kl_roster *out, const struct kl_json *json, kl_json_ref at)
@@ -223,7 +191,7 @@ static kl_status load(struct kl_fs *fs, kl_roster *out, struct kl_arena *arena, 
     kl_span text;
     struct kl_json json;
     usize at;
-    KL_TRY(read_file(fs, FILE_NAME, arena, &text));
+    KL_TRY(kl_fs_read_whole(fs, FILE_NAME, TEXT_MAX, arena, &text));
     KL_TRY(kl_json_parse(&json, text, NODES_MAX, arena, broken, &at));
     if (*broken != KL_RULE_NONE)
         return KL_OK;
@@ -310,7 +278,7 @@ kl_status kl_roster_save(struct kl_fs *fs, const kl_roster *roster)
     struct kl_buf text;
     kl_buf_init(&text, TEXT_MAX);
     put_roster(&text, roster);
-    kl_status status = text.failed ? KL_NOMEM : write_file(fs, FILE_NAME, kl_buf_view(&text));
+    kl_status status = text.failed ? KL_NOMEM : kl_fs_write_new(fs, FILE_NAME, kl_buf_view(&text));
     kl_buf_done(&text);
     return status;
 }
@@ -345,7 +313,7 @@ kl_status kl_node_key_save(struct kl_fs *fs, const kl_secret32 *key)
     char text[KEY_TEXT];
     kl_hex_digits(text, KL_SPAN_OF(key->b));
     text[KEY_TEXT - 1] = '\n';
-    kl_status status = write_file(fs, KEY_NAME, kl_span_of(text, sizeof text));
+    kl_status status = kl_fs_write_new(fs, KEY_NAME, kl_span_of(text, sizeof text));
     kl_wipe(text, sizeof text);
     return status;
 }

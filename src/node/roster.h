@@ -22,7 +22,7 @@ typedef struct kl_roster {
     kl_multiaddr listen; /* numeric, with a port, without a peer */
     /* Others are told where this node is: at `announce`, or, with none there, as it finds out. */
     bool says_where;
-    usize announce_count;
+    u32 announce_count;
     kl_multiaddr announce[KL_NET_ADDRS_MAX]; /* hosts and ports */
     /* Kept connected with, where they have a peer; one peer may have more than one address.  Others
      * are doors: whoever is there. */

@@ -111,19 +111,6 @@ static usize write_text(char out[TEXT_MAX], const kl_validator_key *key)
     return to.len;
 }
 
-static kl_status write_file(struct kl_fs *fs, kl_span text)
-{
-    KL_CLEANUP(kl_file_closep) struct kl_file *file = NULL;
-    kl_status status = kl_fs_unlink(fs, FILE_TMP); /* of a run that was cut short */
-    if (status != KL_OK && status != KL_NOTFOUND)
-        return status;
-    KL_TRY(kl_fs_open(fs, &file, FILE_TMP, KL_OPEN_CREATE));
-    KL_TRY(kl_file_write(file, text.p, text.len, 0));
-    KL_TRY(kl_file_sync(file));
-    KL_TRY(kl_fs_rename(fs, FILE_TMP, FILE_NAME));
-    return kl_fs_sync_dir(fs, "");
-}
-
 kl_status kl_validator_key_save(struct kl_fs *fs, const kl_validator_key *key)
 {
     struct kl_file *there;
@@ -133,7 +120,7 @@ kl_status kl_validator_key_save(struct kl_fs *fs, const kl_validator_key *key)
         kl_file_close(there);
     if (status != KL_NOTFOUND)
         return status == KL_OK ? KL_BUSY : status;
-    status = write_file(fs, kl_span_of(text, write_text(text, key)));
+    status = kl_fs_replace(fs, FILE_NAME, FILE_TMP, kl_span_of(text, write_text(text, key)));
     kl_wipe(text, sizeof text);
     return status;
 }
