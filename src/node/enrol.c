@@ -13,12 +13,9 @@
 /* The key first: a guard without its key is nobody's, a key without its guard signs nothing. */
 static kl_status save(struct kl_fs *fs, const kl_validator_key *key, const kl_vote_domain *domain)
 {
-    kl_validator_proofs room;
-    kl_policy_entry entry;
     struct kl_guard *guard;
     kl_guard_owner owner = {.domain = *domain, .scheme = key->scheme};
-    kl_validator_key_entry(&entry, &room, key, 1);
-    memcpy(owner.key, entry.validator.key, sizeof owner.key);
+    KL_ASSERT(key->scheme->public_key(owner.key, &key->vote_secret));
     KL_TRY(kl_validator_key_save(fs, key));
     KL_TRY(kl_guard_create(&guard, fs, &owner, (kl_guard_view){0, 0}, KL_GUARD_ROOM));
     kl_guard_close(guard);
