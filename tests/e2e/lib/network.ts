@@ -17,8 +17,6 @@ export const PATIENCE_MS = 60_000;
 
 const ANSWER_LIMIT_MS = 5_000;
 const OUTSTANDING_MAX = 12;
-/* Without a block for an account that waits. */
-const STUCK_MS = 5_000;
 
 export interface Status {
     number: Hex;
@@ -68,8 +66,6 @@ export abstract class Net {
     readonly all: readonly number[];
     /* Who is expected to answer. */
     readonly up = new Set<number>();
-    /* When nodes were killed. */
-    readonly kills: number[] = [];
 
     constructor(dir: string, count: number) {
         this.dir = dir;
@@ -148,7 +144,6 @@ export class Processes extends Net {
 
     async kill(i: number): Promise<void> {
         this.up.delete(i);
-        this.kills.push(Date.now());
         await this.node(i).kill();
     }
 
@@ -251,20 +246,11 @@ export class Devnet extends Net {
     }
 }
 
-interface Taken {
-    hash: Hex;
-    raw: string;
-    at: number;
-}
-
-/* Transfers from the operators' accounts, one behind another, to whoever is up.  A node answers
- * before it has written a transaction down, and before the others have it: what it took within a
- * moment of its end may be nowhere, and is sent again, as clients do. */
+/* Transfers from the operators' accounts, one behind another, to whoever is up.  A node answers once
+ * it has written a transaction down: what it took is never sent again, whatever happens to it. */
 export class Load {
     /* What a node has taken, and so must not be lost. */
     readonly taken: Hex[] = [];
-    /* When what nobody knew any more had been taken. */
-    readonly lost: number[] = [];
     /* Why a node did not take something, and how often. */
     readonly refused = new Map<string, number>();
     readonly #net: Net;
@@ -277,7 +263,6 @@ export class Load {
     }
 
     async #flow(wallet: Wallet, first: number, pause_ms: number): Promise<void> {
-        const sent = new Map<number, Taken>();
         let nonce = await until("a nonce to begin with", () => this.#nonceOf(wallet), PATIENCE_MS);
         let done = nonce;
         let moved = Date.now();
@@ -289,30 +274,14 @@ export class Load {
                 done = now;
                 moved = Date.now();
             }
-            if (to !== undefined && now !== undefined) {
-                if (nonce - done < OUTSTANDING_MAX && !this.#over && await this.#send(wallet, nonce, to, sent)) {
-                    nonce++;
-                }
-                const next = sent.get(done);
-                if (next !== undefined && Date.now() - moved > STUCK_MS) {
-                    moved = Date.now();
-                    await this.#again(next, to);
-                }
+            if (to !== undefined && now !== undefined && nonce - done < OUTSTANDING_MAX && !this.#over &&
+                await this.#send(wallet, nonce, to)) {
+                nonce++;
             }
             if (this.#over && Date.now() - moved > PATIENCE_MS) {
                 return; /* whoever looks for them says what is missing */
             }
             await sleep(pause_ms);
-        }
-    }
-
-    async #again(tx: Taken, to: number): Promise<void> {
-        const rpc = this.#net.rpc(to);
-        const found = await within(ANSWER_LIMIT_MS, "a transaction", rpc.call<RpcTx | null>("eth_getTransactionByHash", [tx.hash]))
-            .catch(() => undefined);
-        if (found === null) {
-            this.lost.push(tx.at);
-            await within(ANSWER_LIMIT_MS, "a transaction", rpc.call("eth_sendRawTransaction", [tx.raw])).catch(() => undefined);
         }
     }
 
@@ -324,7 +293,7 @@ export class Load {
             .then(Number, () => undefined);
     }
 
-    async #send(wallet: Wallet, nonce: number, to: number, sent: Map<number, Taken>): Promise<boolean> {
+    async #send(wallet: Wallet, nonce: number, to: number): Promise<boolean> {
         const raw = await wallet.signTransaction({
             chainId: CHAIN_ID, type: 2, nonce, to: THERE, value: 1n, gasLimit: 21_000n,
             maxFeePerGas: 100_000_000_000n, maxPriorityFeePerGas: 1n,
@@ -332,7 +301,6 @@ export class Load {
         try {
             const hash = await within(ANSWER_LIMIT_MS, "a transaction", this.#net.rpc(to).call("eth_sendRawTransaction", [raw]));
             this.taken.push(hash);
-            sent.set(nonce, { hash, raw, at: Date.now() });
             return true;
         } catch (error) {
             /* Whoever did not live to say so may have taken it. */
