@@ -5,9 +5,9 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "codec/hex.h"
+#include "sys/env.h"
 
 #define WATCH_NS     5000000
 #define SYNC_POLL_NS 200000
@@ -354,18 +354,15 @@ KL_MUST_USE static kl_status drive_lanes(struct drive *d)
 /* Asks for the receipt until it is there. */
 KL_MUST_USE static kl_status wait_for_receipt(struct drive *d, const kl_bench_tx *tx)
 {
-    char params[72] = "[\"0x";
-    kl_hex_digits(params + 4, kl_hash_span(&tx->hash));
-    memcpy(params + 68, "\"]", 3);
     for (u64 start = kl_bench_now_ns(); kl_bench_now_ns() - start < d->plan->wait_ns;) {
         struct kl_json json;
         kl_json_ref receipt, block;
         u64 number;
-        KL_TRY(kl_bench_call(d->node, "eth_getTransactionReceipt", params, &json, &receipt));
+        KL_TRY(kl_bench_receipt(d->node, &tx->hash, &json, &receipt));
         block = kl_json_member(&json, receipt, "blockNumber");
         if (block != KL_JSON_NONE && kl_hex_u64(&number, kl_json_raw(&json, block)) == KL_RULE_NONE)
             return put_sighting(d->run, number, kl_bench_now_ns()) ? KL_OK : KL_NOMEM;
-        nanosleep(&(struct timespec){.tv_nsec = SYNC_POLL_NS}, NULL);
+        kl_sys_nap(SYNC_POLL_NS);
     }
     return KL_TIMEOUT;
 }

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cli/bench_work.h"
@@ -14,18 +13,19 @@
 #include "node/network.h"
 #include "node/validator_key.h"
 #include "sys/env.h"
-#include "sys/slow_fs.h"
 #include "sys/tcp.h"
 #include "wallet/wallet.h"
 
 #define NS_PER_S     UINT64_C(1000000000)
 #define MEET_WAIT_NS (60 * NS_PER_S)
+#define LAST_WAIT_NS (60 * NS_PER_S) /* for the last ones of a load */
 #define POLL_NS      1000000
 
 enum {
     PORT_FIRST = 20000, /* below those the kernel gives away by itself */
     PORT_LAST = 32000,
     PORT_TRIES = 200,
+    CONNECTIONS = 16, /* of a load */
     WORDS = 16,
     EPOCH_BLOCKS = 1000,
     EMPTY_PERIOD_MS = 10000,
@@ -34,7 +34,7 @@ enum {
 
 static kl_status complain(const struct kl_fleet *fleet, kl_status status, const char *what)
 {
-    fprintf(stderr, "keel bench net: %s: %s: %s\n", fleet->dir, what, kl_status_text(status));
+    fprintf(stderr, "keel bench: %s: %s: %s\n", fleet->dir, what, kl_status_text(status));
     return status;
 }
 
@@ -119,21 +119,40 @@ static kl_status make_network(struct kl_fleet *fleet, const kl_address *accounts
     };
     kl_status status = kl_network_make(&config, &genesis, &fault);
     if (status != KL_OK)
-        fprintf(stderr, "keel bench net: %s\n", fault.text);
+        fprintf(stderr, "keel bench: %s\n", fault.text);
     return status;
+}
+
+static kl_status find_program(struct kl_fleet *fleet)
+{
+    if (fleet->config.program) {
+        snprintf(fleet->program, sizeof fleet->program, "%s", fleet->config.program);
+        return KL_OK;
+    }
+    ssize_t len = readlink("/proc/self/exe", fleet->program, sizeof fleet->program - 1);
+    return len < 0 ? KL_IO : KL_OK;
+}
+
+static kl_status make_folder(struct kl_fleet *fleet)
+{
+    const char *parent = fleet->config.parent, *temporary = getenv("TMPDIR");
+    if (!parent)
+        parent = temporary && *temporary ? temporary : "/tmp";
+    if (snprintf(fleet->dir, sizeof fleet->dir, "%s/keel-bench-XXXXXX", parent) <
+            KL_FLEET_PATH / 2 &&
+        mkdtemp(fleet->dir))
+        return KL_OK;
+    fprintf(stderr, "keel bench: no folder can be made in %s\n", parent);
+    fleet->dir[0] = '\0';
+    return KL_IO;
 }
 
 kl_status kl_fleet_open(struct kl_fleet *fleet, const kl_fleet_config *config)
 {
     *fleet = (struct kl_fleet){.config = *config};
     KL_ASSERT(config->count >= 1 && config->count <= KL_FLEET_MAX);
-    if (snprintf(fleet->dir, sizeof fleet->dir, "%s/keel-bench-XXXXXX", config->parent) >=
-            KL_FLEET_PATH / 2 ||
-        !mkdtemp(fleet->dir)) {
-        fprintf(stderr, "keel bench net: no folder can be made in %s\n", config->parent);
-        fleet->dir[0] = '\0';
-        return KL_IO;
-    }
+    KL_TRY(find_program(fleet));
+    KL_TRY(make_folder(fleet));
     kl_address *accounts = calloc(config->accounts + 1, sizeof *accounts);
     kl_status status = accounts ? find_ports(fleet) : KL_NOMEM;
     if (status == KL_OK)
@@ -158,15 +177,14 @@ void kl_fleet_close(struct kl_fleet *fleet)
 kl_status kl_fleet_start(struct kl_fleet *fleet, u32 i)
 {
     KL_ASSERT(!fleet->up[i]);
-    char dir[KL_FLEET_PATH], port[16], delay[32], program[KL_FLEET_PATH], silent[] = "--silent";
+    char dir[KL_FLEET_PATH], port[16], delay[32], silent[] = "--silent";
     folder_of(dir, fleet, i);
-    snprintf(program, sizeof program, "%s", fleet->config.program);
     snprintf(port, sizeof port, "%u", fleet->rpc_port + i);
     u64 delay_ns = fleet->config.sync_delay_ns;
     snprintf(delay, sizeof delay, "%llu.%09llu", (unsigned long long)(delay_ns / NS_PER_S),
              (unsigned long long)(delay_ns % NS_PER_S));
     char by_blocks[] = "--by-blocks";
-    char *words[WORDS] = {program,
+    char *words[WORDS] = {fleet->program,
                           (char[]){"node"},
                           (char[]){"--dir"},
                           dir,
@@ -218,7 +236,7 @@ static kl_status make_chain(struct kl_fleet *fleet, const char *dir)
     if (status == KL_OK)
         kl_node_close(node);
     else
-        fprintf(stderr, "keel bench net: %s\n", fault.text);
+        fprintf(stderr, "keel bench: %s\n", fault.text);
     kl_file_free(genesis);
     return status;
 }
@@ -325,4 +343,42 @@ kl_status kl_fleet_weigh(struct kl_fleet *fleet, kl_fleet_weight *out)
         out->height = KL_MAX(out->height, values[1]);
     }
     return KL_OK;
+}
+
+/* --- a load --- */
+
+static kl_status drive(struct kl_fleet *fleet, struct kl_bench_run *run, kl_bench_tx *txs,
+                       struct kl_bench_work *work, const kl_bench_plan *plan, usize count)
+{
+    kl_bench_tally tally;
+    struct kl_bench_node *watched = &fleet->nodes[0];
+    KL_TRY(kl_bench_work_sign(work, txs, count));
+    KL_TRY(kl_bench_drive(run, watched, work, txs, count, plan));
+    return kl_bench_count_all(&tally, run, watched, txs, count);
+}
+
+kl_status kl_fleet_drive(struct kl_fleet *fleet, kl_fleet_driven *out, struct kl_bench_work *work,
+                         kl_bench_mode mode, double rate, usize count)
+{
+    struct kl_bench_run run = {0};
+    kl_bench_url urls[KL_FLEET_MAX];
+    const kl_bench_plan plan = {.mode = mode,
+                                .connections = CONNECTIONS,
+                                .rate = rate,
+                                .wait_ns = LAST_WAIT_NS,
+                                .urls = urls,
+                                .url_count = fleet->config.count};
+    for (u32 i = 0; i < fleet->config.count; i++)
+        urls[i] = fleet->nodes[i].url;
+    kl_bench_tx *txs = calloc(count + 1, sizeof *txs);
+    kl_status status = txs ? drive(fleet, &run, txs, work, &plan, count) : KL_NOMEM;
+    if (status == KL_OK) {
+        if (run.mined < count)
+            fprintf(stderr, "keel bench: only %zu of %zu transfers were mined\n", run.mined, count);
+        *out = (kl_fleet_driven){run.mined, (double)run.mined * 1e9 /
+                                                (double)KL_MAX(run.end_ns - run.start_ns, 1u)};
+    }
+    kl_bench_run_done(&run);
+    free(txs);
+    return status;
 }

@@ -7,13 +7,13 @@
 
 #include <signal.h>
 
-#include "cli/bench_node.h"
+#include "cli/bench_drive.h"
 
 enum { KL_FLEET_MAX = 16, KL_FLEET_PATH = 512 };
 
 typedef struct kl_fleet_config {
-    const char *program; /* keel */
-    const char *parent;  /* the folder to make the network's in */
+    const char *program; /* keel; NULL: this one */
+    const char *parent;  /* the folder to make the network's in; NULL: that of temporary files */
     u32 count;           /* validators, 1 to KL_FLEET_MAX */
     u32 accounts;        /* of the development mnemonic, that have Ether */
     u64 block_time_ns, sync_delay_ns;
@@ -22,7 +22,7 @@ typedef struct kl_fleet_config {
 
 struct kl_fleet {
     kl_fleet_config config;
-    char dir[KL_FLEET_PATH];
+    char program[KL_FLEET_PATH], dir[KL_FLEET_PATH];
     u16 rpc_port, peer_port; /* of node 0; node i is at + i */
     struct kl_bench_node nodes[KL_FLEET_MAX];
     bool up[KL_FLEET_MAX];
@@ -53,5 +53,16 @@ typedef struct kl_fleet_weight {
     u64 height;                 /* the highest head */
 } kl_fleet_weight;
 KL_MUST_USE kl_status kl_fleet_weigh(struct kl_fleet *fleet, kl_fleet_weight *out);
+
+/* What a load came to: transfers in final blocks, and how many of them a second. */
+typedef struct kl_fleet_driven {
+    usize mined;
+    double rate;
+} kl_fleet_driven;
+/* Sends so many transfers to all nodes, which must be up, as fast as they go in or, with
+ * KL_BENCH_RATE, so many a second; waits until they are final. */
+KL_MUST_USE kl_status kl_fleet_drive(struct kl_fleet *fleet, kl_fleet_driven *out,
+                                     struct kl_bench_work *work, kl_bench_mode mode, double rate,
+                                     usize count);
 
 #endif

@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "cli/bench.h"
-#include "cli/bench_drive.h"
 #include "cli/bench_fleet.h"
 #include "cli/command.h"
 #include "codec/hex.h"
@@ -19,11 +18,10 @@
 #include "sys/env.h"
 #include "sys/fs.h"
 
-#define NS_PER_S      UINT64_C(1000000000)
-#define NS_PER_MS     UINT64_C(1000000)
-#define FINAL_WAIT_NS (60 * NS_PER_S)
+#define NS_PER_S  UINT64_C(1000000000)
+#define NS_PER_MS UINT64_C(1000000)
 
-enum { ACCOUNTS = 100, CONNECTIONS = 16, ATTACKS_MAX = 16, REPORT_MAX = 1024 };
+enum { ACCOUNTS = 100, ATTACKS_MAX = 16, REPORT_MAX = 1024 };
 
 struct hostile {
     u64 nodes, block_time_ns, span_ns, transfers, rate, percent;
@@ -162,38 +160,14 @@ static kl_status end_attack(const char *name, pid_t pid, int out)
 
 /* --- the load --- */
 
-static kl_status drive(struct hostile *h, kl_bench_mode mode, usize count, double *out)
+/* Of final transfers a second, while they come at half of what can be done. */
+static kl_status half_rate(struct hostile *h, double *out)
 {
-    struct kl_bench_run run = {0};
-    kl_bench_tally tally;
-    kl_bench_url urls[KL_FLEET_MAX];
-    for (u32 i = 0; i < h->nodes; i++)
-        urls[i] = h->fleet.nodes[i].url;
-    const kl_bench_plan plan = {.mode = mode,
-                                .connections = CONNECTIONS,
-                                .rate = (double)h->rate,
-                                .wait_ns = FINAL_WAIT_NS,
-                                .urls = urls,
-                                .url_count = h->nodes};
-    struct kl_bench_node *node = &h->fleet.nodes[0];
-    kl_bench_tx *txs = calloc(count + 1, sizeof *txs);
-    kl_status status = txs ? kl_bench_work_sign(&h->work, txs, count) : KL_NOMEM;
-    if (status == KL_OK)
-        status = kl_bench_drive(&run, node, &h->work, txs, count, &plan);
-    if (status == KL_OK)
-        status = kl_bench_count_all(&tally, &run, node, txs, count);
-    if (status == KL_OK && run.mined < count)
-        fprintf(stderr, "keel bench hostile: %zu of %zu transfers were mined\n", run.mined, count);
-    if (status == KL_OK)
-        *out = (double)run.mined * 1e9 / (double)KL_MAX(run.end_ns - run.start_ns, 1u);
-    kl_bench_run_done(&run);
-    free(txs);
-    return status;
-}
-
-static usize span_count(const struct hostile *h)
-{
-    return (usize)(h->rate * h->span_ns / NS_PER_S);
+    kl_fleet_driven driven;
+    usize count = (usize)(h->rate * h->span_ns / NS_PER_S);
+    KL_TRY(kl_fleet_drive(&h->fleet, &driven, &h->work, KL_BENCH_RATE, (double)h->rate, count));
+    *out = driven.rate;
+    return KL_OK;
 }
 
 static kl_status under_attack(struct hostile *h, const char *name, const char *label)
@@ -202,7 +176,7 @@ static kl_status under_attack(struct hostile *h, const char *name, const char *l
     int out;
     double rate = 0;
     KL_TRY(start_attack(h, name, &pid, &out));
-    kl_status status = drive(h, KL_BENCH_RATE, span_count(h), &rate);
+    kl_status status = half_rate(h, &rate);
     kl_status ended = end_attack(name, pid, out);
     status = status == KL_OK ? ended : status;
     (void)close(out);
@@ -247,7 +221,7 @@ static kl_status find_digest(struct hostile *h)
 static kl_status run_phases(struct hostile *h)
 {
     usize count;
-    double rate = 0;
+    kl_fleet_driven driven;
     KL_TRY(split(h, &count));
     KL_TRY(invite(h));
     for (u32 i = 0; i < h->nodes; i++)
@@ -256,11 +230,11 @@ static kl_status run_phases(struct hostile *h)
     KL_TRY(find_digest(h));
     KL_TRY(kl_bench_work_open(&h->work, &h->fleet.nodes[0], KL_BENCH_ETH, ACCOUNTS));
     if (!h->rate) {
-        KL_TRY(drive(h, KL_BENCH_SATURATE, h->transfers, &rate));
-        put(h, "saturated", "tx/s", 0, rate);
-        h->rate = KL_MAX((u64)(rate / 2), 1u);
+        KL_TRY(kl_fleet_drive(&h->fleet, &driven, &h->work, KL_BENCH_SATURATE, 0, h->transfers));
+        put(h, "saturated", "tx/s", 0, driven.rate);
+        h->rate = KL_MAX((u64)(driven.rate / 2), 1u);
     }
-    KL_TRY(drive(h, KL_BENCH_RATE, span_count(h), &h->peace));
+    KL_TRY(half_rate(h, &h->peace));
     put(h, "in peace", "tx/s", 0, h->peace);
     for (usize i = 0; i < count; i++)
         KL_TRY(under_attack(h, h->names[i], h->labels[i]));
@@ -275,14 +249,7 @@ static void beside(char out[KL_FLEET_PATH], const char *program, const char *nam
 
 static int run(struct hostile *h)
 {
-    char self[KL_FLEET_PATH], evil[KL_FLEET_PATH];
-    ssize_t len = readlink("/proc/self/exe", self, sizeof self - 1);
-    if (len < 0)
-        return KL_EXIT_FAILED;
-    self[len] = '\0';
-    h->program = h->program ? h->program : self;
-    beside(evil, h->program, "keel-evil");
-    h->evil = h->evil ? h->evil : evil;
+    char evil[KL_FLEET_PATH];
     const kl_fleet_config config = {.program = h->program,
                                     .parent = h->dir,
                                     .count = (u32)h->nodes,
@@ -291,6 +258,8 @@ static int run(struct hostile *h)
                                     .loud = h->loud};
     kl_status status = kl_fleet_open(&h->fleet, &config);
     if (status == KL_OK) {
+        beside(evil, h->fleet.program, "keel-evil");
+        h->evil = h->evil ? h->evil : evil;
         status = run_phases(h);
         kl_bench_work_close(&h->work);
     }
@@ -357,7 +326,6 @@ static int parse(struct hostile *h, int argc, char **argv)
 int kl_bench_hostile(int argc, char **argv)
 {
     struct hostile *h = calloc(1, sizeof *h);
-    const char *temporary = getenv("TMPDIR");
     if (!h)
         return KL_EXIT_FAILED;
     h->nodes = 4;
@@ -365,7 +333,6 @@ int kl_bench_hostile(int argc, char **argv)
     h->span_ns = 10 * NS_PER_S;
     h->transfers = 20000;
     h->percent = 20;
-    h->dir = temporary && *temporary ? temporary : "/tmp";
     int code = parse(h, argc, argv);
     if (code < 0)
         code = run(h);

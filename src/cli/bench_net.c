@@ -12,11 +12,10 @@
 
 #include "base/rand.h"
 #include "cli/bench.h"
-#include "cli/bench_drive.h"
 #include "cli/bench_fleet.h"
 #include "cli/command.h"
 #include "codec/hex.h"
-#include "sys/slow_fs.h"
+#include "sys/env.h"
 
 #define NS_PER_S      UINT64_C(1000000000)
 #define NS_PER_MS     UINT64_C(1000000)
@@ -24,7 +23,7 @@
 #define CATCH_WAIT_NS (300 * NS_PER_S)
 #define POLL_NS       NS_PER_MS
 
-enum { ACCOUNTS = 100, CONNECTIONS = 16, ROUNDS = 2 /* of leaders, for a death and for later */ };
+enum { ACCOUNTS = 100, ROUNDS = 2 /* of leaders, for a death and for later */ };
 
 struct net_bench {
     u64 nodes, runs, block_time_ns, sync_delay_ns, idle_ns, light, transfers, deaths;
@@ -88,13 +87,10 @@ static kl_status idle(struct net_bench *b)
 
 static kl_status poll_receipt(struct kl_bench_node *node, const kl_bench_tx *tx, u64 start)
 {
-    char params[72] = "[\"0x";
-    kl_hex_digits(params + 4, kl_hash_span(&tx->hash));
-    memcpy(params + 68, "\"]", 3);
     while (kl_bench_now_ns() - start < FINAL_WAIT_NS) {
         struct kl_json json;
         kl_json_ref receipt;
-        KL_TRY(kl_bench_call(node, "eth_getTransactionReceipt", params, &json, &receipt));
+        KL_TRY(kl_bench_receipt(node, &tx->hash, &json, &receipt));
         if (kl_json_is(&json, receipt, KL_JSON_OBJECT))
             return KL_OK;
         KL_TRY(go_on());
@@ -174,55 +170,26 @@ static kl_status light(struct net_bench *b)
 
 /* --- as much as goes in --- */
 
-static kl_status drive(struct net_bench *b, kl_bench_tx *txs, struct kl_bench_run *run,
-                       kl_bench_tally *tally)
-{
-    kl_bench_url urls[KL_FLEET_MAX];
-    for (u32 i = 0; i < b->nodes; i++)
-        urls[i] = b->fleet.nodes[i].url;
-    const kl_bench_plan plan = {.mode = KL_BENCH_SATURATE,
-                                .connections = CONNECTIONS,
-                                .wait_ns = FINAL_WAIT_NS,
-                                .urls = urls,
-                                .url_count = b->nodes};
-    KL_TRY(kl_bench_work_sign(&b->work, txs, b->transfers));
-    KL_TRY(kl_bench_drive(run, &b->fleet.nodes[0], &b->work, txs, b->transfers, &plan));
-    return kl_bench_count_all(tally, run, &b->fleet.nodes[0], txs, b->transfers);
-}
-
 static kl_status saturated(struct net_bench *b)
 {
-    struct kl_bench_run run = {0};
-    kl_bench_tally tally;
-    kl_fleet_weight before, after = {0};
+    kl_fleet_weight before, after;
+    kl_fleet_driven driven;
     if (!b->transfers)
         return KL_OK;
-    kl_bench_tx *txs = calloc(b->transfers, sizeof *txs);
-    kl_status status = txs ? kl_fleet_weigh(&b->fleet, &before) : KL_NOMEM;
-    if (status == KL_OK)
-        status = drive(b, txs, &run, &tally);
-    if (status == KL_OK)
-        status = kl_fleet_meet(&b->fleet);
-    if (status == KL_OK)
-        status = kl_fleet_weigh(&b->fleet, &after);
-    if (status == KL_OK) {
-        double mined = (double)KL_MAX(run.mined, 1u),
-               blocks = (double)(after.height - before.height);
-        if (run.mined < run.count)
-            fprintf(stderr, "keel bench net: only %zu of %zu transfers were mined\n", run.mined,
-                    run.count);
-        put(b, "rate", "tx/s", 0, mined * 1e9 / (double)(run.end_ns - run.start_ns));
-        put(b, "saturated cpu", "us/tx", 1, (double)(after.cpu_ns - before.cpu_ns) / 1e3 / mined);
-        put(b, "saturated network", "B/tx", 0,
-            (double)(after.sent_bytes - before.sent_bytes) / mined / (double)b->nodes);
-        put(b, "saturated blocks", "", 0, blocks);
-        put(b, "memory behind it", "MB", 1, (double)after.rss_bytes / 1e6);
-        b->mined = run.mined;
-        b->saturated_to = after.height;
-    }
-    kl_bench_run_done(&run);
-    free(txs);
-    return status;
+    KL_TRY(kl_fleet_weigh(&b->fleet, &before));
+    KL_TRY(kl_fleet_drive(&b->fleet, &driven, &b->work, KL_BENCH_SATURATE, 0, b->transfers));
+    KL_TRY(kl_fleet_meet(&b->fleet));
+    KL_TRY(kl_fleet_weigh(&b->fleet, &after));
+    double mined = (double)KL_MAX(driven.mined, 1u);
+    put(b, "rate", "tx/s", 0, driven.rate);
+    put(b, "saturated cpu", "us/tx", 1, (double)(after.cpu_ns - before.cpu_ns) / 1e3 / mined);
+    put(b, "saturated network", "B/tx", 0,
+        (double)(after.sent_bytes - before.sent_bytes) / mined / (double)b->nodes);
+    put(b, "saturated blocks", "", 0, (double)(after.height - before.height));
+    put(b, "memory behind it", "MB", 1, (double)after.rss_bytes / 1e6);
+    b->mined = driven.mined;
+    b->saturated_to = after.height;
+    return KL_OK;
 }
 
 /* --- deaths --- */
@@ -337,13 +304,8 @@ static kl_status run_once(struct net_bench *b)
 
 static int run(struct net_bench *b)
 {
-    char self[KL_FLEET_PATH], title[64];
-    ssize_t len = readlink("/proc/self/exe", self, sizeof self - 1);
+    char title[64];
     const struct sigaction action = {.sa_handler = on_signal};
-    if (len < 0)
-        return KL_EXIT_FAILED;
-    self[len] = '\0';
-    b->program = b->program ? b->program : self;
     (void)sigaction(SIGINT, &action, NULL);
     (void)sigaction(SIGTERM, &action, NULL);
     kl_status status = KL_OK;
@@ -413,7 +375,6 @@ static int parse(struct net_bench *b, int argc, char **argv)
 int kl_bench_net(int argc, char **argv)
 {
     struct net_bench *b = calloc(1, sizeof *b);
-    const char *temporary = getenv("TMPDIR");
     if (!b)
         return KL_EXIT_FAILED;
     b->nodes = 4;
@@ -423,7 +384,6 @@ int kl_bench_net(int argc, char **argv)
     b->light = 200;
     b->transfers = 30000;
     b->deaths = 4;
-    b->dir = temporary && *temporary ? temporary : "/tmp";
     int code = parse(b, argc, argv);
     b->us = code < 0 ? calloc(b->light + 1, sizeof *b->us) : NULL;
     if (code < 0)

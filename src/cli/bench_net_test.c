@@ -1,38 +1,11 @@
 /* keel bench net, as somebody types it: every phase ends, every figure is there, nothing is left.
  * What the figures are is no business of tests. */
-#include <dirent.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
 
 #include "base/test.h"
 #include "cli/command.h"
-#include "cli/place_test.h"
+#include "cli/fleet_test.h"
 #include "cli/said_test.h"
-
-/* The program lies beside its tests. */
-static void find_program(char out[400])
-{
-    ssize_t len = readlink("/proc/self/exe", out, 380);
-    CHECK(len > 0);
-    out[len] = '\0';
-    char *slash = strrchr(out, '/');
-    CHECK(slash != NULL);
-    memcpy(slash, "/keel", sizeof "/keel");
-    if (access(out, X_OK) != 0)
-        kl_test_fail(__FILE__, __LINE__, "%s is to be built first", out);
-}
-
-static usize count_names(const char *path)
-{
-    usize count = 0;
-    DIR *dir = opendir(path);
-    CHECK(dir != NULL);
-    for (const struct dirent *entry; (entry = readdir(dir)) != NULL;)
-        count += entry->d_name[0] != '.';
-    closedir(dir);
-    return count;
-}
 
 KL_TEST(bench_net_runs_every_phase_and_leaves_nothing)
 {
@@ -50,10 +23,8 @@ KL_TEST(bench_net_runs_every_phase_and_leaves_nothing)
         "catching_up",
     };
     struct place place;
-    char program[400], line[200];
-    find_program(program);
-    CHECK(setenv("KEEL_PROGRAM", program, 1) == 0);
-    place_enter(&place);
+    char line[200];
+    fleet_enter(&place);
     snprintf(line, sizeof line,
              "bench net --seconds 0 --light 4 --transfers 200 --deaths 1 --block-time 20ms "
              "--fsync-delay 1ms --json --dir %s",
@@ -63,9 +34,7 @@ KL_TEST(bench_net_runs_every_phase_and_leaves_nothing)
             check_said(line, KL_EXIT_OK, names[i]);
         else if (!strstr(said, names[i]))
             kl_test_fail(__FILE__, __LINE__, "%s is missing: %s", names[i], said);
-    CHECK_U64(count_names(place.dir), 0);
-    place_leave(&place);
-    CHECK(unsetenv("KEEL_PROGRAM") == 0);
+    fleet_leave(&place);
 }
 
 KL_TEST(bench_net_refuses_what_makes_no_sense)

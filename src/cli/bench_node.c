@@ -26,11 +26,6 @@ u64 kl_bench_now_ns(void)
     return kl_mono_ns(kl_sys_clock());
 }
 
-static void nap(void)
-{
-    nanosleep(&(struct timespec){.tv_nsec = POLL_NS}, NULL);
-}
-
 static void answered(struct kl_bench_conn *conn, kl_span body)
 {
     struct kl_bench_node *node = conn->owner;
@@ -93,7 +88,7 @@ KL_MUST_USE static kl_status wait_for_answer(struct kl_bench_node *node, u64 sta
         node->conn.owner = node;
         if (!node->started)
             break;
-        nap();
+        kl_sys_nap(POLL_NS);
     }
     fprintf(stderr, "keel %s: no answer from http://%s:%u\n", node->who, node->url.host,
             node->url.port);
@@ -140,7 +135,7 @@ void kl_bench_node_close(struct kl_bench_node *node)
         while (waitpid(node->pid, NULL, WNOHANG) == 0) {
             if (kl_bench_now_ns() - asked > STOP_WAIT_NS)
                 kill(node->pid, SIGKILL);
-            nap();
+            kl_sys_nap(POLL_NS);
         }
     }
     kl_loop_close(node->loop);
@@ -191,6 +186,15 @@ kl_status kl_bench_call(struct kl_bench_node *node, const char *method, const ch
             status == KL_UNSUPPORTED ? ": " : "", status == KL_UNSUPPORTED ? 400 : 0,
             status == KL_UNSUPPORTED ? (const char *)node->body.p : "");
     return status;
+}
+
+kl_status kl_bench_receipt(struct kl_bench_node *node, const kl_hash *hash, struct kl_json *json,
+                           kl_json_ref *receipt)
+{
+    char params[72] = "[\"0x";
+    kl_hex_digits(params + 4, kl_hash_span(hash));
+    memcpy(params + 68, "\"]", 3);
+    return kl_bench_call(node, "eth_getTransactionReceipt", params, json, receipt);
 }
 
 kl_status kl_bench_call_u64(struct kl_bench_node *node, const char *method, const char *params,

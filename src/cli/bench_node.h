@@ -46,6 +46,9 @@ KL_MUST_USE kl_status kl_bench_call(struct kl_bench_node *node, const char *meth
 /* The same for a result that is a quantity; null gives KL_NOTFOUND. */
 KL_MUST_USE kl_status kl_bench_call_u64(struct kl_bench_node *node, const char *method,
                                         const char *params, u64 *out);
+/* What eth_getTransactionReceipt says of a transaction: null while it is in no block. */
+KL_MUST_USE kl_status kl_bench_receipt(struct kl_bench_node *node, const kl_hash *hash,
+                                       struct kl_json *json, kl_json_ref *receipt);
 /* A body of its own making, a batch for one: the answer as it stands. */
 KL_MUST_USE kl_status kl_bench_post(struct kl_bench_node *node, kl_span body, struct kl_json *json);
 

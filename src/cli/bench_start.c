@@ -1,9 +1,8 @@
 /* start: how long a node takes from nothing to its first answer, and what it holds when nobody asks
  * anything. */
-#include <time.h>
-
 #include "cli/bench.h"
 #include "cli/command.h"
+#include "sys/env.h"
 
 #define SETTLE_NS 500000000 /* until its memory is looked at */
 
@@ -14,7 +13,7 @@ KL_MUST_USE static kl_status run_once(struct kl_figures *figures, const kl_bench
     kl_status status = kl_bench_node_open(&node, target);
     if (status == KL_OK) {
         kl_figures_add(figures, "first answer", "ms", 1, (double)node.first_answer_ns / 1e6);
-        nanosleep(&(struct timespec){.tv_nsec = SETTLE_NS}, NULL);
+        kl_sys_nap(SETTLE_NS);
         if (kl_bench_weigh(&node, &weight)) {
             kl_figures_add(figures, "idle memory", "MB", 1, (double)weight.rss_bytes / 1e6);
             kl_figures_add(figures, "cpu until idle", "ms", 1, (double)weight.cpu_ns / 1e6);

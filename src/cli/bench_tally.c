@@ -1,10 +1,10 @@
 /* What a run came to, from the blocks themselves. */
 #include <stdio.h>
-#include <time.h>
 
 #include "base/map.h"
 #include "cli/bench_drive.h"
 #include "codec/hex.h"
+#include "sys/env.h"
 
 enum { BLOCKS_A_REQUEST = 25, SAMPLE = 200 };
 
@@ -83,14 +83,11 @@ KL_MUST_USE static kl_status sample_receipts(kl_bench_tally *out, struct kl_benc
 {
     usize step = count / SAMPLE + 1;
     for (usize i = 0; i < count; i += step) {
-        char params[72] = "[\"0x";
         struct kl_json json;
         kl_json_ref receipt;
         if (txs[i].seen_ns == 0)
             continue;
-        kl_hex_digits(params + 4, kl_hash_span(&txs[i].hash));
-        memcpy(params + 68, "\"]", 3);
-        KL_TRY(kl_bench_call(node, "eth_getTransactionReceipt", params, &json, &receipt));
+        KL_TRY(kl_bench_receipt(node, &txs[i].hash, &json, &receipt));
         kl_json_ref status = kl_json_member(&json, receipt, "status");
         out->sampled++;
         out->failed += status == KL_JSON_NONE || !kl_json_equals(&json, status, "0x1");
@@ -127,7 +124,7 @@ kl_status kl_bench_count_all(kl_bench_tally *tally, struct kl_bench_run *run,
         KL_TRY(kl_bench_count(tally, run, node, txs, count));
         if (tally->found >= run->mined)
             break;
-        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+        kl_sys_nap(10000000);
         KL_TRY(kl_bench_look(run, node));
     }
     run->mined = tally->found;

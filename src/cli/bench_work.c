@@ -4,7 +4,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/sync.h"
 #include "codec/hex.h"
@@ -221,13 +220,10 @@ KL_MUST_USE static kl_status submit(struct kl_bench_work *work, struct kl_bench_
 /* Waits until it is in a block; KL_UNSUPPORTED when it did not go well there. */
 KL_MUST_USE static kl_status settle(struct kl_bench_node *node, const kl_hash *hash)
 {
-    char params[72] = "[\"0x";
-    kl_hex_digits(params + 4, kl_hash_span(hash));
-    memcpy(params + 68, "\"]", 3);
     for (u64 start = kl_bench_now_ns(); kl_bench_now_ns() - start < RECEIPT_WAIT_NS;) {
         struct kl_json json;
         kl_json_ref receipt;
-        KL_TRY(kl_bench_call(node, "eth_getTransactionReceipt", params, &json, &receipt));
+        KL_TRY(kl_bench_receipt(node, hash, &json, &receipt));
         if (kl_json_is(&json, receipt, KL_JSON_OBJECT)) {
             kl_json_ref status = kl_json_member(&json, receipt, "status");
             if (status != KL_JSON_NONE && kl_json_equals(&json, status, "0x1"))
@@ -235,7 +231,7 @@ KL_MUST_USE static kl_status settle(struct kl_bench_node *node, const kl_hash *h
             fprintf(stderr, "keel bench: a transaction of the setting-up failed\n");
             return KL_UNSUPPORTED;
         }
-        nanosleep(&(struct timespec){.tv_nsec = RECEIPT_POLL_NS}, NULL);
+        kl_sys_nap(RECEIPT_POLL_NS);
     }
     fprintf(stderr, "keel bench: a transaction of the setting-up is in no block\n");
     return KL_TIMEOUT;

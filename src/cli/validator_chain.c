@@ -4,12 +4,12 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "chain/authority.h"
 #include "codec/hex.h"
 #include "crypto/address.h"
 #include "crypto/keccak.h"
+#include "sys/env.h"
 #include "types/tx.h"
 
 #define GWEI            UINT64_C(1000000000)
@@ -236,7 +236,7 @@ static bool settle(struct kl_validator_chain *chain, const kl_hash *hash)
                             "came first\n");
             return false;
         }
-        nanosleep(&(struct timespec){.tv_nsec = POLL_NS}, NULL);
+        kl_sys_nap(POLL_NS);
     }
     fprintf(stderr, "keel validator: sent, and in no block after 60 s; keel_status says why none "
                     "is made\n");

@@ -207,9 +207,7 @@ static void hold_back(const struct evil *e, u64 began_ns)
     if (!percent || used_ns * 100 <= passed_ns * percent)
         return;
     u64 wait_ns = KL_MIN(used_ns * 100 / percent - passed_ns, SECOND);
-    nanosleep(&(struct timespec){.tv_sec = (time_t)(wait_ns / SECOND),
-                                 .tv_nsec = (long)(wait_ns % SECOND)},
-              NULL);
+    kl_sys_nap(wait_ns);
 }
 
 static void run(struct evil *e, struct pollfd *polls)

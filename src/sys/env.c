@@ -9,11 +9,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#define NS_PER_S 1000000000u
+
 static u64 now_ns(clockid_t id)
 {
     struct timespec t;
     KL_ASSERT(clock_gettime(id, &t) == 0);
-    return (u64)t.tv_sec * 1000000000u + (u64)t.tv_nsec;
+    return (u64)t.tv_sec * NS_PER_S + (u64)t.tv_nsec;
 }
 
 static u64 mono_ns(KL_UNUSED struct kl_clock *clock)
@@ -37,6 +39,13 @@ struct kl_clock *kl_sys_clock(void)
 {
     static struct kl_clock clock = {.mono_ns = mono_ns, .wall_ns = wall_ns};
     return &clock;
+}
+
+void kl_sys_nap(u64 ns)
+{
+    struct timespec left = {.tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)};
+    while (nanosleep(&left, &left) != 0 && errno == EINTR)
+        continue;
 }
 
 static void fill(KL_UNUSED struct kl_entropy *entropy, void *out, usize len)

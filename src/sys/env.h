@@ -10,6 +10,9 @@ struct kl_clock *kl_sys_clock(void);
  * tests.  Before threads start. */
 void kl_sys_clock_shift(i64 ns);
 
+/* Waits that long, whatever signals come. */
+void kl_sys_nap(u64 ns);
+
 struct kl_entropy *kl_sys_entropy(void); /* getrandom(2); panics if the kernel has none */
 
 /* A pool of `threads` threads, the caller's own counted (1: no further threads).

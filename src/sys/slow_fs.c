@@ -1,10 +1,8 @@
 #include "sys/slow_fs.h"
 
-#include <errno.h>
 #include <stdlib.h>
-#include <time.h>
 
-#define NS_PER_S 1000000000u
+#include "sys/env.h"
 
 struct slow_fs {
     struct kl_fs fs;
@@ -17,13 +15,6 @@ struct slow_file {
     struct kl_file *below;
     u64 delay_ns;
 };
-
-void kl_sys_nap(u64 ns)
-{
-    struct timespec left = {.tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)};
-    while (nanosleep(&left, &left) != 0 && errno == EINTR)
-        continue;
-}
 
 static struct kl_fs *below(struct kl_fs *fs)
 {

@@ -12,7 +12,4 @@ KL_MUST_USE kl_status kl_slow_fs_open(struct kl_fs **out, struct kl_fs *below, u
 /* No file of it is open.  NULL is fine. */
 void kl_slow_fs_close(struct kl_fs *fs);
 
-/* Waits: what slow syncs are made of. */
-void kl_sys_nap(u64 ns);
-
 #endif
