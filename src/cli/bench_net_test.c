@@ -20,13 +20,14 @@ KL_TEST(bench_net_runs_every_phase_and_leaves_nothing)
         "saturated_cpu",
         "lost_at_a_death",
         "lost_later",
-        "catching_up",
+        "catching_up_blocks",
+        "catching_up_cpu",
     };
     struct place place;
     char line[200];
     fleet_enter(&place);
     snprintf(line, sizeof line,
-             "bench net --seconds 0 --light 4 --transfers 200 --deaths 1 --block-time 20ms "
+             "bench net --seconds 0.1 --light 4 --transfers 200 --deaths 1 --block-time 20ms "
              "--fsync-delay 1ms --json --dir %s",
              place.dir);
     for (usize i = 0; i < KL_COUNT_OF(names); i++)
