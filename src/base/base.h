@@ -7,6 +7,7 @@
  *   arena.h   memory for one unit of work                   buf.h     bytes that grow
  *   map.h     objects by fixed-length key                   sync.h    locks, reference counts
  *   rand.h    seeded numbers for tests                      test.h    the test harness
+ *   fuzz.h    for fuzz targets
  *   file.h, env.h   interfaces for disk, clock, entropy and workers: sys and sim implement them */
 #ifndef KL_BASE_BASE_H
 #define KL_BASE_BASE_H

@@ -47,6 +47,14 @@ static inline kl_span kl_span_sub(kl_span s, usize offset, usize len)
     return (kl_span){s.p + offset, KL_MIN(len, s.len - offset)};
 }
 
+/* Cuts off the first len bytes, or all where there are fewer. */
+static inline kl_span kl_span_take(kl_span *from, usize len)
+{
+    kl_span taken = kl_span_sub(*from, 0, len);
+    *from = kl_span_sub(*from, taken.len, SIZE_MAX);
+    return taken;
+}
+
 /* A writer into room the caller owns.  A write that does not fit sets `full` and writes nothing,
  * and so do all writes after it: check once, at the end.  A writer with p == NULL only counts. */
 typedef struct kl_out {

@@ -8,34 +8,28 @@
  * sector always finds. */
 #include <stdlib.h>
 
+#include "base/fuzz.h"
 #include "crypto/digest.h"
 #include "guard/guard_priv.h"
 #include "sim/disk.h"
 
 enum { RAW, SEALED, BURST, MODES, ROOM = 16, FILE_MAX = 64 * GUARD_SECTOR };
 
-int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
-
 static const kl_secret32 secret = {.b = {[31] = 7}};
 static kl_guard_owner owner;
 
-struct input {
-    const u8 *p;
-    usize len;
-};
-
-static u8 next(struct input *in)
+static u32 next_number(kl_span *in, u32 len)
 {
-    if (!in->len)
-        return 0;
-    in->len--;
-    return *in->p++;
+    u32 number = 0;
+    while (len--)
+        number = number << 8 | kl_fuzz_u8(in);
+    return number;
 }
 
 /* A few views, kinds and blocks, so that votes meet; now and then a kind that there is not. */
-static kl_vote_subject next_subject(struct input *in)
+static kl_vote_subject next_subject(kl_span *in)
 {
-    u8 what = next(in), where = next(in);
+    u8 what = kl_fuzz_u8(in), where = kl_fuzz_u8(in);
     kl_vote_subject subject = {.kind = (kl_vote_kind)(1 + what % 3),
                                .proposal = {.epoch = where >> 6, .view = where & 15}};
     if (subject.kind != KL_VOTE_NULLIFY) {
@@ -59,11 +53,11 @@ static void put(struct kl_fs *fs, const u8 *bytes, usize len)
 
 /* A header, then a record for every four bytes: where it lies, what number it says it has, how many
  * were durable, what was signed. */
-static void put_sealed(struct kl_fs *fs, struct input *in)
+static void put_sealed(struct kl_fs *fs, kl_span *in)
 {
     static u8 file[FILE_MAX];
     memset(file, 0, sizeof file);
-    u8 odd = next(in);
+    u8 odd = kl_fuzz_u8(in);
     guard_header header = {.owner = owner,
                            .room = odd & 1 ? odd : ROOM,
                            .floor = {.epoch = odd >> 1 & 1, .view = odd >> 2 & 7}};
@@ -71,7 +65,7 @@ static void put_sealed(struct kl_fs *fs, struct input *in)
         header.owner.domain.chain_id++;
     guard_put_header(file, &header);
     while (in->len) {
-        u8 place = next(in), durable = next(in);
+        u8 place = kl_fuzz_u8(in), durable = kl_fuzz_u8(in);
         kl_vote_subject subject = next_subject(in);
         const guard_record record = {.number = (u64)(place % ROOM) + (place >> 7),
                                      .durable = durable % (2 * ROOM),
@@ -161,13 +155,13 @@ static void use(struct kl_fs *fs, struct kl_guard *guard)
 }
 
 /* True when a guard wrote a file and one burst was turned in it. */
-static bool put_burst(struct kl_fs *fs, struct input *in)
+static bool put_burst(struct kl_fs *fs, kl_span *in)
 {
     struct kl_guard *guard;
     struct kl_file *file;
     u8 bytes[4];
-    u32 burst = (u32)next(in) << 24 | (u32)next(in) << 16 | (u32)next(in) << 8 | next(in);
-    usize at = ((usize)next(in) << 8 | next(in)) % ((1 + ROOM) * GUARD_SECTOR - sizeof bytes);
+    u32 burst = next_number(in, sizeof bytes);
+    usize at = next_number(in, 2) % ((1 + ROOM) * GUARD_SECTOR - sizeof bytes);
     kl_status status = kl_guard_create(&guard, fs, &owner, (kl_guard_view){0}, ROOM);
     KL_ASSERT(status == KL_OK);
     while (in->len) {
@@ -189,7 +183,7 @@ static bool put_burst(struct kl_fs *fs, struct input *in)
 
 int LLVMFuzzerTestOneInput(const u8 *bytes, usize len)
 {
-    struct input in = {bytes, KL_MIN(len, (usize)FILE_MAX)};
+    kl_span in = {bytes, KL_MIN(len, (usize)FILE_MAX)};
     struct kl_sim_disk *disk;
     kl_rule broken;
     kl_status status = kl_sim_disk_new(&disk);
@@ -199,7 +193,7 @@ int LLVMFuzzerTestOneInput(const u8 *bytes, usize len)
                              .scheme = kl_vote_scheme_of(KL_SCHEME_KEYED_HASH, true)};
     bool made = owner.scheme->public_key(owner.key, &secret);
     KL_ASSERT(made);
-    u8 mode = next(&in) % MODES;
+    u8 mode = kl_fuzz_u8(&in) % MODES;
     bool damaged = mode == BURST && put_burst(fs, &in);
     if (mode == RAW)
         put(fs, in.p, in.len);

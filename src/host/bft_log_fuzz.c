@@ -3,15 +3,13 @@
  * and gives back what comes afterwards.
  *
  * The input is records one behind the other: a byte for the kind, two for the length, bytes. */
+#include "base/fuzz.h"
 #include "host/bft_log.h"
 #include "sim/disk.h"
 
 enum { SEGMENT = 1 << 20, INPUT_MAX = 1 << 15, CERTIFICATES_MAX = 1000, BODY_HEAD = 48 };
 
-int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
-
 struct seen {
-    struct kl_bft_log *log;
     u64 epoch, view;
     usize count;
 };
@@ -21,9 +19,9 @@ static bool next(kl_span *rest, u8 *kind, kl_span *payload)
 {
     if (rest->len < 3)
         return false;
-    *kind = rest->p[0];
-    *payload = kl_span_sub(*rest, 3, KL_MIN((usize)kl_load_be16(rest->p + 1), rest->len - 3));
-    *rest = kl_span_sub(*rest, 3 + payload->len, rest->len - 3 - payload->len);
+    kl_span head = kl_span_take(rest, 3);
+    *kind = head.p[0];
+    *payload = kl_span_take(rest, kl_load_be16(head.p + 1));
     return true;
 }
 
@@ -85,7 +83,7 @@ static usize read_all(struct kl_bft_log *log, kl_span records)
 {
     usize votes = 0, certificates = 0;
     for (u64 epoch = 0; epoch < 4; epoch++) {
-        struct seen seen = {.log = log, .epoch = epoch};
+        struct seen seen = {.epoch = epoch};
         KL_ASSERT(kl_bft_log_certificates(log, epoch, 0, UINT64_MAX, CERTIFICATES_MAX,
                                           see_certificate, &seen) == KL_OK);
         certificates += seen.count;

@@ -6,11 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/fuzz.h"
 #include "host/replica_rig_test.h"
 
 enum { COUNT = 4, LIAR = 3, INPUT_MAX = 2048, RAW_MAX = 255, COPY_MAX = 1 << 16 };
-
-int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
 
 /* The rig's checks are tests'; here nobody runs tests. */
 void kl_test_fail(const char *file, int line, const char *format, ...)
@@ -28,11 +27,7 @@ static kl_span input;
 
 static u8 take(void)
 {
-    if (input.len == 0)
-        return 0;
-    u8 byte = input.p[0];
-    input = kl_span_sub(input, 1, input.len - 1);
-    return byte;
+    return kl_fuzz_u8(&input);
 }
 
 static kl_span changed(kl_span part, u8 copy[COPY_MAX])
@@ -118,9 +113,8 @@ static void ask(struct rig *rig, u32 to)
 
 static void raw(struct rig *rig, u32 to)
 {
-    usize said = take(), len = KL_MIN(said, input.len);
-    kl_span frame = kl_span_sub(input, 0, len);
-    input = kl_span_sub(input, len, input.len - len);
+    usize said = take();
+    kl_span frame = kl_span_take(&input, said);
     kl_replica_receive(rig->nodes[to].replica, LIAR, frame);
 }
 

@@ -1,8 +1,7 @@
 /* Any text as an address book: what is taken is written and read again as itself.  And any series
  * of events: the book stays bounded, and dials no friends. */
+#include "base/fuzz.h"
 #include "p2p/book_priv.h"
-
-int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
 
 static const kl_book_config config = {
     .self = {{0xff}}, .seed = 1, .outbound = 4, .reach = KL_REACH_HOST};
@@ -28,42 +27,29 @@ static void as_text(kl_span in)
     kl_buf_done(&again);
 }
 
-struct input {
-    const u8 *p;
-    usize len;
-};
-
-static u8 take(struct input *in)
+static kl_peer_id take_peer(kl_span *in)
 {
-    if (in->len == 0)
-        return 0;
-    in->len--;
-    return *in->p++;
+    return (kl_peer_id){{kl_fuzz_u8(in)}};
 }
 
-static kl_peer_id take_peer(struct input *in)
+static void take_record(kl_span *in, kl_peer_record *out)
 {
-    return (kl_peer_id){{take(in)}};
-}
-
-static void take_record(struct input *in, kl_peer_record *out)
-{
-    *out = (kl_peer_record){.peer = take_peer(in), .seq = take(in)};
-    for (u8 count = take(in) % (KL_RECORD_ADDRS_MAX + 1); out->count < count;) {
+    *out = (kl_peer_record){.peer = take_peer(in), .seq = kl_fuzz_u8(in)};
+    for (u8 count = kl_fuzz_u8(in) % (KL_RECORD_ADDRS_MAX + 1); out->count < count;) {
         kl_multiaddr *addr = &out->addrs[out->count++];
-        *addr = (kl_multiaddr){.host = KL_HOST_IP4, .has_port = true, .port = take(in)};
-        addr->ip[0] = take(in);
-        addr->ip[1] = take(in);
+        *addr = (kl_multiaddr){.host = KL_HOST_IP4, .has_port = true, .port = kl_fuzz_u8(in)};
+        addr->ip[0] = kl_fuzz_u8(in);
+        addr->ip[1] = kl_fuzz_u8(in);
     }
 }
 
-static void step(struct kl_book *book, struct input *in, u64 now_ns)
+static void step(struct kl_book *book, kl_span *in, u64 now_ns)
 {
     static kl_multiaddr dials[64];
     static u32 under_way;
     kl_peer_record record;
     kl_peer_id peer;
-    switch (take(in) % 8) {
+    switch (kl_fuzz_u8(in) % 8) {
     case 0:
     case 1:
         take_record(in, &record);
@@ -97,7 +83,7 @@ static void step(struct kl_book *book, struct input *in, u64 now_ns)
         if (!under_way)
             break;
         under_way--;
-        kl_book_tried(book, &dials[under_way].peer, &dials[under_way], take(in) & 1, now_ns,
+        kl_book_tried(book, &dials[under_way].peer, &dials[under_way], kl_fuzz_u8(in) & 1, now_ns,
                       now_ns);
         break;
     }
@@ -108,12 +94,12 @@ static void step(struct kl_book *book, struct input *in, u64 now_ns)
 int LLVMFuzzerTestOneInput(const u8 *bytes, usize len)
 {
     static struct kl_book room;
-    struct input in = {bytes, KL_MIN(len, (usize)4096)};
+    kl_span in = {bytes, KL_MIN(len, (usize)4096)};
     struct kl_book *book = kl_book_init(&room, &config);
     u64 now_ns = 1;
     as_text(kl_span_of(bytes, len));
     while (in.len) {
-        now_ns += take(&in);
+        now_ns += kl_fuzz_u8(&in);
         step(book, &in, now_ns);
         KL_ASSERT(kl_book_count(book) <= KL_BOOK_PEERS_MAX && kl_book_due_ns(book) > 0);
     }

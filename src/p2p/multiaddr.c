@@ -93,13 +93,6 @@ static kl_rule set_name(kl_multiaddr *addr, kl_span name)
     return KL_RULE_NONE;
 }
 
-static kl_span take(kl_span *from, usize len)
-{
-    kl_span taken = kl_span_sub(*from, 0, len);
-    *from = kl_span_sub(*from, len, from->len - len);
-    return taken;
-}
-
 /* The bytes of a part behind its code: of a length it has, or says. */
 static kl_rule take_value(kl_span *bytes, const struct part *part, kl_span *value)
 {
@@ -108,7 +101,7 @@ static kl_rule take_value(kl_span *bytes, const struct part *part, kl_span *valu
         KL_JUDGE(kl_varint(bytes, &len));
     if (len > bytes->len)
         return KL_RULE_MULTIADDR_FORM;
-    *value = take(bytes, (usize)len);
+    *value = kl_span_take(bytes, (usize)len);
     return KL_RULE_NONE;
 }
 
@@ -199,9 +192,9 @@ static kl_rule take_word(kl_span *text, kl_span *word)
 {
     if (text->len < 2 || text->p[0] != '/')
         return KL_RULE_MULTIADDR_FORM;
-    (void)take(text, 1);
+    (void)kl_span_take(text, 1);
     const u8 *end = memchr(text->p, '/', text->len);
-    *word = take(text, end ? (usize)(end - text->p) : text->len);
+    *word = kl_span_take(text, end ? (usize)(end - text->p) : text->len);
     return word->len ? KL_RULE_NONE : KL_RULE_MULTIADDR_FORM;
 }
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/fuzz.h"
 #include "crypto/digest.h"
 #include "sim/disk.h"
 #include "store/seglog.h"
@@ -26,8 +27,6 @@ enum {
     READS_MAX = 3000,
 };
 
-int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
-
 #define SEGMENT "log/0000000000000000.seg"
 
 struct input {
@@ -35,30 +34,23 @@ struct input {
     kl_span torn, name, fields, body;
 };
 
-static kl_span take(kl_span *rest, usize n)
-{
-    kl_span part = kl_span_sub(*rest, 0, n);
-    *rest = kl_span_sub(*rest, part.len, SIZE_MAX);
-    return part;
-}
-
 static struct input parse(kl_span rest)
 {
     struct input in = {.flags = rest.len ? rest.p[0] : 0};
-    (void)take(&rest, 1);
+    (void)kl_span_take(&rest, 1);
     if (in.flags & NOT_NEWEST) {
-        kl_span first = take(&rest, 1);
+        kl_span first = kl_span_take(&rest, 1);
         in.next_first = first.len ? first.p[0] : 0;
     }
     if (in.flags & WITH_TORN) {
-        kl_span length = take(&rest, 2);
-        in.torn = take(&rest, length.len == 2 ? kl_load_be16(length.p) : 0);
+        kl_span length = kl_span_take(&rest, 2);
+        in.torn = kl_span_take(&rest, length.len == 2 ? kl_load_be16(length.p) : 0);
     }
     if (in.flags & WITH_NAME)
-        in.name = take(&rest, NAME_LEN);
+        in.name = kl_span_take(&rest, NAME_LEN);
     if (in.flags & FIELDS)
-        in.fields = take(&rest, FIELDS_LEN);
-    in.body = take(&rest, FILE_MAX);
+        in.fields = kl_span_take(&rest, FIELDS_LEN);
+    in.body = kl_span_take(&rest, FILE_MAX);
     return in;
 }
 

@@ -1,31 +1,17 @@
 /* Any series of events, answers that are true but for what the input changes of them: nothing is
  * taken that is not the chain's, and no step fails. */
+#include "base/fuzz.h"
 #include "codec/rlp.h"
 #include "sync/sync_rig.h"
-
-int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
 
 static sync_rig rig;
 static bool made;
 
-struct input {
-    const u8 *p;
-    usize len;
-};
-
-static u8 take(struct input *in)
-{
-    if (in->len == 0)
-        return 0;
-    in->len--;
-    return *in->p++;
-}
-
 /* Flips a byte of one part of an answer, in a copy. */
-static void change(struct input *in, kl_message *m, kl_message_block *blocks, kl_span *headers,
+static void change(kl_span *in, kl_message *m, kl_message_block *blocks, kl_span *headers,
                    u8 copy[2048])
 {
-    u8 what = take(in), where = take(in), by = take(in);
+    u8 what = kl_fuzz_u8(in), where = kl_fuzz_u8(in), by = kl_fuzz_u8(in);
     kl_span *part = what % 4 == 0 && m->block_count   ? &blocks[where % m->block_count].body
                     : what % 4 == 1 && m->block_count ? &blocks[where % m->block_count].finalization
                     : what % 4 == 2 && m->header_count ? &headers[where % m->header_count]
@@ -34,7 +20,7 @@ static void change(struct input *in, kl_message *m, kl_message_block *blocks, kl
         return;
     KL_ASSERT(part->len <= 2048);
     memcpy(copy, part->p, part->len);
-    copy[take(in) * 7u % part->len] ^= by;
+    copy[kl_fuzz_u8(in) * 7u % part->len] ^= by;
     *part = kl_span_of(copy, part->len);
 }
 
@@ -58,7 +44,7 @@ int LLVMFuzzerTestOneInput(const u8 *bytes, usize len)
     static _Alignas(64) u8 room[1 << 16];
     static kl_message_block blocks[KL_MESSAGE_BLOCKS_MAX];
     static kl_span headers[SYNC_RIG_EPOCH_BLOCKS];
-    struct input in = {bytes, KL_MIN(len, (usize)512)};
+    kl_span in = {bytes, KL_MIN(len, (usize)512)};
     u64 seed = 1, now_ns = 0;
     kl_fetch_effects out = {0};
     kl_fetch_effect ask = {.from = 1, .to = 1};
@@ -70,14 +56,14 @@ int LLVMFuzzerTestOneInput(const u8 *bytes, usize len)
     kl_fetch_head head = sync_rig_head(&rig, 0);
     kl_fetch_step(fetch, &(kl_fetch_event){.kind = KL_FETCH_HEAD, .head = &head}, now_ns, &out);
     while (in.len) {
-        u8 copy[2048], op = take(&in);
-        kl_fetch_event event = {.peer = take(&in)};
+        u8 copy[2048], op = kl_fuzz_u8(&in);
+        kl_fetch_event event = {.peer = kl_fuzz_u8(&in)};
         kl_message m;
-        now_ns += take(&in);
+        now_ns += kl_fuzz_u8(&in);
         switch (op % 6) {
         case 0:
             event.kind = KL_FETCH_HEIGHT;
-            event.height = take(&in);
+            event.height = kl_fuzz_u8(&in);
             break;
         case 1:
             event.kind = KL_FETCH_GONE;
@@ -91,7 +77,8 @@ int LLVMFuzzerTestOneInput(const u8 *bytes, usize len)
         default:
             event.kind = KL_FETCH_BLOCKS;
             event.peer = op & 64 ? event.peer : ask.peer;
-            m = sync_rig_answer(&rig, ask.from, ask.to, ask.from + take(&in), blocks, headers);
+            m = sync_rig_answer(&rig, ask.from, ask.to, ask.from + kl_fuzz_u8(&in), blocks,
+                                headers);
             change(&in, &m, blocks, headers, copy);
             event.message = &m;
             break;

@@ -1,8 +1,7 @@
 /* Any series of events, answers that are true but for what the input changes of them, notes of any
  * kind: what is to be laid is the state's, no more and no less, and no step fails. */
+#include "base/fuzz.h"
 #include "sync/statesync_rig.h"
-
-int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
 
 enum { PEERS = 4, QUESTIONS_MAX = 256, LAID_MAX = 64 };
 
@@ -18,19 +17,6 @@ static bool looks, over;
 static statesync_flat flat;
 static kl_hash look_from;
 static u64 now_ns;
-
-struct input {
-    const u8 *p;
-    usize len;
-};
-
-static u8 take(struct input *in)
-{
-    if (in->len == 0)
-        return 0;
-    in->len--;
-    return *in->p++;
-}
 
 /* The leaves that the world has of a trie. */
 static const kl_trie_change *leaves_of(const kl_statesync_effect *e, usize *count)
@@ -104,20 +90,20 @@ static void begin(kl_span note)
 }
 
 /* A note that begins as one of this block's does, and goes on as the input does. */
-static void begin_again(struct input *in)
+static void begin_again(kl_span *in)
 {
     u8 note[KL_STATESYNC_NOTE_MAX];
     kl_span span = kl_statesync_note(sync, note);
-    usize at = take(in) * 3u % span.len;
-    note[at] ^= take(in);
-    begin(kl_span_sub(span, 0, span.len - take(in) % 2));
+    usize at = kl_fuzz_u8(in) * 3u % span.len;
+    note[at] ^= kl_fuzz_u8(in);
+    begin(kl_span_sub(span, 0, span.len - kl_fuzz_u8(in) % 2));
 }
 
-static void change(struct input *in, kl_message *m)
+static void change(kl_span *in, kl_message *m)
 {
     static kl_trie_change leaves[STATESYNC_LEAVES];
     static u8 copy[1024];
-    u8 what = take(in), where = take(in);
+    u8 what = kl_fuzz_u8(in), where = kl_fuzz_u8(in);
     const kl_span *part = NULL;
     kl_span nodes[KL_MESSAGE_NODES_MAX];
     if (m->kind == KL_MESSAGE_CODE || (what % 2 && !m->node_count) ||
@@ -131,7 +117,7 @@ static void change(struct input *in, kl_message *m)
     part = what % 2 ? &nodes[where % m->node_count] : &leaves[where % m->leaf_count].value;
     KL_ASSERT(part->len <= sizeof copy);
     memcpy(copy, part->p, part->len);
-    copy[take(in) * 5u % part->len] ^= take(in);
+    copy[kl_fuzz_u8(in) * 5u % part->len] ^= kl_fuzz_u8(in);
     if (what % 2)
         nodes[where % m->node_count].p = copy;
     else
@@ -147,12 +133,12 @@ static void change(struct input *in, kl_message *m)
     }
 }
 
-static void answer(struct input *in, bool changes)
+static void answer(kl_span *in, bool changes)
 {
     usize count = KL_MIN(question_count, (usize)QUESTIONS_MAX);
     if (!count)
         return;
-    const kl_statesync_effect q = questions[take(in) % count];
+    const kl_statesync_effect q = questions[kl_fuzz_u8(in) % count];
     kl_message m = statesync_answer(&world, &q);
     if (changes)
         change(in, &m);
@@ -168,21 +154,22 @@ static void found(void)
     step(&event);
 }
 
-static void happen(struct input *in)
+static void happen(kl_span *in)
 {
-    u8 what = take(in);
+    u8 what = kl_fuzz_u8(in);
     u32 peer = what / 16 % PEERS;
     kl_arena_reset(&arena, 1 << 20);
     switch (what % 8) {
     case 0:
-        step(&(kl_statesync_event){
-            .kind = KL_STATESYNC_HEIGHT, .peer = peer, .height = take(in) % 2 ? world.height : 5});
+        step(&(kl_statesync_event){.kind = KL_STATESYNC_HEIGHT,
+                                   .peer = peer,
+                                   .height = kl_fuzz_u8(in) % 2 ? world.height : 5});
         break;
     case 1:
         step(&(kl_statesync_event){.kind = KL_STATESYNC_GONE, .peer = peer});
         break;
     case 2:
-        now_ns += take(in);
+        now_ns += kl_fuzz_u8(in);
         step(&(kl_statesync_event){.kind = KL_STATESYNC_TIMER});
         break;
     case 3:
@@ -205,7 +192,7 @@ static void happen(struct input *in)
 
 int LLVMFuzzerTestOneInput(const u8 *bytes, usize len)
 {
-    struct input in = {bytes, len};
+    kl_span in = {bytes, len};
     u64 seed = 5;
     if (!world.count) {
         kl_arena_init(&world_arena, 1 << 26);
