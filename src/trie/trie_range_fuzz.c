@@ -1,76 +1,40 @@
 /* Ranges from outside.  Input: how many leaves, then each as the last byte of its key, a length and
- * a value; then nodes, each as length (two bytes) and bytes.  As in trie_proof_fuzz, where a node
- * has 32 bytes of ff in a row, the hash of the node behind it is put.  What is taken has the root
- * that the leaves make by themselves where there are no nodes; nothing else may happen. */
+ * a value; then nodes (fuzz_nodes.h).  What is taken has the root that the leaves make by
+ * themselves where there are no nodes; nothing else may happen. */
+#include "base/fuzz.h"
 #include "crypto/keccak.h"
+#include "trie/fuzz_nodes.h"
 #include "trie/trie.h"
 
-int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
-
-enum { LEAVES_MAX = 8, NODES_MAX = 16, ROOM = 4096 };
-
-static u8 room[ROOM];
-
-static kl_span take(kl_span *in, usize len)
-{
-    kl_span out = kl_span_sub(*in, 0, len);
-    *in = kl_span_sub(*in, out.len, SIZE_MAX);
-    return out;
-}
+enum { LEAVES_MAX = 8 };
 
 static usize read_leaves(kl_trie_change *leaves, kl_span *in)
 {
-    kl_span head = take(in, 1);
+    kl_span head = kl_span_take(in, 1);
     usize count = head.len ? head.p[0] % (LEAVES_MAX + 1) : 0, i = 0;
     for (; i < count && in->len > 2; i++) {
         memset(&leaves[i].key, 0, sizeof leaves[i].key);
-        head = take(in, 2);
+        head = kl_span_take(in, 2);
         leaves[i].key.b[0] = head.p[0];
         leaves[i].key.b[31] = head.p[0];
-        leaves[i].value = take(in, head.p[1]);
+        leaves[i].value = kl_span_take(in, head.p[1]);
     }
     return i;
 }
 
-static usize read_nodes(kl_span *nodes, kl_span in)
-{
-    usize count = 0, used = 0;
-    while (count < NODES_MAX && in.len >= 2) {
-        usize size = kl_load_be16(in.p);
-        kl_span body = kl_span_sub(in, 2, size);
-        if (body.len > ROOM - used)
-            break;
-        if (body.len)
-            memcpy(room + used, body.p, body.len);
-        nodes[count++] = kl_span_of(room + used, body.len);
-        used += body.len;
-        in = kl_span_sub(in, 2 + size, SIZE_MAX);
-    }
-    kl_hash hole, hash;
-    memset(&hole, 0xff, sizeof hole);
-    for (usize i = count; i-- > 1;) {
-        u8 *start = room + (nodes[i - 1].p - room);
-        hash = kl_keccak256(nodes[i]);
-        u8 *at = memmem(start, nodes[i - 1].len, &hole, sizeof hole);
-        if (at)
-            memcpy(at, &hash, sizeof hash);
-    }
-    return count;
-}
-
 int LLVMFuzzerTestOneInput(const u8 *bytes, usize len)
 {
-    kl_span in = {bytes, len}, nodes[NODES_MAX];
+    kl_span in = {bytes, len}, nodes[FUZZ_NODES_MAX];
     kl_trie_change leaves[LEAVES_MAX];
     kl_hash first = {{0}}, root, made;
     struct kl_arena arena;
     kl_rule broken;
     if (len == 0)
         return 0;
-    first.b[0] = take(&in, 1).p[0];
+    first.b[0] = kl_span_take(&in, 1).p[0];
     kl_trie_range range = {.leaves = leaves, .nodes = nodes};
     range.count = read_leaves(leaves, &in);
-    range.node_count = read_nodes(nodes, in);
+    range.node_count = fuzz_nodes_read(nodes, in);
     kl_arena_init(&arena, 1 << 20);
     kl_trie_pair pairs[LEAVES_MAX];
     for (usize i = 0; i < range.count; i++)
