@@ -23,6 +23,19 @@ static inline bool kl_hash_is_zero(const kl_hash *a)
     return kl_hash_eq(a, &zero);
 }
 
+/* To the next one in order, as a key of a trie; false: it is the last, and stays. */
+static inline bool kl_hash_next(kl_hash *hash)
+{
+    usize i = sizeof hash->b;
+    while (i > 0 && hash->b[i - 1] == 0xff)
+        i--;
+    if (i == 0)
+        return false;
+    hash->b[i - 1]++;
+    memset(hash->b + i, 0, sizeof hash->b - i);
+    return true;
+}
+
 static inline bool kl_address_eq(const kl_address *a, const kl_address *b)
 {
     return memcmp(a->b, b->b, sizeof a->b) == 0;

@@ -1,5 +1,6 @@
 #include "base/span.h"
 
+#include "base/hash.h"
 #include "base/int.h"
 #include "base/test.h"
 
@@ -36,4 +37,26 @@ KL_TEST(a_full_writer_stays_full_and_writes_nothing)
     kl_out counter = kl_out_counter();
     kl_out_bytes(&counter, room, 4);
     CHECK_U64(counter.len, 4);
+}
+
+KL_TEST(spans_are_cut_from_the_front)
+{
+    kl_span text = KL_SPAN_TEXT("abcde");
+    CHECK(kl_span_eq(kl_span_take(&text, 2), KL_SPAN_TEXT("ab")));
+    CHECK(kl_span_eq(kl_span_take(&text, 0), KL_SPAN_NONE) && text.len == 3);
+    CHECK(kl_span_eq(kl_span_take(&text, 9), KL_SPAN_TEXT("cde")) && text.len == 0);
+    CHECK(kl_span_take(&text, 1).len == 0);
+}
+
+KL_TEST(hashes_have_a_next_one)
+{
+    kl_hash hash = {{0}}, last;
+    CHECK(kl_hash_next(&hash) && hash.b[31] == 1);
+    memset(hash.b + 30, 0xff, 2);
+    CHECK(kl_hash_next(&hash) && hash.b[29] == 1 && hash.b[30] == 0 && hash.b[31] == 0);
+    memset(&hash, 0xff, sizeof hash);
+    last = hash;
+    CHECK(!kl_hash_next(&hash) && kl_hash_eq(&hash, &last));
+    hash.b[0] = 7;
+    CHECK(kl_hash_next(&hash) && hash.b[0] == 8 && hash.b[1] == 0 && hash.b[31] == 0);
 }

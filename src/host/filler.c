@@ -19,7 +19,7 @@ typedef enum fill_kind { TAKE, LAY, LOOK, KEEP, END } fill_kind;
 struct fill_work {
     struct kl_job job;
     struct kl_filler *filler;
-    struct fill_work *before, *after; /* all that are out */
+    struct fill_work *before, *after;
     fill_kind kind;
     struct kl_arena arena; /* what of the message is needed */
     u8 note[KL_STATESYNC_NOTE_MAX];
@@ -38,7 +38,7 @@ struct fill_work {
 };
 
 struct peer {
-    bool connected, known;
+    bool known; /* its height */
     u64 height;
 };
 
@@ -61,9 +61,8 @@ struct kl_filler {
     u64 began_ns, began_height; /* of the phase */
     u32 began_ppm;
     bool stale;
-    usize outs; /* works that are out */
-    struct fill_work *works;
-    struct kl_arena arena; /* of one message */
+    struct fill_work *works; /* all that are out */
+    struct kl_arena arena;   /* of one message */
     struct kl_buf frame;
 };
 
@@ -114,41 +113,23 @@ static kl_status lay(struct kl_fill *fill, struct fill_work *w)
     return kl_fill_keep(fill, kl_span_of(w->note, w->note_len));
 }
 
-static bool is_last_key(const kl_hash *key)
-{
-    usize i = 0;
-    while (i < sizeof key->b && key->b[i] == 0xff)
-        i++;
-    return i == sizeof key->b;
-}
-
-static kl_hash behind(kl_hash key)
-{
-    for (usize i = sizeof key.b; i-- > 0 && ++key.b[i] == 0;)
-        ;
-    return key;
-}
-
 static kl_status look(struct kl_fill *fill, struct fill_work *w)
 {
-    bool found = true;
     kl_hash from = w->first;
-    while (found && w->want_count < KL_STATESYNC_WANTS) {
+    do {
         kl_state_want want;
+        bool found;
         memset(&w->last, 0xff, sizeof w->last);
         KL_TRY(kl_state_fill_next(kl_fill_state(fill), &from, &w->last, &found, &want));
         if (!found)
-            break;
+            return KL_OK;
         w->wants[w->want_count++] = (kl_statesync_want){.account = want.account,
                                                         .storage_root = want.storage_root,
                                                         .code_hash = want.code_hash,
                                                         .storage = want.storage,
                                                         .code = want.code};
-        w->last = want.account;
-        if (is_last_key(&w->last))
-            break;
-        from = behind(w->last);
-    }
+        from = w->last = want.account;
+    } while (kl_hash_next(&from) && w->want_count < KL_STATESYNC_WANTS);
     return KL_OK;
 }
 
@@ -184,7 +165,6 @@ static void drop(struct fill_work *w)
         f->works = w->after;
     if (w->after)
         w->after->before = w->before;
-    f->outs--;
     kl_arena_done(&w->arena);
     free(w);
 }
@@ -316,7 +296,6 @@ static struct fill_work *new_work(struct kl_filler *f, fill_kind kind)
     if (f->works)
         f->works->before = w;
     f->works = w;
-    f->outs++;
     return w;
 }
 
@@ -491,7 +470,7 @@ static void settle(struct kl_filler *f)
 {
     u64 now_ns = now_of(f);
     bool working = f->phase == KL_FILLER_RECORDS || f->phase == KL_FILLER_STATE;
-    if (!working || f->outs)
+    if (!working || f->works)
         return;
     if (f->stale) {
         /* What comes next lies over what is there: that must be committed. */
@@ -510,7 +489,7 @@ static void settle(struct kl_filler *f)
 void kl_filler_connected(struct kl_filler *f, u32 peer)
 {
     KL_ASSERT(peer < KL_REPLICA_PEERS_MAX);
-    f->peers[peer] = (struct peer){.connected = true};
+    f->peers[peer] = (struct peer){0};
 }
 
 void kl_filler_disconnected(struct kl_filler *f, u32 peer)
@@ -559,9 +538,9 @@ u64 kl_filler_due_ns(const struct kl_filler *f)
 {
     u64 patience_ns = kl_add_sat_u64(f->moved_ns, KL_FILLER_PATIENCE_NS);
     if (f->phase == KL_FILLER_RECORDS)
-        return KL_MIN(f->fetch_due_ns, f->outs ? NEVER : patience_ns);
+        return KL_MIN(f->fetch_due_ns, f->works ? NEVER : patience_ns);
     if (f->phase == KL_FILLER_STATE)
-        return KL_MIN(f->sync_due_ns, f->outs ? NEVER : patience_ns);
+        return KL_MIN(f->sync_due_ns, f->works ? NEVER : patience_ns);
     return NEVER;
 }
 
@@ -589,7 +568,6 @@ static u64 eta_s(u64 passed_ns, u64 done, u64 all)
 void kl_filler_status_of(const struct kl_filler *f, kl_filler_status *out)
 {
     u64 passed_ns = now_of(f) - f->began_ns;
-    kl_statesync_progress progress = {0};
     *out = (kl_filler_status){.phase = f->phase,
                               .status = f->broken,
                               .first = f->first,
@@ -600,7 +578,7 @@ void kl_filler_status_of(const struct kl_filler *f, kl_filler_status *out)
         out->eta_s = eta_s(passed_ns, f->height - f->began_height, out->target - f->began_height);
     if (f->phase != KL_FILLER_STATE)
         return;
-    progress = kl_statesync_progress_of(f->sync);
+    kl_statesync_progress progress = kl_statesync_progress_of(f->sync);
     out->state_ppm = progress.ppm;
     out->leaves = progress.leaves;
     out->eta_s = eta_s(passed_ns, progress.ppm - f->began_ppm, 1000000 - f->began_ppm);

@@ -152,8 +152,7 @@ static void lay_storage(struct kl_state_filler *f, const struct account *a, u64 
         CHECK_OK(kl_state_fill_range(f, &a->key, &first, &last, a->slots + at, count));
         at += count;
         first = last;
-        for (usize i = sizeof first.b; i-- > 0 && ++first.b[i] == 0;)
-            ;
+        CHECK(kl_hash_next(&first) || at == a->slot_count);
     }
 }
 

@@ -86,20 +86,6 @@ static int order(const kl_hash *a, const kl_hash *b)
     return memcmp(a->b, b->b, sizeof a->b);
 }
 
-static bool is_last_key(const kl_hash *key)
-{
-    kl_hash last = key_of(0xff, 0xff);
-    return kl_hash_eq(key, &last);
-}
-
-/* The key behind one that is not the last. */
-static kl_hash behind(kl_hash key)
-{
-    for (usize i = sizeof key.b; i-- > 0 && ++key.b[i] == 0;)
-        ;
-    return key;
-}
-
 /* --- beginning --- */
 
 static void open_parts(struct kl_statesync *s)
@@ -382,7 +368,9 @@ static void on_laid(struct kl_statesync *s, u32 index)
         task->state = DONE;
         return;
     }
-    task->first = behind(task->last);
+    task->first = task->last;
+    bool goes_on = kl_hash_next(&task->first);
+    KL_ASSERT(goes_on);
     task->state = OPEN;
 }
 
@@ -410,12 +398,13 @@ static void turn(struct kl_statesync *s)
 {
     if (!s->on || !s->looks || s->looking || !all_done(s))
         return;
-    if (is_last_key(&s->after)) {
-        s->on = false;
-        emit(s, KL_STATESYNC_WHOLE);
+    kl_hash behind = s->after;
+    if (kl_hash_next(&behind)) {
+        s->from = behind;
         return;
     }
-    s->from = behind(s->after);
+    s->on = false;
+    emit(s, KL_STATESYNC_WHOLE);
 }
 
 static void on_timer(struct kl_statesync *s)
