@@ -21,6 +21,11 @@ struct slot {
     kl_span envelope;     /* empty: it is missing */
 };
 
+static bool is_missing(const struct slot *slot)
+{
+    return !slot->tx && !slot->envelope.len;
+}
+
 /* A block some of whose transactions are awaited. */
 struct replica_rebuild {
     kl_proposal proposal;
@@ -86,7 +91,6 @@ void replica_compact_due(struct kl_replica *r)
         if (b->due_ns <= now_ns)
             give_up(r, b);
     }
-    count_due(r);
 }
 
 void replica_compact_done(struct kl_replica *r)
@@ -236,15 +240,17 @@ static bool fill(struct kl_replica *r, struct replica_rebuild *b, const kl_messa
     }
     for (usize i = 0; i < b->count; i++) {
         struct slot *slot = &b->slots[i];
+        if (!is_missing(slot))
+            continue;
         kl_hash hash = kl_compact_hash(&b->compact, i);
-        const kl_pool_tx *tx = slot->envelope.len ? NULL : kl_pool_get(r->pool, &hash);
+        const kl_pool_tx *tx = kl_pool_get(r->pool, &hash);
         if (tx)
             slot->tx = kl_pool_tx_ref(tx);
-        else if (!slot->envelope.len)
+        else
             slot->envelope = replica_gossip_find(r, &hash);
-        if (!tx && slot->envelope.len && !copy(&b->arena, &slot->envelope))
+        if (!copy(&b->arena, &slot->envelope))
             return false;
-        b->missing += !tx && !slot->envelope.len;
+        b->missing += is_missing(slot);
     }
     return true;
 }
@@ -288,7 +294,7 @@ static void ask(struct kl_replica *r, const struct replica_rebuild *b)
     u32 *places = KL_TAKE(&r->peer_arena, u32, b->missing + 1);
     usize count = 0;
     for (usize i = 0; places && i < b->count; i++)
-        if (!b->slots[i].tx && !b->slots[i].envelope.len)
+        if (is_missing(&b->slots[i]))
             places[count++] = (u32)i;
     if (places)
         replica_send(r, b->peer,
@@ -354,7 +360,7 @@ static kl_rule take_given(struct replica_rebuild *b, const kl_message *m)
         if (given->place >= b->count)
             return KL_RULE_MESSAGE_RANGE;
         struct slot *slot = &b->slots[given->place];
-        if (slot->tx || slot->envelope.len)
+        if (!is_missing(slot))
             continue;
         kl_hash hash = kl_keccak256(given->envelope);
         kl_hash said = kl_compact_hash(&b->compact, given->place);
