@@ -239,11 +239,11 @@ static void look_far(struct kl_replica *r)
 {
     struct kl_replica_watch *watch = r->config.watch;
     u64 height = r->head->header.number;
+    if (r->told_far || !watch || !watch->far || (height && !r->has_fetched))
+        return;
     u64 target = kl_fetch_credible(r->fetch, (r->head->epoch->set.count - 1) / 3 + 1);
     u64 fresh = r->config.far_blocks ? r->config.far_blocks : KL_REPLICA_FAR_FRESH;
-    u64 far = height ? KL_REPLICA_FAR : fresh;
-    if (r->told_far || !watch || !watch->far || target < height + far ||
-        (height && !r->has_fetched))
+    if (target < height + (height ? KL_REPLICA_FAR : fresh))
         return;
     r->told_far = true;
     watch->far(watch, target);
