@@ -13,6 +13,7 @@
  *   replica_local.c      our own users' until they are in a block
  *   replica_peer.c       what peers say
  *   replica_serve.c      what they ask for
+ *   replica_relay.c      a sentry's part
  *   replica_fetch.c      catching up by height
  *   replica_epoch.c      from one set of validators to the next
  *   replica_stall.c      why nothing becomes final, and when to say so
@@ -33,7 +34,6 @@
 enum {
     REPLICA_ASKS_MAX = 4,       /* proposals that name one block, asked about at once */
     REPLICA_SERVES_MAX = 4,     /* answers to one peer that are being read */
-    REPLICA_TX_FRAMES_MAX = 4,  /* of one peer that are being looked at */
     REPLICA_CERTIFICATES = 32,  /* of the log for one request */
     REPLICA_REPORTS_MAX = 16,   /* pieces of evidence that wait to be on chain */
     REPLICA_PROPOSED_MAX = 2,   /* bodies kept for one view on its leader's word */
@@ -518,10 +518,11 @@ bool replica_keep(struct kl_replica *r, const kl_proposal *proposal, u32 peer,
                   struct replica_body *body, const kl_body *parts);
 void replica_send(struct kl_replica *r, u32 peer, const kl_message *message);
 /* A peer that can be asked: the one that is named, or one at random; KL_REPLICA_ALL: nobody. */
-/* replica_relay.c: a frame that was heard goes on, where a sentry is to pass it on. */
-void replica_relay(struct kl_replica *r, u32 from, const kl_message *m, kl_span frame);
 u32 replica_somebody(struct kl_replica *r, u32 peer);
 void replica_status(struct kl_replica *r);
+
+/* replica_relay.c: a frame that was heard goes on, where a sentry is to pass it on. */
+void replica_relay(struct kl_replica *r, u32 from, const kl_message *m, kl_span frame);
 
 /* replica_serve.c */
 void replica_serve_body(struct kl_replica *r, u32 peer, const kl_hash *hash);

@@ -424,15 +424,22 @@ static void tell_gone(struct rig *rig, u32 index)
     }
 }
 
+static kl_chain_config chain_config(struct rig *rig, u32 index)
+{
+    return (kl_chain_config){
+        .fs = kl_sim_disk_fs(rig->nodes[index].disk),
+        .kv = rig->nodes[index].kv,
+        .genesis = kl_buf_view(&rig->genesis),
+        .segment_bytes = 1 << 20,
+        .tests = true,
+    };
+}
+
 void rig_open(struct rig *rig, u32 index)
 {
     struct rig_node *node = &rig->nodes[index];
     const kl_replica_config config = {
-        .chain = {.fs = kl_sim_disk_fs(node->disk),
-                  .kv = node->kv,
-                  .genesis = kl_buf_view(&rig->genesis),
-                  .segment_bytes = 1 << 20,
-                  .tests = true},
+        .chain = chain_config(rig, index),
         .pool = {.tx_max = 1000,
                  .bytes_max = 1 << 24,
                  .tx_bytes_max = 1 << 17,
@@ -469,17 +476,6 @@ void rig_open(struct rig *rig, u32 index)
     compare_opened(rig, node);
     kl_replica_start(node->replica);
     connect(rig, index);
-}
-
-static kl_chain_config chain_config(struct rig *rig, u32 index)
-{
-    return (kl_chain_config){
-        .fs = kl_sim_disk_fs(rig->nodes[index].disk),
-        .kv = rig->nodes[index].kv,
-        .genesis = kl_buf_view(&rig->genesis),
-        .segment_bytes = 1 << 20,
-        .tests = true,
-    };
 }
 
 void rig_wipe(struct rig *rig, u32 index)

@@ -42,7 +42,7 @@ KL_MUST_USE kl_status kl_state_fill_put(struct kl_state_filler *filler, kl_table
 /* What begin gives when this is committed; at most KL_FILL_NOTE_MAX bytes. */
 KL_MUST_USE kl_status kl_state_fill_note(struct kl_state_filler *filler, kl_span note);
 KL_MUST_USE kl_status kl_state_fill_commit(struct kl_state_filler *filler);
-/* Entries and bytes that were put since the last commit: the caller commits when it is much. */
+/* Bytes of keys and values put since the last commit: the caller commits when it is much. */
 usize kl_state_fill_waiting(const struct kl_state_filler *filler);
 
 /* An account that something is missing of. */
