@@ -208,17 +208,18 @@ static kl_rule on_hello(struct kl_net_user *user, KL_UNUSED u32 peer,
 }
 
 static void on_identified(struct kl_net_user *user, KL_UNUSED u32 peer, const kl_peer_id *id,
-                          const kl_identify *said)
+                          const kl_identify *said, const kl_peer_record *record)
 {
     struct kl_member *m = of_wire(user);
-    kl_peers_identified(m->peers, id, said);
+    kl_peers_identified(m->peers, id, said, record);
     member_wake(m);
 }
 
-static void on_heard_of(struct kl_net_user *user, const kl_peer_id *from, kl_span envelope)
+static void on_heard_of(struct kl_net_user *user, const kl_peer_id *from,
+                        const kl_peer_record *record)
 {
     struct kl_member *m = of_wire(user);
-    kl_peers_heard_of(m->peers, from, envelope);
+    kl_peers_heard_of(m->peers, from, record);
     member_wake(m);
 }
 

@@ -58,7 +58,6 @@ typedef struct kl_net_config {
     /* Topics of gossip, joined at once: "tx" stands for /keel/<digest>/tx/1.  Static texts. */
     const char *topics[KL_NET_TOPICS_MAX];
     u32 topic_count;
-    usize message_max;      /* of gossip, bytes; 0: what is usual there */
     struct kl_names *names; /* NULL: the system's; must outlive every look-up */
     struct kl_clock *clock;
     struct kl_entropy *entropy;
@@ -90,15 +89,17 @@ struct kl_net_user {
     void (*lost)(struct kl_net_user *user, u32 peer, const kl_peer_id *id);
     void (*greet)(struct kl_net_user *user, u32 peer, struct kl_buf *out);
     kl_rule (*hello)(struct kl_net_user *user, u32 peer, const kl_peer_id *id, kl_span hello);
+    /* record: its own, with the right signature; NULL: there is none. */
     void (*identified)(struct kl_net_user *user, u32 peer, const kl_peer_id *id,
-                       const kl_identify *identify);
+                       const kl_identify *identify, const kl_peer_record *record);
     /* Optional: a message of a topic, for the call; kl_net_verdict says what it is worth, at any
      * time later.  NULL: messages are passed over. */
     void (*deliver)(struct kl_net_user *user, u32 peer, u32 topic, const u8 id[KL_GOSSIP_ID_LEN],
                     kl_span data);
-    /* Optional: peer exchange: from says where somebody is, in a record with the right signature
-     * (peer_record.h). */
-    void (*heard_of)(struct kl_net_user *user, const kl_peer_id *from, kl_span envelope);
+    /* Optional: peer exchange: from says where somebody is, in a record with the right signature.
+     */
+    void (*heard_of)(struct kl_net_user *user, const kl_peer_id *from,
+                     const kl_peer_record *record);
 };
 
 /* Listens.  What kl_tcp_listen says; KL_NOMEM. */
@@ -134,19 +135,6 @@ void kl_net_verdict(struct kl_net *net, const u8 id[KL_GOSSIP_ID_LEN],
 u32 kl_net_up_count(struct kl_net *net);
 /* As of a moment ago. */
 kl_swarm_counts kl_net_counts(struct kl_net *net);
-
-/* A peer, as people want to see it. */
-typedef struct kl_net_peer_info {
-    u32 peer;
-    kl_peer_id id;
-    kl_multiaddr remote;
-    kl_swarm_standing standing;
-    bool outbound, up, gossips;
-    u64 since_ns; /* monotonic */
-    char agent[KL_SWARM_AGENT_MAX];
-} kl_net_peer_info;
-/* At most max of those that are met, as of a moment ago; returns how many there are. */
-u32 kl_net_peers(struct kl_net *net, kl_net_peer_info *out, u32 max);
 
 /* Bytes that went to peers so far, encrypted, as TCP carries them. */
 u64 kl_net_sent_bytes(struct kl_net *net);

@@ -16,7 +16,7 @@ static void on_connect(struct kl_net *net, const kl_gossip_event *e)
 {
     const kl_peer_id *from = kl_swarm_id(net->swarm, (u32)e->tag);
     if (from && net->user->heard_of)
-        net->user->heard_of(net->user, from, e->bytes);
+        net->user->heard_of(net->user, from, e->record);
 }
 
 static void on_event(struct kl_gossip_user *user, const kl_gossip_event *e)
@@ -152,7 +152,6 @@ kl_status net_gossip_open(struct kl_net *net)
     config.topics = topics;
     config.topic_count = count;
     config.direct_clique = true;
-    config.message_max = net->config.message_max ? net->config.message_max : config.message_max;
     kl_entropy_fill(net->config.entropy, &config.seed, sizeof config.seed);
     net->gossip_user.event = on_event;
     net->swarm_user.gossips = on_gossips;

@@ -134,7 +134,7 @@ static bool on_ready(struct kl_watch *watch, unsigned what)
     return true;
 }
 
-bool net_add_socket(struct kl_net *net, u32 link, int fd, bool dialling)
+static bool add_socket(struct kl_net *net, u32 link, int fd, bool dialling)
 {
     struct net_socket *s = calloc(1, sizeof *s);
     if (!s)
@@ -170,7 +170,7 @@ i32 net_accept(struct kl_net *net, int fd)
         kl_tcp_peer(fd, address);
         kl_tcp_close(fd);
         net_tell_dropped(net, KL_SWARM_LINKS_MAX, address, why);
-    } else if (!net_add_socket(net, (u32)link, fd, false)) {
+    } else if (!add_socket(net, (u32)link, fd, false)) {
         kl_tcp_close(fd);
         kl_swarm_closed(net->swarm, (u32)link, net_now(net));
         link = KL_SWARM_NONE;
@@ -245,7 +245,7 @@ static bool dial_host(struct kl_net *net, u32 link)
         int fd = -1;
         if (kl_tcp_dial_address(&fd, &d->hosts[d->host_at++]) != KL_OK)
             continue;
-        if (net_add_socket(net, link, fd, true)) {
+        if (add_socket(net, link, fd, true)) {
             d->due_ns = kl_add_sat_u64(net_now(net), HOST_NS);
             return true;
         }

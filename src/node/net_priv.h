@@ -42,10 +42,8 @@ struct net_place {
     bool used, outbound;
     bool gray;  /* gossip listens to it no more: to be sent away */
     u32 gossip; /* its number there, or NET_NOBODY */
-    u64 since_ns, record_ns;
     usize record_len;
     u8 record[KL_GOSSIP_RECORD_MAX]; /* its own, verified, for others */
-    char agent[KL_SWARM_AGENT_MAX];
 };
 
 /* What other threads ask the net's for. */
@@ -107,14 +105,12 @@ struct kl_net {
     struct kl_gossip *gossip; /* NULL: no topics */
     char topic_names[KL_NET_TOPICS_MAX][NET_TOPIC_NAME_MAX];
     u64 record_seq;
-    bool changed; /* what is seen from outside */
+    bool changed; /* what the counts are about */
 
     kl_mutex lock; /* of all that follows */
     struct net_command *first, **last;
     usize queued;
-    u32 seen_count;
-    kl_net_peer_info seen[KL_SWARM_PEERS_MAX];
-    kl_swarm_counts counts;
+    kl_swarm_counts counts; /* as seen from outside */
 };
 
 static inline struct kl_net *net_of(struct kl_swarm_user *user)
@@ -129,7 +125,6 @@ void net_settle(struct kl_net *net);
 void net_tell_dropped(struct kl_net *net, u32 link, const char *address, kl_rule why);
 
 /* net_link.c: sockets and dials */
-bool net_add_socket(struct kl_net *net, u32 link, int fd, bool dialling);
 void net_drop_socket(struct kl_net *net, u32 link);
 /* Somebody has dialled us; KL_SWARM_NONE: not let in, and closed. */
 i32 net_accept(struct kl_net *net, int fd);
@@ -145,7 +140,7 @@ void net_dial_tick(struct kl_net *net);
 u64 net_dial_due_ns(const struct kl_net *net);
 void net_dial_done(struct kl_net *net);
 
-/* net_peers.c: who is met, and what is seen of that */
+/* net_peers.c: who is met, and how many are seen from outside */
 void net_peers_hear(struct kl_swarm_user *user); /* fills in those functions that are told of it */
 void net_peers_show(struct kl_net *net);
 

@@ -312,17 +312,14 @@ void kl_peers_up(struct kl_peers *p, u32 peer)
     kl_unlock(&p->lock);
 }
 
-void kl_peers_identified(struct kl_peers *p, const kl_peer_id *id, const kl_identify *said)
+void kl_peers_identified(struct kl_peers *p, const kl_peer_id *id, const kl_identify *said,
+                         const kl_peer_record *record)
 {
-    kl_peer_record record = {.peer = *id};
+    kl_peer_record unsigned_one = {.peer = *id, .count = said->addr_count};
+    memcpy(unsigned_one.addrs, said->addrs, said->addr_count * sizeof *said->addrs);
     kl_lock(&p->lock);
     bool is_friend = kl_book_is_friend(p->book, id);
-    if (kl_peer_record_open(&record, said->record) != KL_RULE_NONE ||
-        !kl_peer_id_eq(&record.peer, id)) {
-        record = (kl_peer_record){.peer = *id, .count = said->addr_count};
-        memcpy(record.addrs, said->addrs, said->addr_count * sizeof *said->addrs);
-    }
-    tell(p, id, &record);
+    tell(p, id, record ? record : &unsigned_one);
     /* Whom the operator named may say where we are. */
     if (is_friend && is_named(p, id) && said->has_observed &&
         kl_reach_of(&said->observed) != KL_REACH_NOWHERE) {
@@ -338,12 +335,10 @@ void kl_peers_identified(struct kl_peers *p, const kl_peer_id *id, const kl_iden
     kl_unlock(&p->lock);
 }
 
-void kl_peers_heard_of(struct kl_peers *p, const kl_peer_id *from, kl_span envelope)
+void kl_peers_heard_of(struct kl_peers *p, const kl_peer_id *from, const kl_peer_record *record)
 {
-    kl_peer_record record;
     kl_lock(&p->lock);
-    if (kl_peer_record_open(&record, envelope) == KL_RULE_NONE)
-        tell(p, from, &record);
+    tell(p, from, record);
     kl_unlock(&p->lock);
 }
 

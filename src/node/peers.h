@@ -65,8 +65,10 @@ void kl_peers_sets(struct kl_peers *peers, const kl_valset *current, const kl_va
 void kl_peers_met(struct kl_peers *peers, const kl_peer_id *id, bool is_outbound);
 void kl_peers_lost(struct kl_peers *peers, const kl_peer_id *id);
 void kl_peers_up(struct kl_peers *peers, u32 peer);
-void kl_peers_identified(struct kl_peers *peers, const kl_peer_id *id, const kl_identify *said);
-void kl_peers_heard_of(struct kl_peers *peers, const kl_peer_id *from, kl_span envelope);
+void kl_peers_identified(struct kl_peers *peers, const kl_peer_id *id, const kl_identify *said,
+                         const kl_peer_record *record);
+void kl_peers_heard_of(struct kl_peers *peers, const kl_peer_id *from,
+                       const kl_peer_record *record);
 /* A connection was ended by a rule. */
 void kl_peers_dropped(struct kl_peers *peers, const kl_peer_id *id);
 /* An announcement, from a peer or by gossip; *broken of a FALSE one. */

@@ -387,9 +387,9 @@ KL_TEST(peers_learn_where_they_are_from_friends)
     said.observed.port = 50123;
     kl_peer_id stranger = nodes[0].id;
     stranger.key[0] ^= 1;
-    kl_peers_identified(nodes[1].peers, &stranger, &said);
+    kl_peers_identified(nodes[1].peers, &stranger, &said, NULL);
     CHECK(nodes[1].told == 0);
-    kl_peers_identified(nodes[1].peers, &nodes[0].id, &said);
+    kl_peers_identified(nodes[1].peers, &nodes[0].id, &said, NULL);
     CHECK(nodes[1].told == 1 && nodes[1].addrs[0].ip[3] == 77);
     CHECK(nodes[1].addrs[0].port == PORT + 1);
     finish();

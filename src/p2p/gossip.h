@@ -21,6 +21,7 @@
 
 #include "base/status.h"
 #include "p2p/gossip_rpc.h"
+#include "p2p/peer_record.h"
 
 #define KL_GOSSIP_NAME_V12 "/meshsub/1.2.0"
 #define KL_GOSSIP_NAME_V11 "/meshsub/1.1.0"
@@ -123,8 +124,8 @@ typedef enum kl_gossip_verdict_kind {
 typedef enum kl_gossip_event_kind {
     KL_GOSSIP_SEND,    /* peer, bytes: an RPC behind its length, for the call */
     KL_GOSSIP_DELIVER, /* peer, topic, id, bytes: until the verdict */
-    KL_GOSSIP_CONNECT, /* peer: who says so; id: of whom; bytes: a record whose signature is right
-                        */
+    KL_GOSSIP_CONNECT, /* peer: who says so; id: of whom; record: signed by whom it is of, for the
+                          call */
     KL_GOSSIP_GRAY,    /* peer, score: it is not listened to from here on */
 } kl_gossip_event_kind;
 
@@ -134,6 +135,7 @@ typedef struct kl_gossip_event {
     u64 tag; /* the peer's */
     const u8 *id;
     kl_span bytes;
+    const kl_peer_record *record;
     double score;
     bool keep; /* of SEND: it tells of subscriptions or meshes, and may not be lost while the
                   connection lasts; others may, when a queue is full */

@@ -197,7 +197,7 @@ static void hear_px(struct kl_gossip *g, u32 peer, kl_gossip_list list)
             continue;
         gossip_tell(
             g, &(kl_gossip_event){
-                   .kind = KL_GOSSIP_CONNECT, .peer = peer, .id = px.peer.key, .bytes = px.record});
+                   .kind = KL_GOSSIP_CONNECT, .peer = peer, .id = px.peer.key, .record = &record});
     }
 }
 

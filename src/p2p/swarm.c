@@ -562,12 +562,6 @@ kl_swarm_standing kl_swarm_standing_of(const struct kl_swarm *s, u32 place)
     return kl_swarm_id(s, place) ? s->peers[place].standing : KL_SWARM_STRANGER;
 }
 
-bool kl_swarm_is_up(const struct kl_swarm *s, u32 place)
-{
-    i32 at = kl_swarm_link(s, place);
-    return at != KL_SWARM_NONE && s->links[at]->is_up;
-}
-
 kl_swarm_counts kl_swarm_counts_of(const struct kl_swarm *s)
 {
     kl_swarm_counts c = {.refused = s->refused, .bytes_in = s->bytes_in};

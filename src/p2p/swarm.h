@@ -183,7 +183,6 @@ const kl_multiaddr *kl_swarm_link_remote(const struct kl_swarm *swarm,
                                          u32 link); /* once connected */
 
 kl_swarm_standing kl_swarm_standing_of(const struct kl_swarm *swarm, u32 peer);
-bool kl_swarm_is_up(const struct kl_swarm *swarm, u32 peer);
 
 typedef struct kl_swarm_counts {
     u32 met, up, inbound, outbound, gossiping;
