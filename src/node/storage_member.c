@@ -133,12 +133,6 @@ static kl_status open_member(struct kl_node *node, const kl_replica_config *conf
     return status;
 }
 
-static kl_chain_config with_senders(kl_chain_config config, struct kl_senders *senders)
-{
-    config.senders = senders;
-    return config;
-}
-
 kl_status kl_node_open_member(struct kl_node *node, const kl_host_config *host,
                               kl_node_report *report, kl_node_fault *fault)
 {
@@ -155,7 +149,7 @@ kl_status kl_node_open_member(struct kl_node *node, const kl_host_config *host,
     static const kl_address nobody;
     bool has_coinbase = !kl_address_eq(&host->coinbase, &nobody);
     kl_replica_config config = {
-        .chain = with_senders(host->chain, node->senders),
+        .chain = host->chain,
         .pool = host->pool,
         .log_fs = host->chain.fs,
         .key_fs = !has_key            ? NULL
@@ -172,6 +166,7 @@ kl_status kl_node_open_member(struct kl_node *node, const kl_host_config *host,
         .codes = host->codes,
         .seed = host->seed,
     };
+    config.chain.senders = node->senders;
     kl_validator_key_wipe(&key);
     kl_status status = open_member(node, &config, &found, fault);
     kl_wipe(&config, sizeof config);
