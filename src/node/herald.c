@@ -1,4 +1,4 @@
-/* A table of the sets' keys, searched from end to end: a set changes with an epoch, and what is
+/* A table of the set's keys, searched from end to end: a set changes with an epoch, and what is
  * heard costs a signature's check anyway. */
 #include "node/herald.h"
 
@@ -19,8 +19,8 @@ struct kl_herald {
     kl_vote_domain domain;
     const kl_vote_scheme *scheme;
     u32 key_count, count;
-    struct entry *entries[KL_HERALD_KEYS_MAX];
-    u32 known[KL_HERALD_KEYS_MAX]; /* places of those that were heard */
+    struct entry *entries[KL_VALIDATORS_MAX];
+    u32 known[KL_VALIDATORS_MAX]; /* places of those that were heard */
 };
 
 kl_status kl_herald_new(struct kl_herald **out, const kl_vote_domain *domain)
@@ -60,7 +60,7 @@ static void list_known(struct kl_herald *h)
 
 static bool is_key_of(const kl_valset *set, const u8 *key)
 {
-    for (u32 i = 0; set && i < set->count; i++)
+    for (u32 i = 0; i < set->count; i++)
         if (memcmp(set->validators[i].key, key, set->scheme->key_len) == 0)
             return true;
     return false;
@@ -68,9 +68,9 @@ static bool is_key_of(const kl_valset *set, const u8 *key)
 
 static void add_keys(struct kl_herald *h, const kl_valset *set)
 {
-    for (u32 i = 0; set && i < set->count; i++) {
+    for (u32 i = 0; i < set->count; i++) {
         const u8 *key = set->validators[i].key;
-        if (set->scheme != h->scheme || entry_of(h, key))
+        if (entry_of(h, key))
             continue;
         struct entry *e = calloc(1, sizeof *e);
         if (!e)
@@ -80,21 +80,20 @@ static void add_keys(struct kl_herald *h, const kl_valset *set)
     }
 }
 
-void kl_herald_sets(struct kl_herald *h, const kl_valset *current, const kl_valset *next)
+void kl_herald_set_validators(struct kl_herald *h, const kl_valset *set)
 {
     u32 kept = 0;
-    bool same_scheme = h->scheme == current->scheme;
+    bool same_scheme = h->scheme == set->scheme;
     for (u32 i = 0; i < h->key_count; i++) {
         struct entry *e = h->entries[i];
-        if (same_scheme && (is_key_of(current, e->key) || is_key_of(next, e->key)))
+        if (same_scheme && is_key_of(set, e->key))
             h->entries[kept++] = e;
         else
             free(e);
     }
     h->key_count = kept;
-    h->scheme = current->scheme;
-    add_keys(h, current);
-    add_keys(h, next);
+    h->scheme = set->scheme;
+    add_keys(h, set);
     list_known(h);
 }
 
@@ -173,16 +172,6 @@ bool kl_herald_find(const struct kl_herald *h, const kl_peer_id *peer)
         if (kl_peer_id_eq(&h->entries[h->known[i]]->peer, peer))
             return true;
     return false;
-}
-
-bool kl_herald_of_key(const struct kl_herald *h, const u8 *key, kl_peer_id *peer, u64 *seq)
-{
-    const struct entry *e = h->scheme ? entry_of(h, key) : NULL;
-    if (!e || !e->known)
-        return false;
-    *peer = e->peer;
-    *seq = e->seq;
-    return true;
 }
 
 bool kl_herald_put(struct kl_buf *buf, const kl_peer_record *record, const kl_secret32 *identity,

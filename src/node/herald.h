@@ -2,12 +2,12 @@
  *
  * An announcement is a validator's signed peer record (p2p/peer_record.h) and the proof that it
  * holds a key of the set (cert/peer_proof.h); docs/formats/wire.md draws it.  Of each validator of
- * the sets the newest is kept, and passed on to whoever has not heard it: by the topic "peers", and
+ * the set the newest is kept, and passed on to whoever has not heard it: by the topic "peers", and
  * to each new peer.  So a node that knows one other finds all validators, and finds one again that
  * has moved.
  *
- * Signatures are looked at only for keys of the sets, and not twice for the same bytes.  A pure
- * machine with memory that is bounded by the sets.  Thread: one at a time. */
+ * Signatures are looked at only for keys of the set, and not twice for the same bytes.  A pure
+ * machine with memory that is bounded by the set.  Thread: one at a time. */
 #ifndef KL_NODE_HERALD_H
 #define KL_NODE_HERALD_H
 
@@ -19,7 +19,6 @@ enum {
     KL_HERALD_KIND = 64, /* the first byte of an announcement, and of the frame that it is */
     KL_HERALD_RECORD_MAX = 1024,
     KL_HERALD_MAX = KL_HERALD_RECORD_MAX + KL_VOTE_KEY_MAX + KL_VOTE_SIGNATURE_MAX + 16,
-    KL_HERALD_KEYS_MAX = 2 * KL_VALIDATORS_MAX, /* of the current set, and of the next */
 };
 
 typedef enum kl_herald_news {
@@ -35,9 +34,8 @@ struct kl_herald;
 KL_MUST_USE kl_status kl_herald_new(struct kl_herald **out, const kl_vote_domain *domain);
 void kl_herald_free(struct kl_herald *herald); /* NULL is fine */
 
-/* Who the validators are: the current set, and the next where it is known, or NULL.  What others
- * announced is forgotten. */
-void kl_herald_sets(struct kl_herald *herald, const kl_valset *current, const kl_valset *next);
+/* Who the validators are from here on: what others announced is forgotten. */
+void kl_herald_set_validators(struct kl_herald *herald, const kl_valset *set);
 
 /* *record: of a NEW one.  *broken: of a FALSE one, ANNOUNCE_FORM, ANNOUNCE_PROOF, the rows of
  * kl_peer_record_open and the RLP_ ones. */
@@ -49,8 +47,6 @@ u32 kl_herald_count(const struct kl_herald *herald);
 kl_span kl_herald_at(const struct kl_herald *herald, u32 index, kl_peer_id *peer);
 /* False: none is known. */
 bool kl_herald_find(const struct kl_herald *herald, const kl_peer_id *peer);
-/* The newest of a key: false when none is known. */
-bool kl_herald_of_key(const struct kl_herald *herald, const u8 *key, kl_peer_id *peer, u64 *seq);
 
 /* Appends our own: record is sealed with identity, and proven with vote_secret.  False for a secret
  * that is none, or a record that is too long. */

@@ -50,7 +50,7 @@ int LLVMFuzzerTestOneInput(const u8 *bytes, usize len)
     struct kl_herald *h;
     prepare();
     KL_ASSERT(kl_herald_new(&h, &domain) == KL_OK);
-    kl_herald_sets(h, &set, NULL);
+    kl_herald_set_validators(h, &set);
     (void)hear(h, kl_span_of(bytes, len));
     KL_ASSERT(hear(h, kl_buf_view(&good[0])) == KL_HERALD_NEW);
     for (usize i = 0; i + 4 <= len && i < 64; i += 4) {

@@ -103,7 +103,7 @@ static void on_final(struct kl_replica_watch *watch, struct kl_tip *tip)
 {
     struct kl_member *m = of_watch(watch);
     m->shown++;
-    member_net_sets(m, tip);
+    member_net_set_validators(m, tip);
     m->listener->tip(m->listener, tip);
     kl_cond_broadcast(&m->progress);
 }

@@ -348,12 +348,12 @@ u64 member_net_turn(struct kl_member *m)
 
 /* --- life --- */
 
-void member_net_sets(struct kl_member *m, const struct kl_tip *tip)
+void member_net_set_validators(struct kl_member *m, const struct kl_tip *tip)
 {
     if (!m->peers || m->epoch == tip->epoch->number)
         return;
     m->epoch = tip->epoch->number;
-    kl_peers_sets(m->peers, &tip->epoch->set, NULL);
+    kl_peers_set_validators(m->peers, &tip->epoch->set);
 }
 
 static kl_status read_genesis_time(struct kl_chain *chain, u64 *out)
@@ -419,7 +419,7 @@ static kl_status open_wire(struct kl_member *m, const kl_member_network *network
     kl_hex_digits(config.digest, kl_span_of(genesis->b, 4));
     KL_TRY(kl_net_open(&m->wire, &config, &m->wire_user));
     struct kl_tip *tip = kl_chain_published(kl_replica_chain(m->replica));
-    member_net_sets(m, tip);
+    member_net_set_validators(m, tip);
     kl_tip_unref(tip);
     m->address = network->roster->listen;
     m->address.port = kl_net_port(m->wire);

@@ -60,7 +60,7 @@ KL_MUST_USE kl_status member_net_open(struct kl_member *m, const kl_replica_conf
                                       const kl_member_network *network, bool *listens);
 void member_net_close(struct kl_member *m); /* the lanes are halted */
 /* Who votes in the epoch of the blocks that follow tip. */
-void member_net_sets(struct kl_member *m, const struct kl_tip *tip);
+void member_net_set_validators(struct kl_member *m, const struct kl_tip *tip);
 /* What is due, under the lock; returns when the next is. */
 u64 member_net_turn(struct kl_member *m);
 

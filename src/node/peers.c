@@ -1,5 +1,5 @@
 /* Who is wanted by network.json is so for good; validators come and go with what they announce and
- * with the sets. */
+ * with the set. */
 #include "node/peers.h"
 
 #include <stdlib.h>
@@ -15,7 +15,7 @@
 #define REPEAT_NS (3600 * NS_PER_S) /* for who has forgotten */
 #define NEVER     UINT64_MAX
 
-enum { WANTED_MAX = KL_HERALD_KEYS_MAX };
+enum { WANTED_MAX = KL_VALIDATORS_MAX };
 
 struct kl_peers {
     struct kl_net_addresses addresses;
@@ -212,18 +212,18 @@ static void keep_wanted(struct kl_peers *p)
 
 static bool is_in(const struct kl_peers *p, const kl_valset *set)
 {
-    for (u32 i = 0; set && p->has_vote && i < set->count; i++)
+    for (u32 i = 0; p->has_vote && i < set->count; i++)
         if (set->scheme == p->scheme &&
             memcmp(set->validators[i].key, p->key, p->scheme->key_len) == 0)
             return true;
     return false;
 }
 
-void kl_peers_sets(struct kl_peers *p, const kl_valset *current, const kl_valset *next)
+void kl_peers_set_validators(struct kl_peers *p, const kl_valset *set)
 {
     kl_lock(&p->lock);
-    kl_herald_sets(p->herald, current, next);
-    p->is_validator = is_in(p, current) || is_in(p, next);
+    kl_herald_set_validators(p->herald, set);
+    p->is_validator = is_in(p, set);
     p->is_again = false;
     announce(p);
     keep_wanted(p);

@@ -59,7 +59,7 @@ void kl_peers_begin(struct kl_peers *peers, u16 port);
 struct kl_net_addresses *kl_peers_addresses(struct kl_peers *peers);
 
 /* Who votes from here on. */
-void kl_peers_sets(struct kl_peers *peers, const kl_valset *current, const kl_valset *next);
+void kl_peers_set_validators(struct kl_peers *peers, const kl_valset *set);
 
 /* As the net tells it: see kl_net_user. */
 void kl_peers_met(struct kl_peers *peers, const kl_peer_id *id, bool is_outbound);

@@ -186,7 +186,7 @@ static void start(u64 *seed, u32 i, bool votes, kl_valset *set)
     };
     nodes[i].is_open = nodes[i].roster.open;
     CHECK_OK(kl_peers_new(&nodes[i].peers, &config));
-    kl_peers_sets(nodes[i].peers, set, NULL);
+    kl_peers_set_validators(nodes[i].peers, set);
     kl_peers_begin(nodes[i].peers, (u16)(PORT + i));
 }
 
@@ -277,7 +277,7 @@ KL_TEST(peers_who_is_voted_out_is_not_wanted_any_more)
     run();
     CHECK(nodes[1].wants[2] && !nodes[1].wants[4] && !kl_peers_wants(nodes[3].peers, &nodes[4].id));
     for (u32 i = 0; i < 5; i++)
-        kl_peers_sets(nodes[i].peers, &later, NULL);
+        kl_peers_set_validators(nodes[i].peers, &later);
     run();
     for (u32 i = 1; i < 5; i++)
         for (u32 j = 1; j < 5; j++)
