@@ -1,22 +1,7 @@
 #include "sys/names.h"
 
 #include <netdb.h>
-#include <netinet/in.h>
-#include <string.h>
-
-static void take(kl_tcp_address *out, const struct addrinfo *at)
-{
-    *out = (kl_tcp_address){.six = at->ai_family == AF_INET6};
-    if (out->six) {
-        struct sockaddr_in6 six;
-        memcpy(&six, at->ai_addr, sizeof six);
-        memcpy(out->ip, six.sin6_addr.s6_addr, 16);
-    } else {
-        struct sockaddr_in four;
-        memcpy(&four, at->ai_addr, sizeof four);
-        memcpy(out->ip, &four.sin_addr, 4);
-    }
-}
+#include <sys/socket.h>
 
 static usize find(KL_UNUSED struct kl_names *names, const char *name, kl_names_family family,
                   kl_tcp_address *out, usize max)
@@ -30,7 +15,7 @@ static usize find(KL_UNUSED struct kl_names *names, const char *name, kl_names_f
         return 0;
     for (const struct addrinfo *at = list; at && count < max; at = at->ai_next)
         if (at->ai_family == AF_INET || at->ai_family == AF_INET6)
-            take(&out[count++], at);
+            kl_tcp_address_of(&out[count++], at->ai_addr);
     freeaddrinfo(list);
     return count;
 }

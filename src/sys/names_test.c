@@ -13,6 +13,8 @@ KL_TEST(names_of_this_machine)
     CHECK(!at[0].six && memcmp(at[0].ip, loopback, 4) == 0 && at[0].port == 0);
     CHECK_U64(names->find(names, "127.0.0.1", KL_NAMES_ANY, at, 4), 1);
     CHECK_U64(names->find(names, "127.0.0.1", KL_NAMES_SIX, at, 4), 0);
+    CHECK_U64(names->find(names, "::ffff:127.0.0.1", KL_NAMES_ANY, at, 4), 1);
+    CHECK(!at[0].six && memcmp(at[0].ip, loopback, 4) == 0);
     CHECK_U64(names->find(names, "localhost", KL_NAMES_FOUR, at, 0), 0);
     CHECK_U64(names->find(names, "no host has spaces", KL_NAMES_ANY, at, 4), 0);
 }

@@ -94,24 +94,6 @@ u16 kl_tcp_port(int fd)
     return ntohs(at.any.sa_family == AF_INET6 ? at.v6.sin6_port : at.v4.sin_port);
 }
 
-void kl_tcp_peer(int fd, char out[KL_TCP_TEXT_MAX])
-{
-    address at = {0};
-    socklen_t len = sizeof at;
-    char host[INET6_ADDRSTRLEN] = "";
-    snprintf(out, KL_TCP_TEXT_MAX, "?");
-    if (getpeername(fd, &at.any, &len) != 0)
-        return;
-    bool six = at.any.sa_family == AF_INET6;
-    const void *ip = six ? (const void *)&at.v6.sin6_addr : (const void *)&at.v4.sin_addr;
-    if (!inet_ntop(at.any.sa_family, ip, host, sizeof host))
-        return;
-    if (six)
-        snprintf(out, KL_TCP_TEXT_MAX, "[%s]:%u", host, ntohs(at.v6.sin6_port));
-    else
-        snprintf(out, KL_TCP_TEXT_MAX, "%s:%u", host, ntohs(at.v4.sin_port));
-}
-
 static void address_get(kl_tcp_address *out, const address *at)
 {
     static const u8 mapped[12] = {[10] = 0xff, [11] = 0xff};
@@ -128,6 +110,13 @@ static void address_get(kl_tcp_address *out, const address *at)
     }
 }
 
+void kl_tcp_address_of(kl_tcp_address *out, const struct sockaddr *at)
+{
+    address copy = {0};
+    memcpy(&copy, at, at->sa_family == AF_INET6 ? sizeof copy.v6 : sizeof copy.v4);
+    address_get(out, &copy);
+}
+
 bool kl_tcp_peer_address(int fd, kl_tcp_address *out)
 {
     address at = {0};
@@ -136,6 +125,17 @@ bool kl_tcp_peer_address(int fd, kl_tcp_address *out)
         return false;
     address_get(out, &at);
     return true;
+}
+
+void kl_tcp_peer(int fd, char out[KL_TCP_TEXT_MAX])
+{
+    kl_tcp_address at;
+    char host[INET6_ADDRSTRLEN];
+    if (!kl_tcp_peer_address(fd, &at) ||
+        !inet_ntop(at.six ? AF_INET6 : AF_INET, at.ip, host, sizeof host))
+        snprintf(out, KL_TCP_TEXT_MAX, "?");
+    else
+        snprintf(out, KL_TCP_TEXT_MAX, at.six ? "[%s]:%u" : "%s:%u", host, at.port);
 }
 
 bool kl_tcp_address_parse(kl_tcp_address *out, const char *host, u16 port)

@@ -31,6 +31,9 @@ typedef struct kl_tcp_address {
     u8 ip[16]; /* of IPv4 the first four */
     u16 port;
 } kl_tcp_address;
+/* Of one of the system's, IPv4 or IPv6. */
+struct sockaddr;
+void kl_tcp_address_of(kl_tcp_address *out, const struct sockaddr *at);
 /* False: the socket is connected no more. */
 bool kl_tcp_peer_address(int fd, kl_tcp_address *out);
 /* False: host is no numeric address. */
