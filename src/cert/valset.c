@@ -157,6 +157,16 @@ kl_rule kl_valset_init(kl_valset *out, const kl_vote_scheme *scheme, const kl_va
     return KL_RULE_NONE;
 }
 
+bool kl_valset_find(const kl_valset *set, const u8 *key, u32 *place)
+{
+    for (u32 i = 0; i < set->count; i++)
+        if (memcmp(set->validators[i].key, key, set->scheme->key_len) == 0) {
+            *place = i;
+            return true;
+        }
+    return false;
+}
+
 u32 kl_valset_leader(const kl_valset *set, u64 epoch, u64 view)
 {
     u64 places = set->weight / set->unit;

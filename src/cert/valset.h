@@ -51,6 +51,9 @@ static inline u64 kl_valset_quorum(const kl_valset *set) /* Q */
     return set->weight - kl_valset_faulty(set);
 }
 
+/* Where the validator with a vote key stands; false: nobody has it. */
+bool kl_valset_find(const kl_valset *set, const u8 *key, u32 *place);
+
 /* Who leads a view ≥ 1 of an epoch, the same for everybody: a weighted round, about even.
  * Over any W / unit views in a row a validator leads weight / unit times; in epoch 0 and with equal
  * weights it is validators[view mod count].  Rounds of other epochs begin elsewhere, evenly spread,

@@ -134,6 +134,10 @@ KL_TEST(valset_judges_what_it_is_made_of)
     CHECK_RULE(kl_valset_init(&set, scheme, v, 0), KL_RULE_VALSET_EMPTY);
     CHECK_RULE(kl_valset_init(&set, scheme, v, KL_VALIDATORS_MAX + 1), KL_RULE_VALSET_SIZE);
     CHECK_RULE(kl_valset_init(&set, scheme, v, 3), KL_RULE_NONE);
+    static const u8 nobody[KL_VOTE_KEY_MAX] = {4};
+    u32 place = 7;
+    CHECK(!kl_valset_find(&set, nobody, &place) && place == 7);
+    CHECK(kl_valset_find(&set, v[1].key, &place) && place == 1);
     v[1].weight = 0;
     CHECK_RULE(kl_valset_init(&set, scheme, v, 3), KL_RULE_VALSET_WEIGHT);
     v[1].weight = KL_WEIGHT_MAX - 2;

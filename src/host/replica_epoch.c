@@ -5,10 +5,8 @@
 
 static u32 place_of(const struct kl_replica *r, const kl_valset *set)
 {
-    for (u32 i = 0; i < set->count && r->has_key; i++)
-        if (memcmp(set->validators[i].key, r->key, r->scheme->key_len) == 0)
-            return i;
-    return KL_BFT_NOBODY;
+    u32 place;
+    return r->has_key && kl_valset_find(set, r->key, &place) ? place : KL_BFT_NOBODY;
 }
 
 kl_bft_epoch replica_epoch_of(struct kl_replica *r, const struct kl_tip *tip)

@@ -58,14 +58,6 @@ static void list_known(struct kl_herald *h)
             h->known[h->count++] = i;
 }
 
-static bool is_key_of(const kl_valset *set, const u8 *key)
-{
-    for (u32 i = 0; i < set->count; i++)
-        if (memcmp(set->validators[i].key, key, set->scheme->key_len) == 0)
-            return true;
-    return false;
-}
-
 static void add_keys(struct kl_herald *h, const kl_valset *set)
 {
     for (u32 i = 0; i < set->count; i++) {
@@ -82,11 +74,11 @@ static void add_keys(struct kl_herald *h, const kl_valset *set)
 
 void kl_herald_set_validators(struct kl_herald *h, const kl_valset *set)
 {
-    u32 kept = 0;
+    u32 kept = 0, place;
     bool same_scheme = h->scheme == set->scheme;
     for (u32 i = 0; i < h->key_count; i++) {
         struct entry *e = h->entries[i];
-        if (same_scheme && is_key_of(set, e->key))
+        if (same_scheme && kl_valset_find(set, e->key, &place))
             h->entries[kept++] = e;
         else
             free(e);

@@ -210,20 +210,13 @@ static void keep_wanted(struct kl_peers *p)
     }
 }
 
-static bool is_in(const struct kl_peers *p, const kl_valset *set)
-{
-    for (u32 i = 0; p->has_vote && i < set->count; i++)
-        if (set->scheme == p->scheme &&
-            memcmp(set->validators[i].key, p->key, p->scheme->key_len) == 0)
-            return true;
-    return false;
-}
-
 void kl_peers_set_validators(struct kl_peers *p, const kl_valset *set)
 {
+    u32 place;
     kl_lock(&p->lock);
     kl_herald_set_validators(p->herald, set);
-    p->is_validator = is_in(p, set);
+    p->is_validator =
+        p->has_vote && set->scheme == p->scheme && kl_valset_find(set, p->key, &place);
     p->is_again = false;
     announce(p);
     keep_wanted(p);
