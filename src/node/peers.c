@@ -75,14 +75,9 @@ static kl_swarm_standing standing(const struct kl_peers *p)
 
 static void befriend(struct kl_peers *p, const kl_peer_id *id, const kl_multiaddr *addr)
 {
-    kl_multiaddr where = {.host = KL_HOST_NONE};
     if (kl_peer_id_eq(id, &p->self))
         return;
-    if (addr) {
-        where = *addr;
-        where.has_peer = false;
-    }
-    if (kl_book_befriend(p->book, id, &where, addr != NULL, kl_mono_ns(p->clock)) == KL_OK)
+    if (kl_book_befriend(p->book, id, addr, addr != NULL, kl_mono_ns(p->clock)) == KL_OK)
         p->wire->want(p->wire, id, standing(p));
 }
 
@@ -257,6 +252,20 @@ static usize where(struct kl_net_addresses *addresses, const kl_peer_id *id,
     return count;
 }
 
+/* A name of the operator's may lead anywhere, a stranger's only where a stranger may send us. */
+static bool admits(struct kl_net_addresses *addresses, const kl_multiaddr *given,
+                   const kl_multiaddr *found)
+{
+    const struct kl_peers *p = of(addresses);
+    for (u32 i = 0; i < p->roster.peer_count; i++)
+        if (kl_multiaddr_same_place(&p->roster.peers[i], given))
+            return true;
+    for (u32 i = 0; i < p->roster.sentry_count; i++)
+        if (kl_multiaddr_same_place(&p->roster.sentries[i], given))
+            return true;
+    return kl_reach_admits(p->reach, found);
+}
+
 static void tried(struct kl_net_addresses *addresses, const kl_peer_id *id,
                   const kl_multiaddr *addr, bool good)
 {
@@ -397,23 +406,6 @@ kl_status kl_peers_save(struct kl_fs *fs, kl_span text)
 }
 
 /* --- life --- */
-
-/* A name of the operator's may lead anywhere, a stranger's only where a stranger may send us. */
-static bool admits(struct kl_net_addresses *addresses, const kl_multiaddr *given,
-                   const kl_multiaddr *found)
-{
-    const struct kl_peers *p = of(addresses);
-    kl_multiaddr name = *given;
-    name.has_peer = false;
-    for (u32 i = 0; i < p->roster.peer_count + p->roster.sentry_count; i++) {
-        kl_multiaddr own = i < p->roster.peer_count ? p->roster.peers[i]
-                                                    : p->roster.sentries[i - p->roster.peer_count];
-        own.has_peer = false;
-        if (kl_multiaddr_eq(&own, &name))
-            return true;
-    }
-    return kl_reach_admits(p->reach, found);
-}
 
 void kl_peers_begin(struct kl_peers *p, u16 port)
 {

@@ -128,7 +128,7 @@ struct kl_book_entry *kl_book_add(struct kl_book *book, const kl_peer_id *peer,
 static bool has_addr(struct kl_book *book, const struct kl_book_entry *e, const kl_multiaddr *addr)
 {
     for (usize i = 0; i < e->count; i++)
-        if (kl_multiaddr_eq(&addrs_of(book, e)[i], addr))
+        if (kl_multiaddr_same_place(&addrs_of(book, e)[i], addr))
             return true;
     return false;
 }
@@ -203,12 +203,9 @@ static void replace(struct kl_book *book, struct kl_book_entry *e, const kl_peer
 static bool same_addrs(struct kl_book *book, const struct kl_book_entry *e,
                        const kl_multiaddr *addrs, usize count)
 {
-    for (usize i = 0; i < count; i++) {
-        kl_multiaddr where = addrs[i];
-        where.has_peer = false;
-        if (!has_addr(book, e, &where))
+    for (usize i = 0; i < count; i++)
+        if (!has_addr(book, e, &addrs[i]))
             return false;
-    }
     return count + e->fixed >= e->count;
 }
 

@@ -80,13 +80,6 @@ static void give_up(struct kl_book *book, u64 now_ns)
     }
 }
 
-static bool is_behind(const struct kl_book_door *door, const kl_multiaddr *addr)
-{
-    kl_multiaddr where = *addr;
-    where.has_peer = false;
-    return kl_multiaddr_eq(&door->addr, &where);
-}
-
 void kl_book_tried(struct kl_book *book, const kl_peer_id *peer, const kl_multiaddr *addr,
                    bool good, u64 now_ns, u64 wall_s)
 {
@@ -94,7 +87,7 @@ void kl_book_tried(struct kl_book *book, const kl_peer_id *peer, const kl_multia
     kl_book_changed(book);
     for (u32 i = 0; i < book->doors; i++) {
         struct kl_book_door *door = &book->door[i];
-        if (!is_behind(door, addr) || (!door->dial_ns && !good))
+        if (!kl_multiaddr_same_place(&door->addr, addr) || (!door->dial_ns && !good))
             continue;
         if (good) {
             door->dial_ns = 0;

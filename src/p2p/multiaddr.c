@@ -56,12 +56,17 @@ static usize ip_len(kl_host_kind host)
     return host == KL_HOST_IP4 ? 4 : host == KL_HOST_IP6 ? 16 : 0;
 }
 
-bool kl_multiaddr_eq(const kl_multiaddr *a, const kl_multiaddr *b)
+bool kl_multiaddr_same_place(const kl_multiaddr *a, const kl_multiaddr *b)
 {
     return a->host == b->host && memcmp(a->ip, b->ip, ip_len(a->host)) == 0 &&
            kl_span_eq(kl_span_of(a->name, a->name_len), kl_span_of(b->name, b->name_len)) &&
-           a->has_port == b->has_port && (!a->has_port || a->port == b->port) &&
-           a->has_peer == b->has_peer && (!a->has_peer || kl_peer_id_eq(&a->peer, &b->peer));
+           a->has_port == b->has_port && (!a->has_port || a->port == b->port);
+}
+
+bool kl_multiaddr_eq(const kl_multiaddr *a, const kl_multiaddr *b)
+{
+    return kl_multiaddr_same_place(a, b) && a->has_peer == b->has_peer &&
+           (!a->has_peer || kl_peer_id_eq(&a->peer, &b->peer));
 }
 
 /* Whether the part may stand behind what is there. */

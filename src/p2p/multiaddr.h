@@ -40,6 +40,8 @@ typedef struct kl_multiaddr {
 } kl_multiaddr;
 
 bool kl_multiaddr_eq(const kl_multiaddr *a, const kl_multiaddr *b);
+/* The same host and port, whoever is said to be there. */
+bool kl_multiaddr_same_place(const kl_multiaddr *a, const kl_multiaddr *b);
 
 /* MULTIADDR_FORM (malformed), MULTIADDR_KIND (of parts that are not dialled), MULTIADDR_HOST (not a
  * name or address), MULTIADDR_PORT; the rows of kl_peer_id_get and kl_varint. */
