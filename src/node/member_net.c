@@ -401,12 +401,12 @@ static kl_status open_peers(struct kl_member *m, const kl_replica_config *config
 /* The network's digest is the beginning of the genesis' hash. */
 static kl_status open_wire(struct kl_member *m, const kl_member_network *network)
 {
-    kl_net_peer listen;
-    KL_ASSERT(kl_roster_endpoint(&listen, &network->roster->listen));
+    char host[KL_NET_HOST_MAX];
+    kl_roster_listen_host(host, network->roster);
     kl_net_config config = {
         .identity = network->identity,
-        .host = listen.host,
-        .port = listen.port,
+        .host = host,
+        .port = network->roster->listen.port,
         .addresses = kl_peers_addresses(m->peers),
         .open = network->roster->open,
         .frame_max = KL_MESSAGE_MAX,

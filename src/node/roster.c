@@ -17,16 +17,10 @@ enum {
     KEY_TEXT = 64 + 1, /* digits and a line's end */
 };
 
-bool kl_roster_endpoint(kl_net_peer *out, const kl_multiaddr *addr)
+void kl_roster_listen_host(char out[KL_NET_HOST_MAX], const kl_roster *roster)
 {
-    kl_net_peer at = {.id = addr->peer, .port = addr->port};
-    int family = addr->host == KL_HOST_IP4 ? AF_INET : AF_INET6;
-    if (addr->host != KL_HOST_IP4 && addr->host != KL_HOST_IP6)
-        return false;
-    if (!inet_ntop(family, addr->ip, at.host, sizeof at.host))
-        return false;
-    *out = at;
-    return true;
+    int family = roster->listen.host == KL_HOST_IP4 ? AF_INET : AF_INET6;
+    KL_ASSERT(inet_ntop(family, roster->listen.ip, out, KL_NET_HOST_MAX));
 }
 
 /* --- members --- */
@@ -217,42 +211,31 @@ kl_status kl_roster_load(struct kl_fs *fs, kl_roster *out, kl_rule *broken)
 
 /* --- writing --- */
 
-static void put_list(struct kl_buf *out, const char *name, usize count,
-                     usize (*text_of)(char *text, const kl_roster *roster, usize i),
-                     const kl_roster *roster)
+static void put_item(struct kl_buf *out, u32 i, const char *text)
+{
+    kl_buf_print(out, "%s\n    \"%s\"", i ? "," : "", text);
+}
+
+static void put_addrs(struct kl_buf *out, const char *name, const kl_multiaddr *addrs, u32 count)
 {
     char text[KL_MULTIADDR_TEXT_MAX];
     kl_buf_print(out, ",\n  \"%s\": [", name);
-    for (usize i = 0; i < count; i++) {
-        (void)text_of(text, roster, i);
-        kl_buf_print(out, "%s\n    \"%s\"", i ? "," : "", text);
+    for (u32 i = 0; i < count; i++) {
+        kl_multiaddr_text(text, &addrs[i]);
+        put_item(out, i, text);
     }
     kl_buf_str(out, count ? "\n  ]" : "]");
 }
 
-static usize announce_text(char *text, const kl_roster *roster, usize i)
+static void put_ids(struct kl_buf *out, const char *name, const kl_peer_id *ids, u32 count)
 {
-    return kl_multiaddr_text(text, &roster->announce[i]);
-}
-
-static usize peer_text(char *text, const kl_roster *roster, usize i)
-{
-    return kl_multiaddr_text(text, &roster->peers[i]);
-}
-
-static usize allow_text(char *text, const kl_roster *roster, usize i)
-{
-    return kl_peer_id_text(text, &roster->allow[i]);
-}
-
-static usize sentry_text(char *text, const kl_roster *roster, usize i)
-{
-    return kl_multiaddr_text(text, &roster->sentries[i]);
-}
-
-static usize guard_text(char *text, const kl_roster *roster, usize i)
-{
-    return kl_peer_id_text(text, &roster->guards[i]);
+    char text[KL_BASE58_TEXT_MAX];
+    kl_buf_print(out, ",\n  \"%s\": [", name);
+    for (u32 i = 0; i < count; i++) {
+        kl_peer_id_text(text, &ids[i]);
+        put_item(out, i, text);
+    }
+    kl_buf_str(out, "\n  ]");
 }
 
 static void put_roster(struct kl_buf *out, const kl_roster *roster)
@@ -261,15 +244,15 @@ static void put_roster(struct kl_buf *out, const kl_roster *roster)
     kl_multiaddr_text(listen, &roster->listen);
     kl_buf_print(out, "{\n  \"version\": %d,\n  \"listen\": \"%s\"", KL_ROSTER_VERSION, listen);
     if (roster->announce_count || (!roster->says_where && !roster->sentry_count))
-        put_list(out, "announce", roster->announce_count, announce_text, roster);
-    put_list(out, "peers", roster->peer_count, peer_text, roster);
+        put_addrs(out, "announce", roster->announce, roster->announce_count);
+    put_addrs(out, "peers", roster->peers, roster->peer_count);
     kl_buf_print(out, ",\n  \"open\": %s", roster->open ? "true" : "false");
     if (roster->allow_count)
-        put_list(out, "allow", roster->allow_count, allow_text, roster);
+        put_ids(out, "allow", roster->allow, roster->allow_count);
     if (roster->sentry_count)
-        put_list(out, "sentries", roster->sentry_count, sentry_text, roster);
+        put_addrs(out, "sentries", roster->sentries, roster->sentry_count);
     if (roster->guard_count)
-        put_list(out, "guards", roster->guard_count, guard_text, roster);
+        put_ids(out, "guards", roster->guards, roster->guard_count);
     kl_buf_str(out, "\n}\n");
 }
 

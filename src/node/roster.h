@@ -45,8 +45,8 @@ KL_MUST_USE kl_status kl_roster_load(struct kl_fs *fs, kl_roster *out, kl_rule *
 /* Durable when it returns KL_OK; KL_BUSY when there is one. */
 KL_MUST_USE kl_status kl_roster_save(struct kl_fs *fs, const kl_roster *roster);
 
-/* Where addr is, and who, for whoever takes numeric hosts alone: false for a name. */
-bool kl_roster_endpoint(kl_net_peer *out, const kl_multiaddr *addr);
+/* The host of `listen` alone, as text. */
+void kl_roster_listen_host(char out[KL_NET_HOST_MAX], const kl_roster *roster);
 
 /* fs is on the real file system.  KL_NOTFOUND; KL_DENIED when others may read it; KL_CORRUPT. */
 KL_MUST_USE kl_status kl_node_key_load(struct kl_fs *fs, kl_secret32 *out);
