@@ -33,7 +33,6 @@ ALLOWED = {
         "2: an event that is told while another is taken waits for its turn, and what fails fails once",
     r"(src/p2p/conn.c:\w+ ?)+": "1: the user of a connection is not the connection, which uses its yamux",
     r"src/sys/slow_fs.c:\w+ src/sys/slow_fs.c:\w+": "2: the file system that is slow stands on one that is not",
-    r"(src/cli/validator.c:cmd_\w+ ?)+": "1: what their macro writes is read on into the function behind it",
     r"src/node/net_peers.c:on_\w+": "2: the swarm's user is the net, whose user is another",
     r"kl_bench_conn_ask( src/cli/bench_(drive|http|reads).c:\w+)+":
         "2: a request that cannot be sent is answered at once, with a failure, upon which nobody asks again",

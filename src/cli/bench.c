@@ -8,7 +8,7 @@
 
 int kl_cmd_bench(int argc, char **argv)
 {
-    static const kl_member workloads[] = {
+    static const kl_family_member workloads[] = {
 #define KL_BENCH_X(name, function, help) {name, function, help},
 #include "cli/bench.def"
 #undef KL_BENCH_X

@@ -350,7 +350,7 @@ static int parse(struct net_bench *b, int argc, char **argv)
         {KL_OPTION_TEXT, "--program", .value = "FILE", .into = &b->program},
     };
     static const kl_example examples[] = {
-        {"keel bench net", "All figures: a minute and a half"},
+        {"keel bench net", "All figures: about a minute"},
         {"keel bench net --fsync-delay 4ms --light 1000 --transfers 0 --deaths 0",
          "Time to finality on a disk whose syncs take 4 ms"},
     };

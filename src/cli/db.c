@@ -377,7 +377,7 @@ static int fixture(int argc, char **argv)
 
 int kl_cmd_db(int argc, char **argv)
 {
-    static const kl_member members[] = {
+    static const kl_family_member members[] = {
         {"fixture", fixture, "Blocks of a chain as official blockchain tests"},
     };
     const kl_family family = {

@@ -20,7 +20,6 @@
 #define TICK_NS    UINT64_C(100000000)
 #define GOODBYE_NS UINT64_C(20000000000) /* for nodes to end in good order */
 #define ONE_ACT_NS UINT64_C(1000000000)  /* signals within it are one: timeout(1) sends two */
-enum { PEER_PORTS = 1000 };
 
 static volatile sig_atomic_t stops;
 
@@ -44,8 +43,9 @@ static u32 nodes_in(const char *dir)
     return count;
 }
 
-static bool make(const struct kl_devnet_options *o)
+static bool make(const struct kl_devnet *d)
 {
+    const struct kl_devnet_options *o = &d->options;
     kl_hash genesis;
     kl_node_fault fault;
     const kl_network_config config = {
@@ -55,7 +55,7 @@ static bool make(const struct kl_devnet_options *o)
         .scheme = kl_vote_scheme_of(KL_SCHEME_SECP256K1, false),
         .chain_id = o->chain_id,
         .timestamp = kl_wall_ns(kl_sys_clock()) / NS_PER_S,
-        .base_port = (u16)(o->base_port + PEER_PORTS),
+        .base_port = kl_devnet_peer_port(d, 0),
         .epoch_blocks = 32,
         .block_period_ms = KL_MAX(o->block_time_ns / 1000000, (u64)1),
         .empty_period_ms = 10000,
@@ -157,7 +157,7 @@ static int run(struct kl_devnet *d)
     const struct sigaction action = {.sa_handler = on_signal};
     ssize_t len = readlink("/proc/self/exe", d->self, sizeof d->self - 1);
     d->count = nodes_in(d->options.dir);
-    if (!d->count && !make(&d->options))
+    if (!d->count && !make(d))
         return KL_EXIT_FAILED;
     if (!d->count)
         d->count = (u32)d->options.count;

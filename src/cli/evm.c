@@ -7,7 +7,7 @@
 
 int kl_cmd_evm(int argc, char **argv)
 {
-    static const kl_member commands[] = {
+    static const kl_family_member commands[] = {
         {"run", kl_cmd_evm_run, "Run code as one message"},
         {"t8n", kl_cmd_t8n, "keel t8n"},
         {"transition", kl_cmd_t8n, "the same"},

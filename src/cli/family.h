@@ -5,18 +5,18 @@
 
 #include "base/int.h"
 
-typedef struct kl_member {
+typedef struct kl_family_member {
     const char *name;
     int (*run)(int argc, char **argv); /* argv[0] is the member's name */
     const char *help;                  /* one line */
-} kl_member;
+} kl_family_member;
 
 typedef struct kl_family {
     const char *command; /* "bench" */
     const char *noun;    /* what a member is: "workload" */
     const char *help;    /* what they do, a sentence or two, lines broken */
     const char *more;    /* behind the list, or NULL */
-    const kl_member *members;
+    const kl_family_member *members;
     usize count;
 } kl_family;
 

@@ -152,7 +152,7 @@ int kl_fuzz_state_command(int argc, char **argv)
 
 int kl_cmd_fuzz(int argc, char **argv)
 {
-    static const kl_member kinds[] = {
+    static const kl_family_member kinds[] = {
         {"state", kl_fuzz_state_command, "State tests, with the post states that Keel computes"},
         {"shrink", kl_fuzz_shrink_command, "A test on which another client differs, made small"},
     };

@@ -279,7 +279,7 @@ static int cmd_verify(int argc, char **argv)
 
 int kl_cmd_light(int argc, char **argv)
 {
-    static const kl_member members[] = {
+    static const kl_family_member members[] = {
         {"verify", cmd_verify, "Check bundles that prove a block and an account"},
     };
     static const kl_family family = {

@@ -85,7 +85,7 @@ static u64 needed(const struct desk *d)
 
 /* --- what there is --- */
 
-static bool print_validators(struct desk *d)
+static void print_validators(const struct desk *d)
 {
     char text[43];
     printf("%-42s  %6s  %s\n", "validator", "weight", "last said that it is ready");
@@ -94,7 +94,6 @@ static bool print_validators(struct desk *d)
         printf("%s  %6llu  epoch %llu\n", text, (unsigned long long)d->list.rows[i].weight,
                (unsigned long long)d->list.rows[i].seen);
     }
-    return true;
 }
 
 static bool print_proposal(struct desk *d, const kl_proposal_row *p)
@@ -117,7 +116,10 @@ static bool print_proposal(struct desk *d, const kl_proposal_row *p)
 static int list(struct desk *d, KL_UNUSED char **words)
 {
     u64 count;
-    if (!come(d, false) || !print_validators(d) || !kl_proposal_count(&d->chain, &count))
+    if (!come(d, false))
+        return KL_EXIT_FAILED;
+    print_validators(d);
+    if (!kl_proposal_count(&d->chain, &count))
         return KL_EXIT_FAILED;
     for (u64 id = count > PROPOSALS_SHOWN ? count - PROPOSALS_SHOWN : 0; id < count; id++) {
         kl_proposal_row p;
@@ -213,10 +215,8 @@ static int weigh(struct desk *d, char **words)
 static int fund(struct desk *d, char **words)
 {
     kl_address target;
-    kl_u256 balance;
     if (!read_address(&target, words[0]) || !come(d, true) ||
-        !kl_validator_send(&d->chain, &d->key.operator_secret, &target, d->ether, KL_SPAN_NONE) ||
-        !kl_validator_balance(&d->chain, &target, &balance))
+        !kl_validator_send(&d->chain, &d->key.operator_secret, &target, d->ether, KL_SPAN_NONE))
         return KL_EXIT_FAILED;
     printf("Sent to %s\n", words[0]);
     return KL_EXIT_OK;
@@ -322,26 +322,28 @@ static int run(const struct row *row, int argc, char **argv)
     return code;
 }
 
-#define COMMANDS(X)                                                                            \
-    X(list, "", 0, list, false, false, "Shows the validators, and what is proposed.")          \
-    X(key, "", 0, key, false, false,                                                           \
-      "Makes a key for a node that has a chain and does not run yet; prints its account.\n"    \
-      "Where there is a key, it stays.")                                                       \
-    X(add, "ACCOUNT", 1, add, true, false,                                                     \
-      "As a validator, proposes to add an account, or agrees where that is proposed: once\n"   \
-      "more than half have, it is accepted, and takes its seat by 'keel validator ready'.")    \
-    X(remove, "ACCOUNT", 1, remove_, false, false,                                             \
-      "As a validator, proposes to remove a validator, or agrees where that is proposed:\n"    \
-      "once more than half have, it is none from the next epoch on.")                          \
-    X(weigh, "ACCOUNT", 1, weigh, true, false,                                                 \
-      "As a validator, proposes another weight for a validator, or agrees to it.")             \
-    X(fund, "ACCOUNT", 1, fund, false, true,                                                   \
-      "Sends ether, which a candidate needs for the gas of 'keel validator ready'.")           \
-    X(ready, "", 0, ready, false, false,                                                       \
-      "As an accepted candidate, takes the seat: it is there, and these are its keys.  As a\n" \
+#define COMMANDS(X)                                                                              \
+    X(list, "", 0, list, false, false, "Who validates, and what is proposed",                    \
+      "Shows the validators, and what is proposed.")                                             \
+    X(key, "", 0, key, false, false, "Make a key for a node that is to validate",                \
+      "Makes a key for a node that has a chain and does not run yet; prints its account.\n"      \
+      "Where there is a key, it stays.")                                                         \
+    X(add, "ACCOUNT", 1, add, true, false, "Propose to add somebody, or agree to it",            \
+      "As a validator, proposes to add an account, or agrees where that is proposed: once\n"     \
+      "more than half have, it is accepted, and takes its seat by 'keel validator ready'.")      \
+    X(remove, "ACCOUNT", 1, remove_, false, false, "Propose to remove somebody, or agree to it", \
+      "As a validator, proposes to remove a validator, or agrees where that is proposed:\n"      \
+      "once more than half have, it is none from the next epoch on.")                            \
+    X(weigh, "ACCOUNT", 1, weigh, true, false,                                                   \
+      "Propose another weight for somebody, or agree to it",                                     \
+      "As a validator, proposes another weight for a validator, or agrees to it.")               \
+    X(fund, "ACCOUNT", 1, fund, false, true, "Send ether to a candidate",                        \
+      "Sends ether, which a candidate needs for the gas of 'keel validator ready'.")             \
+    X(ready, "", 0, ready, false, false, "Take the seat, as an accepted candidate",              \
+      "As an accepted candidate, takes the seat: it is there, and these are its keys.  As a\n"   \
       "validator, changes its keys to those in the folder.")
 
-#define COMMAND(name, arguments, words, function, weight, ether, help)                          \
+#define COMMAND(name, arguments, words, function, weight, ether, line, help)                    \
     static int cmd_##name(int argc, char **argv)                                                \
     {                                                                                           \
         static const struct row row = {#name, arguments, help, words, weight, ether, function}; \
@@ -349,17 +351,12 @@ static int run(const struct row *row, int argc, char **argv)
     }
 COMMANDS(COMMAND)
 
+#define MEMBER(name, arguments, words, function, weight, ether, line, help) \
+    {#name, cmd_##name, line},
+
 int kl_cmd_validator(int argc, char **argv)
 {
-    static const kl_member members[] = {
-        {"list", cmd_list, "Who validates, and what is proposed"},
-        {"key", cmd_key, "Make a key for a node that is to validate"},
-        {"add", cmd_add, "Propose to add somebody, or agree to it"},
-        {"remove", cmd_remove, "Propose to remove somebody, or agree to it"},
-        {"weigh", cmd_weigh, "Propose another weight for somebody, or agree to it"},
-        {"fund", cmd_fund, "Send ether to a candidate"},
-        {"ready", cmd_ready, "Take the seat, as an accepted candidate"},
-    };
+    static const kl_family_member members[] = {COMMANDS(MEMBER)};
     static const kl_family family = {
         .command = "validator",
         .noun = "command",

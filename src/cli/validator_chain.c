@@ -185,15 +185,6 @@ bool kl_validator_ask(struct kl_validator_chain *chain, kl_span data, kl_span *a
     return false;
 }
 
-bool kl_validator_balance(struct kl_validator_chain *chain, const kl_address *account, kl_u256 *out)
-{
-    struct kl_buf params;
-    kl_buf_init(&params, MEMORY_MAX);
-    put_hex(&params, KL_SPAN_OF(account->b));
-    kl_buf_str(&params, ",\"latest\"");
-    return call_number(chain, "eth_getBalance", &params, out);
-}
-
 /* --- transactions --- */
 
 static bool fill(struct kl_validator_chain *chain, kl_tx *tx, const kl_address *from)

@@ -34,9 +34,6 @@ KL_MUST_USE bool kl_validator_ask(struct kl_validator_chain *chain, kl_span data
  * it is final. */
 KL_MUST_USE bool kl_validator_send(struct kl_validator_chain *chain, const kl_secret32 *secret,
                                    const kl_address *to, kl_u256 value, kl_span data);
-/* In wei. */
-KL_MUST_USE bool kl_validator_balance(struct kl_validator_chain *chain, const kl_address *account,
-                                      kl_u256 *out);
 
 kl_address kl_validator_account(const kl_secret32 *secret);
 

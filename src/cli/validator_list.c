@@ -12,8 +12,9 @@ static bool malformed(void)
 
 static kl_rule read_list(struct kl_validator_list *out, kl_span answer)
 {
+    u64 scheme;
     kl_span elements = KL_SPAN_NONE;
-    KL_JUDGE(kl_abi_u64(answer, 0, &out->scheme));
+    KL_JUDGE(kl_abi_u64(answer, 0, &scheme)); /* nobody asks for it here */
     KL_JUDGE(kl_abi_array(answer, 1, &out->count, &elements));
     if (out->count > KL_VALIDATORS_MAX)
         return KL_RULE_VALSET_SIZE;

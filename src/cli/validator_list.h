@@ -19,7 +19,6 @@ typedef struct kl_proposal_row {
 } kl_proposal_row;
 
 struct kl_validator_list {
-    u64 scheme;
     usize count;
     struct {
         kl_address operator;

@@ -24,8 +24,7 @@ enum { KL_TCP_TEXT_MAX = 56 };
 void kl_tcp_peer(int fd, char out[KL_TCP_TEXT_MAX]);
 
 /* A numeric address and a port; an IPv4 address that came in the form of an IPv6 one is an IPv4
- * one.
- */
+ * one. */
 typedef struct kl_tcp_address {
     bool six;
     u8 ip[16]; /* of IPv4 the first four */
