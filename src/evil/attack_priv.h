@@ -14,7 +14,7 @@ evil_act evil_half_line, evil_drip, evil_long_line, evil_http, evil_tries, evil_
 /* mux.c */
 evil_act evil_bad_version, evil_bad_type, evil_bad_flags, evil_thousand_streams, evil_churn_stream,
     evil_wrong_stream, evil_unopened_stream, evil_closed_stream, evil_beyond_window,
-    evil_huge_window, evil_ask_deaf, evil_ping, evil_crumbs, evil_empty_frames, evil_half_streams;
+    evil_huge_window, evil_ping, evil_crumbs, evil_empty_frames, evil_half_streams;
 
 /* service.c */
 evil_act evil_early_stream, evil_two_hellos, evil_long_hello, evil_junk_identify,

@@ -54,10 +54,10 @@ struct evil_attack;
 const struct evil_attack *kl_evil_find(const char *name);
 /* The i-th; NULL behind the last. */
 const struct evil_attack *kl_evil_at(usize i);
-/* Static text; the rule is the one by which it is dropped: "" when it is not to be dropped. */
-const char *kl_evil_name(const struct evil_attack *attack);
 bool kl_evil_votes(const struct evil_attack *attack); /* it needs a validator's key */
 u32 kl_evil_wires(const struct evil_attack *attack);  /* connections at once */
+/* Static text; the rule is the one by which it is dropped: "" when it is not to be dropped. */
+const char *kl_evil_name(const struct evil_attack *attack);
 const char *kl_evil_rule(const struct evil_attack *attack);
 const char *kl_evil_text(const struct evil_attack *attack);
 

@@ -27,8 +27,8 @@ typedef enum evil_habit {
     EVIL_FUNDED = 16,  /* needs an account with funds */
     EVIL_FORGES = 32,  /* shows an identity that has signed nothing */
     EVIL_MUXLESS = 64, /* names no muxer inside noise */
-    EVIL_VOTES = 256,  /* needs a validator's key */
     EVIL_BRIEF = 128,  /* hangs up itself once the stage is reached */
+    EVIL_VOTES = 256,  /* needs a validator's key */
 } evil_habit;
 
 /* Streams of ours, and names that we listen to. */
@@ -157,13 +157,14 @@ void evil_end_other(struct evil_wire *w);
 void evil_queue(struct evil_wire *w, evil_class class, kl_span bytes);
 void evil_frame(struct evil_wire *w, evil_class class, kl_span frame);
 void evil_message(struct evil_wire *w, evil_class class, const kl_message *message);
+/* A frame that was heard; what it points to lives until the next one.  False: it makes no sense. */
+bool evil_decode(struct evil_wire *w, kl_message *out, kl_span frame);
 
 /* forge.c: a handshake in whose third message stands an identity that has not signed it. */
 struct evil_forge *evil_forge_new(struct evil_wire *w);
 void evil_forge_free(struct evil_forge *forge); /* NULL is fine */
 bool evil_forge_feed(struct evil_forge *forge, struct evil_wire *w, kl_span *in);
 
-u64 evil_random(struct evil *evil);
 void evil_random_bytes(struct evil *evil, void *out, usize len);
 
 #endif

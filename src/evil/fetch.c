@@ -77,14 +77,8 @@ void evil_claim(struct evil_wire *w)
 static u64 asked(struct evil_wire *w, kl_span frame)
 {
     kl_message m;
-    kl_rule broken;
-    struct evil *e = w->evil;
-    kl_arena_reset(&e->arena, 1 << 16);
-    if (frame.len == 0 || frame.p[0] != KL_MESSAGE_ASK_BLOCKS ||
-        kl_message_decode(&m, frame, e->config->scheme, &e->arena, &broken) != KL_OK ||
-        broken != KL_RULE_NONE)
-        return 0;
-    return m.from;
+    bool asks = frame.len && frame.p[0] == KL_MESSAGE_ASK_BLOCKS && evil_decode(w, &m, frame);
+    return asks ? m.from : 0;
 }
 
 void evil_wrong_blocks(struct evil_wire *w, KL_UNUSED evil_class class, kl_span frame)
@@ -100,20 +94,14 @@ void evil_wrong_blocks(struct evil_wire *w, KL_UNUSED evil_class class, kl_span 
 void evil_other_blocks(struct evil_wire *w, evil_class class, kl_span frame)
 {
     kl_message m;
-    kl_rule broken;
     struct evil *e = w->evil;
     u64 from = asked(w, frame);
     if (class == EVIL_PROPOSAL && frame.len && frame.p[0] == KL_MESSAGE_PROPOSAL) {
         kl_buf_clear(&e->kept);
         kl_buf_span(&e->kept, frame);
     }
-    kl_arena_reset(&e->arena, 1 << 16);
-    if (!from || !e->kept.len ||
-        kl_message_decode(&m, kl_buf_view(&e->kept), e->config->scheme, &e->arena, &broken) !=
-            KL_OK ||
-        broken != KL_RULE_NONE)
-        return;
-    answer(w, from, m.body, NULL, 0);
+    if (from && e->kept.len && evil_decode(w, &m, kl_buf_view(&e->kept)))
+        answer(w, from, m.body, NULL, 0);
 }
 
 void evil_stall(struct evil_wire *w, KL_UNUSED evil_class class, kl_span frame)

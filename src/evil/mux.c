@@ -62,12 +62,6 @@ void evil_huge_window(struct evil_wire *w)
     evil_yamux(w, EVIL_WINDOW, 0, w->out[EVIL_SYNC].id, UINT32_MAX, KL_SPAN_NONE);
 }
 
-void evil_ask_deaf(struct evil_wire *w)
-{
-    evil_message(w, EVIL_SYNC,
-                 &(kl_message){.kind = KL_MESSAGE_ASK_BLOCKS, .from = 1, .to = UINT64_MAX});
-}
-
 void evil_ping(struct evil_wire *w)
 {
     evil_yamux(w, EVIL_PING, EVIL_SYN, 0, (u32)w->steps, KL_SPAN_NONE);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/rand.h"
 #include "evil/evil_priv.h"
 #include "p2p/identify.h"
 #include "sys/env.h"
@@ -36,21 +37,9 @@ static u64 clock_ns(clockid_t clock)
     return (u64)t.tv_sec * SECOND + (u64)t.tv_nsec;
 }
 
-u64 evil_random(struct evil *e)
-{
-    u64 z = (e->random += UINT64_C(0x9e3779b97f4a7c15)); /* splitmix64 */
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return z ^ (z >> 31);
-}
-
 void evil_random_bytes(struct evil *e, void *out, usize len)
 {
-    u8 *to = out;
-    for (usize i = 0; i < len; i += 8) {
-        u64 word = evil_random(e);
-        memcpy(to + i, &word, KL_MIN(len - i, sizeof word));
-    }
+    kl_rand_fill(&e->random, out, len);
 }
 
 /* --- one connection --- */

@@ -70,8 +70,7 @@ void evil_yamux(struct evil_wire *w, u8 type, u16 flags, u32 stream, u32 length,
     KL_ASSERT(body.len <= PIECE);
     frame[0] = 0;
     frame[1] = type;
-    frame[2] = (u8)(flags >> 8);
-    frame[3] = (u8)flags;
+    kl_store_be16(frame + 2, flags);
     kl_store_be32(frame + 4, stream);
     kl_store_be32(frame + 8, length);
     if (body.len)
@@ -172,6 +171,15 @@ bool evil_wire_is_idle(const struct evil_wire *w)
 
 /* --- what is heard --- */
 
+bool evil_decode(struct evil_wire *w, kl_message *out, kl_span frame)
+{
+    struct evil *e = w->evil;
+    kl_rule broken;
+    kl_arena_reset(&e->arena, 1 << 16);
+    return kl_message_decode(out, frame, e->config->scheme, &e->arena, &broken) == KL_OK &&
+           broken == KL_RULE_NONE;
+}
+
 static void settle_ready(struct evil_wire *w)
 {
     for (usize i = 0; i < EVIL_CLASSES; i++)
@@ -207,10 +215,7 @@ static void hear_frame(struct evil_wire *w, struct evil_heard *h, kl_span frame)
     }
     if (h->class == EVIL_BFT && frame.len && frame.p[0] == KL_MESSAGE_VOTE) {
         kl_message message;
-        kl_rule broken;
-        kl_arena_reset(&e->arena, 1 << 16);
-        if (kl_message_decode(&message, frame, e->config->scheme, &e->arena, &broken) == KL_OK &&
-            broken == KL_RULE_NONE) {
+        if (evil_decode(w, &message, frame)) {
             e->has_vote = true;
             e->vote = message.vote;
             e->height = KL_MAX(e->height, message.vote.subject.proposal.height);
@@ -301,7 +306,7 @@ static bool hear_data(struct evil_wire *w, u32 id, kl_span data)
 static void hear_head(struct evil_wire *w)
 {
     u8 type = w->head[1];
-    unsigned flags = (unsigned)(w->head[2] << 8 | w->head[3]);
+    unsigned flags = kl_load_be16(w->head + 2);
     u32 stream = kl_load_be32(w->head + 4), length = kl_load_be32(w->head + 8);
     if (type == EVIL_PING && flags & EVIL_SYN)
         evil_yamux(w, EVIL_PING, EVIL_ACK, 0, length, KL_SPAN_NONE);
