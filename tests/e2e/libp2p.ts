@@ -6,15 +6,14 @@ import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { decodeRlp, encodeRlp, keccak256, Wallet } from "ethers";
-import { type Theme, theme, until } from "./lib/harness.ts";
-import { freePort, HERE, type Node } from "./lib/node.ts";
+import { decodeRlp, encodeRlp, keccak256 } from "ethers";
+import { theme, until } from "./lib/harness.ts";
+import { CHAIN_ID, operatorOf, Processes, THERE } from "./lib/network.ts";
+import { HERE, type Node } from "./lib/node.ts";
 import type { Hex, RpcReceipt } from "./lib/rpc.ts";
 import { output } from "./lib/tool.ts";
 
-const CHAIN_ID = 31337n;
 const COUNT = 4;
-const THERE = `0x${"33".repeat(20)}`;
 const TRANSACTIONS = 11; /* the first byte of a frame of them: docs/formats/wire.md */
 const FOLDER = join(HERE, "libp2p");
 
@@ -31,7 +30,6 @@ function nodeOf(folder: string): string | undefined {
 
 interface Said {
     event: string;
-    done?: string;
     peer?: string;
     [more: string]: unknown;
 }
@@ -94,14 +92,6 @@ const addressOf = (node: Node): Promise<string> =>
 
 const idOf = (address: string): string => address.slice(address.lastIndexOf("/") + 1);
 
-async function make(t: Theme): Promise<string> {
-    const dir = join(t.folder(), "net");
-    const port = Math.min(await freePort(), 64_000);
-    await output(t.target.command, ["init", "--validators", String(COUNT), "--period", "50", "--base-port", String(port), "--dir", dir],
-                 { cwd: t.folder() });
-    return dir;
-}
-
 const runtime = nodeOf(FOLDER);
 
 await theme("libp2p", {
@@ -109,17 +99,14 @@ await theme("libp2p", {
     unsuited: (target) => (target.kind === "anvil" ? "Anvil has no peers"
         : runtime === undefined ? "its packages are not installed (make e2e-packages)" : undefined),
 }, async (t) => {
-    const dir = await make(t);
-    const nodes: Node[] = [];
-    for (let i = 0; i < COUNT; i++) {
-        nodes.push(await t.start({ dir: join(dir, `node-${i}`), plain: true }));
-    }
-    const first = nodes[0] as Node;
+    const net = await Processes.make(t, COUNT);
+    await net.startAll();
+    const nodes = net.all.map((i) => net.node(i));
+    const first = net.node(0);
     const home = await addressOf(first);
     const genesis = await first.rpc.call("eth_getBlockByNumber", ["0x0", false]) as { hash: Hex };
     const topic = `/keel/${genesis.hash.slice(2, 10)}/tx/1`;
-    const key = JSON.parse(readFileSync(join(dir, "node-0", "validator", "key.json"), "utf8")) as { operator: Hex };
-    const wallet = new Wallet(key.operator);
+    const wallet = operatorOf(net.folder(0));
     let nonce = 0;
     const signed = (): Promise<string> => wallet.signTransaction({
         chainId: CHAIN_ID, type: 2, nonce: nonce++, to: THERE, value: 1n, gasLimit: 21_000n,
@@ -141,8 +128,8 @@ await theme("libp2p", {
     });
 
     await t.test("a node that is somebody else is refused", async () => {
-        const second = await addressOf(nodes[1] as Node);
-        const wrong = second.slice(0, second.lastIndexOf("/") + 1) + idOf(await addressOf(nodes[2] as Node));
+        const second = await addressOf(net.node(1));
+        const wrong = second.slice(0, second.lastIndexOf("/") + 1) + idOf(await addressOf(net.node(2)));
         const answer = await peer.tell({ do: "dial", address: wrong });
         assert.equal(answer.event, "failed");
     });
@@ -193,11 +180,11 @@ await theme("libp2p", {
         }
     });
 
-    await t.test("what is no transaction does not travel, and the node says by which rule it parts", async () => {
+    await t.test("what is no transaction does not travel", async () => {
         const other = new Peer(runtime as string, [topic]);
         process.on("exit", () => other.end());
         await other.listens();
-        const address = await addressOf(nodes[3] as Node);
+        const address = await addressOf(net.node(3));
         await other.does({ do: "dial", address });
         await other.hears("that the node listens", (said) => said.event === "subscriptions" && said.peer === idOf(address));
         await other.does({ do: "publish", topic, data: "0bc0" });
@@ -211,9 +198,9 @@ await theme("libp2p", {
     });
 
     await t.test("a node dials js-libp2p, and through it alone its transactions become final", async () => {
-        await output(t.target.command, ["join", join(dir, "genesis.json"), peer.address, "--dir", join(dir, "fifth"),
+        await output(t.target.command, ["join", join(net.dir, "genesis.json"), peer.address, "--dir", net.folder(COUNT),
                                         "--listen", "/ip4/127.0.0.1/tcp/0"], { cwd: t.folder() });
-        const fifth = await t.start({ dir: join(dir, "fifth"), plain: true });
+        const fifth = await net.start(COUNT);
         const id = idOf(await addressOf(fifth));
         const connect = await peer.hears("a connection", (said) => said.event === "connect" && said.peer === id);
         assert.equal(connect["direction"], "inbound");

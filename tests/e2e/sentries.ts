@@ -136,9 +136,7 @@ await theme("sentries", {
             await net.stop(i);
             const book = join(net.folder(i), "peers.json");
             assert.ok(existsSync(book));
-            assert.ok(!readFileSync(book, "utf8").includes(`tcp/${portOf(hidden)}`), `node ${i} knows where it is: hidden ${idOf(hidden)} ${readFileSync(book, "utf8").slice(0, 300)}
-${net.node(i).log.slice(-1500)}
-${net.node(HIDDEN).log.slice(-1500)}`);
+            assert.ok(!readFileSync(book, "utf8").includes(`tcp/${portOf(hidden)}`), `node ${i} knows where it is`);
         }
         await net.stop(HIDDEN);
     });

@@ -37,7 +37,6 @@ node.addEventListener("peer:connect", (e) => {
     say("connect", { peer: e.detail.toString(), direction: connection?.direction, encryption: connection?.encryption,
                      multiplexer: connection?.multiplexer });
 });
-node.addEventListener("peer:disconnect", (e) => say("disconnect", { peer: e.detail.toString() }));
 node.addEventListener("peer:identify", (e) => {
     const d = e.detail;
     say("identify", {
@@ -55,7 +54,7 @@ for (const topic of process.argv.slice(2)) {
 }
 
 interface Command {
-    do: "dial" | "ping" | "publish" | "stop";
+    do: "dial" | "ping" | "publish";
     address?: string;
     topic?: string;
     data?: string;
@@ -73,9 +72,6 @@ async function obey(command: Command): Promise<Record<string, unknown>> {
         const sent = await node.services.pubsub.publish(command.topic ?? "", Buffer.from(command.data ?? "", "hex"));
         return { recipients: sent.recipients.length };
     }
-    case "stop":
-        await node.stop();
-        return {};
     }
 }
 
@@ -83,12 +79,9 @@ say("listening", { address: node.getMultiaddrs()[0]?.toString(), id: node.peerId
 for await (const line of createInterface({ input: process.stdin })) {
     const command = JSON.parse(line) as Command;
     try {
-        say("done", { done: command.do, ...await obey(command) });
+        say("done", await obey(command));
     } catch (error) {
-        say("failed", { done: command.do, why: error instanceof Error ? error.message : String(error) });
-    }
-    if (command.do === "stop") {
-        break;
+        say("failed", { why: error instanceof Error ? error.message : String(error) });
     }
 }
 await node.stop();
