@@ -23,6 +23,7 @@ THREADS = re.compile(r"\bpthread_|<stdatomic\.h>|<threads\.h>|\batomic_")
 # Layers that may hold threads, locks or atomics of their own; the others use base/sync.h.
 THREAD_LAYERS = {"base", "sys", "sim", "store", "lmdb", "host", "rpc", "node", "cli"}
 
+
 def tracked(*patterns):
     out = subprocess.check_output(["git", "-C", str(ROOT), "ls-files", "-co", "--exclude-standard",
                                    *patterns], text=True)
