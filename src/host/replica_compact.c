@@ -112,7 +112,7 @@ static kl_message_tx *choose(struct kl_replica *r, const struct replica_candidat
     kl_span envelope;
     *count = *bytes = 0;
     for (usize i = 0; given && i < c->order_count; i++) {
-        if (kl_compact_next(&txs, &envelope) != KL_RULE_NONE)
+        if (kl_envelope_next(&txs, &envelope) != KL_RULE_NONE)
             break;
         if (!replica_local_is_fresh(r, &c->order[i]))
             continue;
@@ -155,7 +155,7 @@ void replica_compact_serve(struct kl_replica *r, u32 peer, const kl_message *m)
     usize count = 0;
     kl_span envelope;
     for (u32 place = 0; count < m->place_count; place++) {
-        if (kl_compact_next(&txs, &envelope) != KL_RULE_NONE)
+        if (kl_envelope_next(&txs, &envelope) != KL_RULE_NONE)
             return;
         if (place == m->places[count])
             given[count++] = (kl_message_tx){place, envelope};

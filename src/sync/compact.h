@@ -26,11 +26,9 @@ static inline usize kl_compact_count(const kl_compact *compact)
 }
 kl_hash kl_compact_hash(const kl_compact *compact, usize place);
 
-/* Takes a body apart: everything but the hashes; *txs walks over its transactions.  Only the outer
- * form is judged. */
+/* Takes a body apart: everything but the hashes; *txs walks over its transactions, see
+ * kl_envelope_next.  Only the outer form is judged. */
 kl_rule kl_compact_split(kl_compact *out, kl_rlp *txs, kl_span body);
-/* The next transaction of a body, as it is hashed. */
-kl_rule kl_compact_next(kl_rlp *txs, kl_span *envelope);
 
 /* Writes the body of which compact is the outline and these, in order, are the transactions. */
 void kl_compact_join(kl_out *out, const kl_compact *compact, const kl_span *envelopes, usize count);

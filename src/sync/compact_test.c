@@ -2,6 +2,7 @@
 
 #include "base/rand.h"
 #include "base/test.h"
+#include "types/block.h"
 
 enum { MOST = 200 };
 
@@ -65,10 +66,10 @@ KL_TEST(compact_round_trip)
         CHECK(kl_span_eq(got.header, compact.header) && kl_span_eq(got.rest, compact.rest) &&
               kl_span_eq(got.consensus, compact.consensus));
         for (usize i = 0; i < count; i++) {
-            CHECK_RULE(kl_compact_next(&txs, &found), KL_RULE_NONE);
+            CHECK_RULE(kl_envelope_next(&txs, &found), KL_RULE_NONE);
             CHECK(kl_span_eq(found, envelopes[i]));
         }
-        CHECK(kl_rlp_end(&txs) && kl_compact_next(&txs, &found) != KL_RULE_NONE);
+        CHECK(kl_rlp_end(&txs) && kl_envelope_next(&txs, &found) != KL_RULE_NONE);
         kl_out second = kl_out_of(again, sizeof again);
         kl_compact_join(&second, &got, envelopes, count);
         CHECK(second.len == out.len && memcmp(body, again, out.len) == 0);

@@ -7,19 +7,31 @@
 /* The shortest encodings there are. */
 enum { TX_BYTES_MIN = 10, HEADER_BYTES_MIN = 500, WITHDRAWAL_BYTES_MIN = 25 };
 
-/* A legacy transaction stands in a block as the list it is, a typed one as bytes [EIP-2718]. */
-static kl_rule next_envelope(kl_rlp *list, kl_span *raw)
+static bool is_legacy(kl_span envelope)
+{
+    return envelope.len && envelope.p[0] >= 0xc0;
+}
+
+kl_rule kl_envelope_next(kl_rlp *list, kl_span *out)
 {
     kl_rlp look = *list;
     bool is_list;
-    KL_JUDGE(kl_rlp_item(&look, raw, &is_list));
+    KL_JUDGE(kl_rlp_item(&look, out, &is_list));
     if (!is_list) {
-        KL_JUDGE(kl_rlp_bytes(list, raw));
-        if (raw->len && raw->p[0] >= 0xc0)
+        KL_JUDGE(kl_rlp_bytes(list, out));
+        if (is_legacy(*out))
             return KL_RULE_TX_TYPE;
     }
     *list = look;
     return KL_RULE_NONE;
+}
+
+void kl_envelope_put(kl_out *out, kl_span envelope)
+{
+    if (is_legacy(envelope))
+        kl_out_span(out, envelope);
+    else
+        kl_rlp_put_bytes(out, envelope);
 }
 
 static kl_rule read_txs(kl_rlp *items, kl_block *block, kl_fork fork, struct kl_arena *arena)
@@ -33,7 +45,7 @@ static kl_rule read_txs(kl_rlp *items, kl_block *block, kl_fork fork, struct kl_
     if (!block->txs || !raws || !hashes)
         return KL_NO_VERDICT;
     for (usize i = 0; i < count; i++) {
-        KL_JUDGE(next_envelope(&list, &raws[i]));
+        KL_JUDGE(kl_envelope_next(&list, &raws[i]));
         KL_JUDGE(kl_tx_read(&block->txs[i], raws[i], fork, arena));
     }
     kl_keccak256_batch(hashes, raws, count);
@@ -118,13 +130,8 @@ kl_status kl_block_decode(kl_block *out, kl_span bytes, const kl_spec *spec, str
 static void put_txs(kl_out *out, const kl_block *block)
 {
     kl_rlp_mark list = kl_rlp_put_begin(out);
-    for (usize i = 0; i < block->tx_count; i++) {
-        const kl_tx *tx = &block->txs[i];
-        if (tx->type == KL_TX_LEGACY)
-            kl_out_span(out, tx->raw);
-        else
-            kl_rlp_put_bytes(out, tx->raw);
-    }
+    for (usize i = 0; i < block->tx_count; i++)
+        kl_envelope_put(out, block->txs[i].raw);
     kl_rlp_put_end(out, list);
 }
 

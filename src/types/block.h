@@ -2,6 +2,7 @@
 #ifndef KL_TYPES_BLOCK_H
 #define KL_TYPES_BLOCK_H
 
+#include "codec/rlp.h"
 #include "types/header.h"
 #include "types/tx.h"
 
@@ -29,6 +30,11 @@ typedef struct kl_block {
 KL_MUST_USE kl_status kl_block_decode(kl_block *out, kl_span bytes, const kl_spec *spec,
                                       struct kl_arena *arena, kl_rule *broken);
 void kl_block_encode(kl_out *out, const kl_block *block);
+
+/* A transaction among a block's: a legacy one stands there as the list that it is, a typed one as
+ * bytes [EIP-2718]; what is read is what is hashed.  TX_TYPE: bytes that would be a legacy one. */
+kl_rule kl_envelope_next(kl_rlp *list, kl_span *out);
+void kl_envelope_put(kl_out *out, kl_span envelope);
 
 void kl_withdrawal_encode(kl_out *out, const kl_withdrawal *withdrawal);
 
