@@ -152,6 +152,14 @@ static kl_rule get_ask_blocks(struct reading *r, kl_span bytes)
     return fits ? KL_RULE_NONE : KL_RULE_MESSAGE_RANGE;
 }
 
+static void put_spans(kl_out *out, const kl_span *spans, usize count)
+{
+    kl_rlp_mark list = kl_rlp_put_begin(out);
+    for (usize i = 0; i < count; i++)
+        kl_rlp_put_bytes(out, spans[i]);
+    kl_rlp_put_end(out, list);
+}
+
 static void put_blocks(kl_out *out, const kl_message *m, const kl_vote_scheme *scheme)
 {
     (void)scheme;
@@ -165,12 +173,16 @@ static void put_blocks(kl_out *out, const kl_message *m, const kl_vote_scheme *s
         kl_rlp_put_end(out, block);
     }
     kl_rlp_put_end(out, blocks);
-    kl_rlp_mark headers = kl_rlp_put_begin(out);
-    for (usize i = 0; i < m->header_count; i++)
-        kl_rlp_put_bytes(out, m->headers[i]);
-    kl_rlp_put_end(out, headers);
+    put_spans(out, m->headers, m->header_count);
     kl_rlp_put_bytes(out, m->finalization);
     kl_rlp_put_end(out, list);
+}
+
+static kl_rule open_list(kl_rlp *from, kl_rlp *items, usize most, usize *count)
+{
+    KL_JUDGE(kl_rlp_list(from, items));
+    KL_JUDGE(kl_rlp_count(items, count));
+    return *count > most ? KL_RULE_MESSAGE_SIZE : KL_RULE_NONE;
 }
 
 /* A list of at most `most` byte strings; *out lies in the arena. */
@@ -179,10 +191,7 @@ static kl_rule get_spans(struct reading *r, kl_rlp *from, usize most, const kl_s
 {
     kl_rlp items;
     usize n;
-    KL_JUDGE(kl_rlp_list(from, &items));
-    KL_JUDGE(kl_rlp_count(&items, &n));
-    if (n > most)
-        return KL_RULE_MESSAGE_SIZE;
+    KL_JUDGE(open_list(from, &items, most, &n));
     kl_span *spans = KL_TAKE(r->arena, kl_span, n + 1);
     if (!spans) {
         r->status = KL_NOMEM;
@@ -208,10 +217,7 @@ static kl_rule get_block_list(struct reading *r, kl_rlp *from)
 {
     kl_rlp items;
     usize n;
-    KL_JUDGE(kl_rlp_list(from, &items));
-    KL_JUDGE(kl_rlp_count(&items, &n));
-    if (n > KL_MESSAGE_BLOCKS_MAX)
-        return KL_RULE_MESSAGE_SIZE;
+    KL_JUDGE(open_list(from, &items, KL_MESSAGE_BLOCKS_MAX, &n));
     kl_message_block *blocks = KL_TAKE(r->arena, kl_message_block, n + 1);
     if (!blocks) {
         r->status = KL_NOMEM;
@@ -264,10 +270,7 @@ static void put_transactions(kl_out *out, const kl_message *m, const kl_vote_sch
 {
     (void)scheme;
     kl_rlp_mark list = kl_rlp_put_begin(out);
-    kl_rlp_mark all = kl_rlp_put_begin(out);
-    for (usize i = 0; i < m->transaction_count; i++)
-        kl_rlp_put_bytes(out, m->transactions[i]);
-    kl_rlp_put_end(out, all);
+    put_spans(out, m->transactions, m->transaction_count);
     kl_rlp_put_end(out, list);
 }
 
@@ -324,10 +327,7 @@ static kl_rule get_given(struct reading *r, kl_rlp *from, u64 end)
     kl_rlp items;
     usize n;
     u64 next = 0;
-    KL_JUDGE(kl_rlp_list(from, &items));
-    KL_JUDGE(kl_rlp_count(&items, &n));
-    if (n > KL_COMPACT_MAX)
-        return KL_RULE_MESSAGE_SIZE;
+    KL_JUDGE(open_list(from, &items, KL_COMPACT_MAX, &n));
     kl_message_tx *given = KL_TAKE(r->arena, kl_message_tx, n + 1);
     if (!given) {
         r->status = KL_NOMEM;
@@ -393,10 +393,7 @@ static kl_rule get_ask_transactions(struct reading *r, kl_span bytes)
     u64 next = 0;
     KL_JUDGE(kl_rlp_open(&items, bytes));
     KL_JUDGE(kl_rlp_hash(&items, &r->out->hash));
-    KL_JUDGE(kl_rlp_list(&items, &places));
-    KL_JUDGE(kl_rlp_count(&places, &n));
-    if (n > KL_COMPACT_MAX)
-        return KL_RULE_MESSAGE_SIZE;
+    KL_JUDGE(open_list(&items, &places, KL_COMPACT_MAX, &n));
     u32 *list = KL_TAKE(r->arena, u32, n + 1);
     if (!list) {
         r->status = KL_NOMEM;
@@ -479,10 +476,7 @@ static void put_state(kl_out *out, const kl_message *m, const kl_vote_scheme *sc
         kl_rlp_put_end(out, leaf);
     }
     kl_rlp_put_end(out, leaves);
-    kl_rlp_mark nodes = kl_rlp_put_begin(out);
-    for (usize i = 0; i < m->node_count; i++)
-        kl_rlp_put_bytes(out, m->nodes[i]);
-    kl_rlp_put_end(out, nodes);
+    put_spans(out, m->nodes, m->node_count);
     kl_rlp_put_end(out, list);
 }
 
@@ -499,10 +493,7 @@ static kl_rule get_leaves(struct reading *r, kl_rlp *from)
 {
     kl_rlp items;
     usize n;
-    KL_JUDGE(kl_rlp_list(from, &items));
-    KL_JUDGE(kl_rlp_count(&items, &n));
-    if (n > KL_MESSAGE_LEAVES_MAX)
-        return KL_RULE_MESSAGE_SIZE;
+    KL_JUDGE(open_list(from, &items, KL_MESSAGE_LEAVES_MAX, &n));
     kl_trie_change *leaves = KL_TAKE(r->arena, kl_trie_change, n + 1);
     if (!leaves) {
         r->status = KL_NOMEM;
