@@ -153,28 +153,11 @@ kl_status kl_tx_journal_sync(struct kl_tx_journal *j)
     return kl_file_sync(j->file);
 }
 
-static kl_status write_file(struct kl_file *file, const struct kl_buf *buf)
-{
-    KL_TRY(kl_file_write(file, buf->p, buf->len, 0));
-    return kl_file_sync(file);
-}
-
 static kl_status renew(struct kl_tx_journal *j, const struct kl_buf *buf)
 {
     struct kl_file *file;
-    kl_status status = kl_fs_unlink(j->fs, TMP);
-    if (status != KL_OK && status != KL_NOTFOUND)
-        return status;
-    KL_TRY(kl_fs_open(j->fs, &file, TMP, KL_OPEN_CREATE));
-    status = write_file(file, buf);
-    if (status == KL_OK)
-        status = kl_fs_rename(j->fs, TMP, KL_TX_JOURNAL);
-    if (status == KL_OK)
-        status = kl_fs_sync_dir(j->fs, "");
-    if (status != KL_OK) {
-        kl_file_close(file);
-        return status;
-    }
+    KL_TRY(kl_fs_replace(j->fs, KL_TX_JOURNAL, TMP, kl_buf_view(buf)));
+    KL_TRY(kl_fs_open(j->fs, &file, KL_TX_JOURNAL, KL_OPEN_WRITE));
     kl_file_close(j->file);
     j->file = file;
     j->bytes = buf->len;

@@ -39,22 +39,24 @@ static struct kl_tx_journal *open_on(struct kl_sim_disk *disk, bool *whole)
     return journal;
 }
 
-static kl_status add(struct kl_tx_journal *journal, u32 from, u32 to)
+/* Envelopes from..to - 1, until the next call. */
+static const kl_span *envelopes(u32 from, u32 to)
 {
-    u8 rooms[8][ENVELOPE_MAX];
-    kl_span spans[8];
+    static u8 rooms[8][ENVELOPE_MAX];
+    static kl_span spans[8];
     for (u32 i = from; i < to; i++)
         spans[i - from] = envelope(i, rooms[i - from]);
-    return kl_tx_journal_add(journal, spans, to - from);
+    return spans;
+}
+
+static kl_status add(struct kl_tx_journal *journal, u32 from, u32 to)
+{
+    return kl_tx_journal_add(journal, envelopes(from, to), to - from);
 }
 
 static kl_status renew(struct kl_tx_journal *journal, u32 from, u32 to)
 {
-    u8 rooms[8][ENVELOPE_MAX];
-    kl_span spans[8];
-    for (u32 i = from; i < to; i++)
-        spans[i - from] = envelope(i, rooms[i - from]);
-    return kl_tx_journal_renew(journal, spans, to - from);
+    return kl_tx_journal_renew(journal, envelopes(from, to), to - from);
 }
 
 /* What was read is from..to - 1. */
