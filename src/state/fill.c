@@ -201,13 +201,9 @@ kl_status kl_state_fill_note(struct kl_state_filler *f, kl_span note)
 
 static kl_status put_end(struct kl_state_filler *f, u64 version)
 {
-    u8 tip[8], format[4];
-    kl_store_be64(tip, version);
-    kl_store_be32(format, KL_STATE_FORMAT);
     KL_TRY(begin_batch(f));
     KL_TRY(put(f, KL_TABLE_META, KL_META_FILL, KL_SPAN_NONE));
-    KL_TRY(put(f, KL_TABLE_META, KL_META_FORMAT, KL_SPAN_OF(format)));
-    KL_TRY(put(f, KL_TABLE_META, KL_META_TIP, KL_SPAN_OF(tip)));
+    KL_TRY(kl_state_put_tip(f->write, version, KL_SPAN_NONE));
     return kl_state_fill_commit(f);
 }
 

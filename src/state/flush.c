@@ -132,13 +132,7 @@ static kl_status put_all(struct flush *f, struct kl_kv_write *write, kl_span anc
         else
             KL_TRY(kl_kv_put(write, change->table, key, kl_change_value(change)));
     }
-    u8 room[KL_TIP_MAX], format[4];
-    kl_out tip = kl_out_of(room, sizeof room);
-    kl_out_be64(&tip, f->base + f->delta_count - 1);
-    kl_out_span(&tip, anchor);
-    kl_store_be32(format, KL_STATE_FORMAT);
-    KL_TRY(kl_kv_put(write, KL_TABLE_META, KL_META_FORMAT, KL_SPAN_OF(format)));
-    return kl_kv_put(write, KL_TABLE_META, KL_META_TIP, kl_out_done(&tip));
+    return kl_state_put_tip(write, f->base + f->delta_count - 1, anchor);
 }
 
 static void before_commit(struct flush *f)

@@ -30,6 +30,17 @@ kl_status kl_state_read_tip(struct kl_kv_read *read, u64 *step, kl_span *anchor)
     return KL_OK;
 }
 
+kl_status kl_state_put_tip(struct kl_kv_write *write, u64 version, kl_span anchor)
+{
+    u8 room[KL_TIP_MAX], format[4];
+    kl_out tip = kl_out_of(room, sizeof room);
+    kl_out_be64(&tip, version);
+    kl_out_span(&tip, anchor);
+    kl_store_be32(format, KL_STATE_FORMAT);
+    KL_TRY(kl_kv_put(write, KL_TABLE_META, KL_META_FORMAT, KL_SPAN_OF(format)));
+    return kl_kv_put(write, KL_TABLE_META, KL_META_TIP, kl_out_done(&tip));
+}
+
 /* A database that is being filled (fill.h) holds no state yet. */
 static kl_status check_mark(struct kl_kv_read *read)
 {

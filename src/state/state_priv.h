@@ -40,6 +40,8 @@ struct kl_view {
 
 /* Reads META's tip: step 0 when there is none. */
 KL_MUST_USE kl_status kl_state_read_tip(struct kl_kv_read *read, u64 *step, kl_span *anchor);
+/* Format and tip: what is written with them is the state of that version. */
+KL_MUST_USE kl_status kl_state_put_tip(struct kl_kv_write *write, u64 version, kl_span anchor);
 
 /* A snapshot and the step it holds; the lock must be held. */
 KL_MUST_USE kl_status kl_state_snapshot(struct kl_state *state, struct kl_kv_read **out, u64 *step);

@@ -129,13 +129,9 @@ kl_status kl_state_load_put(struct kl_state_loader *loader, kl_table table, kl_s
 
 static kl_status put_version(struct kl_state_loader *l, u64 version)
 {
-    u8 tip[8], format[4];
-    kl_store_be64(tip, version);
-    kl_store_be32(format, KL_STATE_FORMAT);
     KL_TRY(end_batch(l));
     KL_TRY(begin_batch(l));
-    KL_TRY(kl_kv_put(l->write, KL_TABLE_META, KL_META_FORMAT, KL_SPAN_OF(format)));
-    KL_TRY(kl_kv_put(l->write, KL_TABLE_META, KL_META_TIP, KL_SPAN_OF(tip)));
+    KL_TRY(kl_state_put_tip(l->write, version, KL_SPAN_NONE));
     return end_batch(l);
 }
 
