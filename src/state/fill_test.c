@@ -27,6 +27,7 @@ struct world {
 
 static struct world worlds[2];
 static struct kl_arena arena;
+static struct kl_kv *kv;
 
 static int by_key(const void *a, const void *b)
 {
@@ -112,6 +113,18 @@ static void make_worlds(u64 *seed)
     seal(b);
 }
 
+static void begin(u64 *seed)
+{
+    make_worlds(seed);
+    CHECK_OK(kl_memkv_open(&kv, KL_TABLE_COUNT));
+}
+
+static void end(void)
+{
+    kl_kv_close(kv);
+    kl_arena_done(&arena);
+}
+
 static kl_hash bound(u8 nibble, u8 rest)
 {
     kl_hash key;
@@ -181,7 +194,7 @@ static usize complete(struct kl_state_filler *f, const struct world *w, u64 *see
     }
 }
 
-static void check_whole(struct kl_kv *kv, const struct world *w)
+static void check_whole(const struct world *w)
 {
     const kl_state_config config = {.kv = kv};
     struct kl_state *state;
@@ -223,12 +236,10 @@ static void lay_all(struct kl_state_filler *f, const struct world *w, u64 *seed)
 KL_TEST(fill_makes_a_state_of_ranges)
 {
     for (int round = 0; round < 40; round++) {
-        struct kl_kv *kv;
         struct kl_state_filler *f;
         kl_span note;
         kl_hash root;
-        make_worlds(seed);
-        CHECK_OK(kl_memkv_open(&kv, KL_TABLE_COUNT));
+        begin(seed);
         CHECK_OK(kl_state_fill_begin(&f, kv, &note));
         lay_all(f, &worlds[0], seed);
         CHECK_OK(kl_state_fill_root(f, &root));
@@ -242,23 +253,20 @@ KL_TEST(fill_makes_a_state_of_ranges)
         }
         CHECK_U64(complete(f, &worlds[0], seed), 0);
         CHECK_OK(kl_state_fill_end(f, 9));
-        check_whole(kv, &worlds[0]);
-        kl_kv_close(kv);
-        kl_arena_done(&arena);
+        check_whole(&worlds[0]);
+        end();
     }
 }
 
 /* What was committed is there again, with its note; the rest is not. */
 KL_TEST(fill_goes_on_where_it_was_committed)
 {
-    struct kl_kv *kv;
     struct kl_state_filler *f;
     struct kl_state *state;
     kl_span note;
     kl_hash root;
     bool is_filling;
-    make_worlds(seed);
-    CHECK_OK(kl_memkv_open(&kv, KL_TABLE_COUNT));
+    begin(seed);
     const kl_state_config config = {.kv = kv};
     CHECK_OK(kl_state_is_filling(kv, &is_filling));
     CHECK(!is_filling);
@@ -283,20 +291,17 @@ KL_TEST(fill_goes_on_where_it_was_committed)
     CHECK_OK(kl_state_fill_root(f, &root));
     CHECK(kl_hash_eq(&root, &worlds[0].root));
     CHECK_OK(kl_state_fill_end(f, 9));
-    check_whole(kv, &worlds[0]);
-    kl_kv_close(kv);
-    kl_arena_done(&arena);
+    check_whole(&worlds[0]);
+    end();
 }
 
 /* A database that holds a state is emptied first. */
 KL_TEST(fill_begins_empty)
 {
-    struct kl_kv *kv;
     struct kl_state_filler *f;
     kl_span note;
     kl_hash root;
-    make_worlds(seed);
-    CHECK_OK(kl_memkv_open(&kv, KL_TABLE_COUNT));
+    begin(seed);
     CHECK_OK(kl_state_fill_begin(&f, kv, &note));
     lay_all(f, &worlds[0], seed);
     CHECK_OK(kl_state_fill_end(f, 3));
@@ -307,6 +312,5 @@ KL_TEST(fill_begins_empty)
     kl_trie_change bad = {worlds[0].accounts[0].key, KL_SPAN_TEXT("no account")};
     CHECK(kl_state_fill_range(f, NULL, &bad.key, &bad.key, &bad, 1) == KL_CORRUPT);
     kl_state_fill_drop(f);
-    kl_kv_close(kv);
-    kl_arena_done(&arena);
+    end();
 }

@@ -3,6 +3,7 @@
 
 #include "base/test.h"
 #include "state/fault_kv.h"
+#include "store/kv_twin.h"
 
 enum { ENTRIES = 3000 };
 
@@ -42,34 +43,6 @@ static struct kl_kv *make(u64 *seed)
     return kv;
 }
 
-static void check_same(struct kl_kv *a, struct kl_kv *b)
-{
-    struct kl_kv_read *reads[2];
-    CHECK_OK(kl_kv_begin_read(a, &reads[0]));
-    CHECK_OK(kl_kv_begin_read(b, &reads[1]));
-    for (kl_table table = 0; table < KL_TABLE_COUNT; table++) {
-        struct kl_kv_cursor *cursors[2];
-        kl_status status[2] = {KL_OK, KL_OK};
-        for (usize i = 0; i < 2; i++)
-            CHECK_OK(kl_kv_cursor_open(reads[i], table, &cursors[i]));
-        while (status[0] == KL_OK) {
-            kl_span key[2], value[2];
-            for (usize i = 0; i < 2; i++)
-                status[i] = kl_kv_cursor_next(cursors[i], &key[i], &value[i]);
-            CHECK(status[0] == status[1]);
-            if (status[0] == KL_OK) {
-                CHECK_SPAN(key[1], key[0]);
-                CHECK_SPAN(value[1], value[0]);
-            }
-        }
-        CHECK(status[0] == KL_NOTFOUND);
-        for (usize i = 0; i < 2; i++)
-            kl_kv_cursor_close(cursors[i]);
-    }
-    kl_kv_end_read(reads[0]);
-    kl_kv_end_read(reads[1]);
-}
-
 /* Copies up to `left` entries; all of them, and the version, when there are not more. */
 static kl_status copy(struct kl_kv *from, struct kl_kv *to, usize left)
 {
@@ -105,7 +78,7 @@ KL_TEST(transfer_copies_everything_over_whatever_was_there)
     CHECK(!is_stored(to, &version));
     CHECK_OK(copy(from, to, SIZE_MAX));
     CHECK(is_stored(to, &version) && version == 7);
-    check_same(from, to);
+    kl_kv_twin_same(from, to, 0, KL_TABLE_COUNT);
     kl_kv_close(from);
     kl_kv_close(to);
 }

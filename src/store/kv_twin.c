@@ -315,3 +315,35 @@ void kl_kv_twin_threads(struct kl_kv *kv, usize commits)
         CHECK(pthread_join(thread[i], NULL) == 0);
     CHECK_U64(atomic_load(&bank.wrong), 0);
 }
+
+static void table_same(struct kl_kv_read *const reads[2], kl_table table)
+{
+    struct kl_kv_cursor *cursors[2];
+    kl_status status[2] = {KL_OK, KL_OK};
+    for (usize i = 0; i < 2; i++)
+        CHECK_OK(kl_kv_cursor_open(reads[i], table, &cursors[i]));
+    while (status[0] == KL_OK) {
+        kl_span key[2], value[2];
+        for (usize i = 0; i < 2; i++)
+            status[i] = kl_kv_cursor_next(cursors[i], &key[i], &value[i]);
+        CHECK(status[0] == status[1]);
+        if (status[0] != KL_OK)
+            break;
+        CHECK_SPAN(key[1], key[0]);
+        CHECK_SPAN(value[1], value[0]);
+    }
+    CHECK(status[0] == KL_NOTFOUND);
+    for (usize i = 0; i < 2; i++)
+        kl_kv_cursor_close(cursors[i]);
+}
+
+void kl_kv_twin_same(struct kl_kv *a, struct kl_kv *b, kl_table first, kl_table end)
+{
+    struct kl_kv_read *reads[2];
+    CHECK_OK(kl_kv_begin_read(a, &reads[0]));
+    CHECK_OK(kl_kv_begin_read(b, &reads[1]));
+    for (kl_table table = first; table < end; table++)
+        table_same(reads, table);
+    kl_kv_end_read(reads[0]);
+    kl_kv_end_read(reads[1]);
+}

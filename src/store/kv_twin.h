@@ -13,4 +13,7 @@ void kl_kv_twin_run(struct kl_kv *kv, usize tables, usize steps, u64 *seed);
 /* One writer adds up amounts, readers on other threads check that every snapshot adds up. */
 void kl_kv_twin_threads(struct kl_kv *kv, usize commits);
 
+/* Fails the running test where tables first .. end - 1 of the two differ. */
+void kl_kv_twin_same(struct kl_kv *a, struct kl_kv *b, kl_table first, kl_table end);
+
 #endif
