@@ -11,7 +11,7 @@
  * the records that it has, and whoever opens the chain drops the database and executes them.
  *
  * Like the replica (replica.h) it has no thread and no clock of its own, and is told the time, what
- * peers say, and when its jobs are done, on one thread. */
+ * peers say, and when its jobs are done, by one thread at a time. */
 #ifndef KL_HOST_FILLER_H
 #define KL_HOST_FILLER_H
 

@@ -120,7 +120,6 @@ static u64 say_false_records(struct kl_arena *arena, u64 *seed)
     struct kl_reader *reader;
     static kl_message_block blocks[KL_MESSAGE_BLOCKS_MAX];
     kl_message m = {.kind = KL_MESSAGE_RECORDS, .from = 1, .blocks = blocks};
-    struct kl_buf frame;
     CHECK_OK(kl_reader_open(kl_replica_chain(rig.nodes[0].replica), &reader));
     do {
         kl_message_block *b = &blocks[m.block_count++];
@@ -133,12 +132,8 @@ static u64 say_false_records(struct kl_arena *arena, u64 *seed)
     memcpy(changed, record->p, record->len);
     changed[record->len - 1 - kl_rand_below(seed, 20)] ^= 1; /* behind the block */
     record->p = changed;
-    kl_buf_init(&frame, KL_MESSAGE_MAX);
-    kl_message_encode(&frame, &m, rig.scheme);
-    CHECK(!frame.failed);
     for (u32 peer = 0; peer < 3; peer++) /* only one of them was asked */
-        kl_filler_receive(rig.nodes[3].filler, peer, kl_buf_view(&frame));
-    kl_buf_done(&frame);
+        rig_deliver(&rig, 3, peer, &m);
     return m.block_count;
 }
 

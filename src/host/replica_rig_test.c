@@ -600,6 +600,14 @@ void rig_done(struct rig *rig)
     kl_buf_done(&rig->genesis);
 }
 
+static void receive(struct rig_node *node, u32 from, kl_span frame)
+{
+    if (node->filler)
+        kl_filler_receive(node->filler, from, frame);
+    else
+        kl_replica_receive(node->replica, from, frame);
+}
+
 static void do_item(struct rig *rig)
 {
     struct rig_item *item = rig->items;
@@ -610,10 +618,8 @@ static void do_item(struct rig *rig)
         if (item->job) {
             item->job->run(item->job);
             item->job->done(item->job);
-        } else if (node->filler) {
-            kl_filler_receive(node->filler, item->from, kl_span_of(item->frame, item->len));
         } else {
-            kl_replica_receive(node->replica, item->from, kl_span_of(item->frame, item->len));
+            receive(node, item->from, kl_span_of(item->frame, item->len));
         }
     }
     item_free(item);
@@ -753,6 +759,6 @@ void rig_deliver(struct rig *rig, u32 to, u32 from, const kl_message *message)
     kl_buf_init(&frame, KL_MESSAGE_MAX);
     kl_message_encode(&frame, message, rig->scheme);
     CHECK(!frame.failed);
-    kl_replica_receive(rig->nodes[to].replica, from, kl_buf_view(&frame));
+    receive(&rig->nodes[to], from, kl_buf_view(&frame));
     kl_buf_done(&frame);
 }

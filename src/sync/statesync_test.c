@@ -147,6 +147,13 @@ static kl_statesync_effect take_question(usize i)
     return q;
 }
 
+static void answer_honestly(usize i, statesync_world *w)
+{
+    kl_statesync_effect q = take_question(i);
+    kl_message m = statesync_answer(w, &q);
+    answer(q.peer, &m);
+}
+
 /* What was laid is the state, no more and no less. */
 static void check_is(const statesync_world *w)
 {
@@ -174,9 +181,7 @@ KL_TEST(statesync_takes_all_from_one_peer)
         while (!whole) {
             u32 before = kl_statesync_progress_of(sync).ppm;
             CHECK(question_count && !stale);
-            kl_statesync_effect q = take_question(kl_rand_below(seed, question_count));
-            kl_message m = statesync_answer(&worlds[0], &q);
-            answer(q.peer, &m);
+            answer_honestly(kl_rand_below(seed, question_count), &worlds[0]);
             CHECK(kl_statesync_progress_of(sync).ppm >= before || whole);
         }
         check_is(&worlds[0]);
@@ -213,27 +218,19 @@ KL_TEST(statesync_goes_on_at_a_later_block)
     begin(seed);
     restart(3, 100);
     begin_at(&worlds[0]);
-    for (int i = 0; i < 6; i++) {
-        kl_statesync_effect q = take_question(0);
-        kl_message m = statesync_answer(&worlds[0], &q);
-        answer(q.peer, &m);
-    }
+    for (int i = 0; i < 6; i++)
+        answer_honestly(0, &worlds[0]);
     for (u32 i = 0; i < 3; i++)
         set_height(i, 200);
     while (!stale) {
         CHECK(question_count);
-        kl_statesync_effect q = take_question(0);
-        kl_message m = statesync_answer(&worlds[1], &q);
-        answer(q.peer, &m);
+        answer_honestly(0, &worlds[1]);
     }
     CHECK_U64(due_ns, UINT64_MAX);
     question_count = 0;
     begin_at(&worlds[1]);
-    while (!whole) {
-        kl_statesync_effect q = take_question(0);
-        kl_message m = statesync_answer(&worlds[1], &q);
-        answer(q.peer, &m);
-    }
+    while (!whole)
+        answer_honestly(0, &worlds[1]);
     check_is(&worlds[1]);
     end();
 }
@@ -273,9 +270,9 @@ static bool tell_lie(kl_message *m, u64 *seed)
             return false;
         memmove(lie_leaves + at, lie_leaves + at + 1, (n - at - 1) * sizeof lie_leaves[0]);
         m->leaf_count--;
-        return at + 1 <
-               n; /* without the last one the nodes say too much, or it is a shorter truth */
-    case 1:       /* another value */
+        /* without the last one the nodes say too much, or it is a shorter truth */
+        return at + 1 < n;
+    case 1: /* another value */
         if (!n)
             return false;
         lie_leaves[at].value = changed(lie_leaves[at].value, seed);

@@ -247,12 +247,11 @@ KL_TEST(ranges_that_lie_are_refused)
             bool complete;
             kl_trie_range range;
             CHECK_OK(kl_trie_prove_range(&range, NULL, &first, most, SIZE_MAX, &io.source, &arena));
-            bool same_nodes = true;
             const kl_span *nodes = range.nodes;
             usize node_count = range.node_count;
             if (!change(seed, &range))
                 continue;
-            same_nodes = range.node_count == node_count;
+            bool same_nodes = range.node_count == node_count;
             for (usize n = 0; n < node_count && same_nodes; n++)
                 same_nodes = kl_span_eq(range.nodes[n], nodes[n]);
             kl_rule broken = judge(&range, &first, &complete);
