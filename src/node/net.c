@@ -7,7 +7,7 @@
 #include "node/net_priv.h"
 
 #define QUEUE_MAX     ((usize)64 << 20) /* bytes from other threads that wait */
-#define ANSWERS_MAX   ((usize)16 << 20) /* bytes that wait, with which an answer is still queued */
+#define ANSWERS_MAX   ((usize)16 << 20) /* beside which no answer is queued */
 #define NO_ROOM_NS    UINT64_C(100000000)
 #define SETTLE_PASSES 4
 
@@ -268,8 +268,8 @@ static void *net_main(void *ctx)
     return NULL;
 }
 
-/* Whether there is room for one more.  Answers are many and large when somebody asks for all he
- * can: they wait elsewhere. */
+/* Whether there is room for one more.  Answers, of which somebody may ask for all he can, leave
+ * most of it to votes and proposals. */
 static bool has_room(const struct net_command *c, usize queued)
 {
     if (c->ask != NET_FRAME && c->ask != NET_PUBLISH)

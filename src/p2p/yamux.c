@@ -130,6 +130,18 @@ void kl_yamux_set_class(struct kl_yamux *y, u32 stream, kl_yamux_class class)
     yamux_turns_push(y, s);
 }
 
+/* What has gone out makes room at the front, once that is half: to a peer that reads slowly a queue
+ * may never be empty. */
+static void move_up(struct yamux_stream *s)
+{
+    usize rest = s->queue.len - s->queue_at;
+    if (s->queue_at == 0 || s->queue_at < rest)
+        return;
+    memmove(s->queue.p, s->queue.p + s->queue_at, rest);
+    s->queue.len = rest;
+    s->queue_at = 0;
+}
+
 kl_status kl_yamux_write(struct kl_yamux *y, u32 stream, kl_span bytes)
 {
     struct yamux_stream *s = yamux_find(y, stream);
@@ -137,6 +149,7 @@ kl_status kl_yamux_write(struct kl_yamux *y, u32 stream, kl_span bytes)
         return KL_NOTFOUND;
     if (bytes.len > y->config.queue_max - (s->queue.len - s->queue_at))
         return KL_LIMIT;
+    move_up(s);
     kl_buf_span(&s->queue, bytes);
     if (!s->queue.failed)
         return KL_OK;
