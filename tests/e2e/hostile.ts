@@ -20,10 +20,9 @@ const COUNT = 4;
 const THERE = `0x${"22".repeat(20)}`;
 const PATIENCE_MS = 60_000;
 /* What one attack may leave behind (a pool that is full has 64 MiB; blocks of large transactions
- * are mapped until they are on disk; answers that nobody reads stand in the queues of a thread, of
- * a peer and of the allocator), and all of them together. */
-const GROWTH_BYTES = 768 << 20;
-const RSS_BYTES = 1024 << 20;
+ * are mapped until they are on disk), and all of them together. */
+const GROWTH_BYTES = 256 << 20;
+const RSS_BYTES = 512 << 20;
 /* A handshake may take ten seconds, and silence four, before they are ended. */
 const HANDSHAKE_S = 12;
 const SILENCE_S = 6;
