@@ -277,7 +277,6 @@ static void fell(struct node *node)
     node->up_ns = UINT64_MAX;
 }
 
-/* Of sixteen nets: that gossip reaches everybody is likely, not certain, in any net at all. */
 static void make_net(u64 seed, u32 bad, u32 loss)
 {
     memset(&net, 0, sizeof net);
@@ -418,58 +417,48 @@ static void tick(u32 step)
     }
 }
 
-/* Adds the messages that node should have heard, and those of them that it has not. */
-static void count_heard(const struct node *node, u64 since, u64 until, u64 *due, u64 *missed)
-{
-    for (u32 m = 0; m < net.published; m++) {
-        bool is_due = net.sent_ns[m] >= since && net.sent_ns[m] <= until;
-        *due += is_due;
-        *missed += is_due && !node->heard[m];
-    }
-}
-
-/* A message may, rarely, pass a node by; and whose links nearly all misbehave hears little until it
- * has found others. */
-static void judge_missed(u64 due, u64 missed, u32 permille)
-{
-    if (missed * 1000 > due * permille)
-        kl_test_fail(__FILE__, __LINE__, "%llu of %llu messages were missed",
-                     (unsigned long long)missed, (unsigned long long)due);
-}
-
+/* Which messages that node should have heard it has. */
 static void check_heard(const struct node *node, u64 since, u64 until)
 {
-    u64 due = 0, missed = 0;
-    count_heard(node, since, until, &due, &missed);
-    judge_missed(due, missed, 1);
+    for (u32 m = 0; m < net.published; m++)
+        if (net.sent_ns[m] >= since && net.sent_ns[m] <= until && !node->heard[m])
+            kl_test_fail(__FILE__, __LINE__, "node %u misses message %u of %llu ms, of %zu links",
+                         index_of(node), m, (unsigned long long)(net.sent_ns[m] / MS),
+                         links_of(index_of(node)));
 }
 
-static void check_honest(u32 permille)
+static void check_honest(void)
 {
-    u64 due = 0, missed = 0;
     for (u32 i = 0; i < NODES; i++)
         if (net.nodes[i].kind == HONEST) {
             CHECK_U64(net.nodes[i].grays, 0);
             if (is_up(&net.nodes[i]))
-                count_heard(&net.nodes[i], net.nodes[i].up_ns + SETTLE_S * KL_GOSSIP_BEAT_NS,
-                            net.now - SETTLE_S * KL_GOSSIP_BEAT_NS, &due, &missed);
+                check_heard(&net.nodes[i], net.nodes[i].up_ns + SETTLE_S * KL_GOSSIP_BEAT_NS,
+                            net.now - SETTLE_S * KL_GOSSIP_BEAT_NS);
         }
-    judge_missed(due, missed, permille);
     CHECK(net.held_most <= HELD_MAX);
 }
 
 /* What a node's address book is for: whoever has few links makes more. */
-static void make_links(usize least)
+static void make_links(usize least, u32 among)
+{
+    for (u32 i = 0; i < among; i++)
+        if (is_up(&net.nodes[i]) && links_of(i) < least)
+            dial(i, any_up(among));
+}
+
+static bool are_without_mesh(void)
 {
     for (u32 i = 0; i < NODES; i++)
-        if (is_up(&net.nodes[i]) && links_of(i) < least)
-            dial(i, any_up(NODES));
+        if (is_up(&net.nodes[i]) && kl_gossip_mesh_count(net.nodes[i].g, 0) == 0)
+            return true;
+    return false;
 }
 
 /* All know one node at first, and one another by peer exchange; then that node goes. */
 KL_TEST(gossip_net_grows_from_one_node)
 {
-    make_net(1 + kl_rand_below(seed, 16), 0, 0);
+    make_net(kl_rand(seed), 0, 0);
     for (u32 i = 1; i < NODES; i++)
         dial(i, 0);
     for (u32 step = 0; step < 10 * SECONDS; step++) {
@@ -480,26 +469,30 @@ KL_TEST(gossip_net_grows_from_one_node)
                 known += links_of(i) >= KL_GOSSIP_D_LOW;
             CHECK(known >= NODES * 3 / 4);
             fell(&net.nodes[0]);
-            make_links(2);
+            make_links(2, NODES);
         }
         if (step % 4 == 0)
             publish(any_up(NODES));
     }
-    check_honest(1);
-    for (u32 i = 1; i < NODES; i++)
-        CHECK(kl_gossip_mesh_count(net.nodes[i].g, 0) >= 1);
+    check_honest();
+    /* A mesh that is too large may have pruned one that was in no other: that has a new one soon.
+     */
+    for (u32 step = 0; are_without_mesh(); step++) {
+        CHECK(step < 30);
+        tick(step);
+    }
     free_net();
 }
 
 KL_TEST(gossip_net_loses_and_churns)
 {
-    make_net(1 + kl_rand_below(seed, 16), 0, 100);
+    make_net(kl_rand(seed), 0, 100);
     for (u32 i = 0; i < NODES; i++)
         for (int k = 0; k < 4; k++)
             dial(i, (u32)kl_rand_below(&net.seed, NODES));
     for (u32 step = 0; step < 10 * SECONDS; step++) {
         tick(step);
-        make_links(4);
+        make_links(4, NODES);
         if (step % 20 == 19) { /* one goes, another that was gone comes back */
             u32 gone = any_up(NODES), back = (u32)kl_rand_below(&net.seed, NODES);
             check_heard(&net.nodes[gone], net.nodes[gone].up_ns + SETTLE_S * KL_GOSSIP_BEAT_NS,
@@ -517,7 +510,7 @@ KL_TEST(gossip_net_loses_and_churns)
         if (step % 3 == 0)
             publish(any_up(NODES));
     }
-    check_honest(1);
+    check_honest();
     CHECK(net.lost > 100);
     free_net();
 }
@@ -525,7 +518,7 @@ KL_TEST(gossip_net_loses_and_churns)
 /* A quarter of the nodes misbehaves, each in its way, and each has many links. */
 KL_TEST(gossip_net_bears_misbehaviour)
 {
-    make_net(1 + kl_rand_below(seed, 16), NODES / 4, 20);
+    make_net(kl_rand(seed), NODES / 4, 20);
     for (u32 i = 0; i < NODES; i++)
         for (int k = 0; k < 5; k++)
             dial(i, (u32)kl_rand_below(&net.seed, i < NODES * 3 / 4 ? NODES : NODES * 3 / 4));
@@ -534,10 +527,11 @@ KL_TEST(gossip_net_bears_misbehaviour)
             dial(i, (u32)kl_rand_below(&net.seed, NODES * 3 / 4));
     for (u32 step = 0; step < 10 * SECONDS; step++) {
         tick(step);
+        make_links(4, NODES * 3 / 4);
         if (step % 4 == 0)
             publish(any_up(NODES * 3 / 4));
     }
-    check_honest(100);
+    check_honest();
     for (u32 i = 0; i < net.link_count; i++) { /* nobody listens to them any more */
         const struct node *a = &net.nodes[net.links[i].node[0]];
         const struct node *b = &net.nodes[net.links[i].node[1]];
