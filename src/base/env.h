@@ -1,5 +1,5 @@
-/* env: clock, entropy and workers, handed in so that the same code runs in the real world (sys) and
- * in the simulator (sim). */
+/* env: clock, entropy, memory and workers, handed in so that the same code runs in the real world
+ * (sys) and in the simulator (sim). */
 #ifndef KL_BASE_ENV_H
 #define KL_BASE_ENV_H
 
@@ -27,6 +27,16 @@ struct kl_entropy {
 static inline void kl_entropy_fill(struct kl_entropy *entropy, void *out, usize len)
 {
     entropy->fill(entropy, out, len);
+}
+
+/* How many bytes of memory this process has taken that the system cannot take back. */
+struct kl_memory {
+    u64 (*taken)(struct kl_memory *memory);
+};
+
+static inline u64 kl_memory_taken(struct kl_memory *memory)
+{
+    return memory->taken(memory);
 }
 
 /* Runs part(ctx, 0) … part(ctx, count - 1), on as many threads as there are, and returns when all

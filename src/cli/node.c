@@ -10,7 +10,8 @@
 
 struct node {
     struct kl_node_options node;
-    bool on_demand, by_blocks;
+    bool on_demand, by_blocks, has_memory_max;
+    u64 memory_max;
     u64 sync_delay_ns, ahead_ns, behind_ns;
     struct kl_greeting greeting;
 };
@@ -28,6 +29,10 @@ static usize own_options(kl_option *rows, struct node *n)
     const kl_option table[] = {
         {KL_OPTION_FLAG, "--on-demand", .help = "make a block only when transactions wait",
          .into = &n->on_demand},
+        {KL_OPTION_GROUP, .help = "memory"},
+        {KL_OPTION_NUMBER, "--max-memory", .value = "BYTES",
+         .help = "let no strangers in above 80 % of it; 0: any (half the machine's)",
+         .into = &n->memory_max, .given = &n->has_memory_max, .max = UINT64_MAX},
         {KL_OPTION_GROUP, .help = "data"},
         {KL_OPTION_TEXT, "--dir", .other = "--datadir", .value = "FOLDER",
          .help = "the data folder that keel init made", .into = &n->node.dir},
@@ -99,6 +104,11 @@ static void greet_json(struct kl_greeting *greeting, struct kl_node *node, struc
     kl_greeting_end(&out);
 }
 
+static u64 memory_max_of(const struct node *n)
+{
+    return n->has_memory_max ? n->memory_max : kl_sys_memory_total() / 2;
+}
+
 int kl_cmd_node(int argc, char **argv)
 {
     struct node n = {0};
@@ -110,6 +120,7 @@ int kl_cmd_node(int argc, char **argv)
     kl_node_config config = {.durable = true,
                              .on_demand = n.on_demand,
                              .by_blocks = n.by_blocks,
+                             .memory_max = memory_max_of(&n),
                              .sync_delay_ns = n.sync_delay_ns};
     code = kl_node_options_apply(&config, &n.node, "node");
     if (code >= 0)

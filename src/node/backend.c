@@ -284,6 +284,21 @@ static kl_rpc_network network(struct kl_rpc_backend *backend)
     };
 }
 
+static u64 dropped(struct kl_rpc_backend *backend, kl_rule why)
+{
+    return atomic_load(&node_of(backend)->dropped[why]);
+}
+
+static kl_rpc_memory memory(struct kl_rpc_backend *backend)
+{
+    struct kl_node *node = node_of(backend);
+    return (kl_rpc_memory){
+        .taken = kl_memory_taken(kl_sys_memory()),
+        .max = node->config.memory_max,
+        .sated = node->member && kl_member_counts(node->member).sated,
+    };
+}
+
 static bool votes(struct kl_rpc_backend *backend, kl_rpc_votes *out)
 {
     struct kl_node *node = node_of(backend);
@@ -351,6 +366,8 @@ const struct kl_rpc_backend_ops kl_node_backend_ops = {
     .health = health,
     .peer_count = peer_count,
     .network = network,
+    .dropped = dropped,
+    .memory = memory,
     .votes = votes,
     .syncing = syncing,
 };

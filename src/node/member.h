@@ -32,6 +32,7 @@ typedef struct kl_member_network {
     const kl_roster *roster;
     const kl_secret32 *identity;
     struct kl_fs *fs; /* peers.json lies there */
+    u64 memory_max;   /* see kl_net_config */
 } kl_member_network;
 
 /* Opens the replica; config's jobs, net and watch are the member's own.  network NULL: nobody else

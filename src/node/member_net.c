@@ -412,6 +412,7 @@ static kl_status open_wire(struct kl_member *m, const kl_member_network *network
         .frame_max = KL_MESSAGE_MAX,
         .topics = {[TOPIC_TX] = "tx", [TOPIC_PEERS] = "peers"},
         .topic_count = TOPICS,
+        .memory_max = network->memory_max,
         .clock = m->config.clock,
         .entropy = kl_sys_entropy(),
     };

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "node/net_priv.h"
+#include "sys/env.h"
 
 #define QUEUE_MAX     ((usize)64 << 20) /* bytes from other threads that wait */
 #define ANSWERS_MAX   ((usize)16 << 20) /* beside which no answer is queued */
@@ -128,6 +129,13 @@ static bool on_listener(struct kl_watch *watch, KL_UNUSED unsigned what)
     return true;
 }
 
+static void weigh(struct kl_net *net)
+{
+    u64 max = net->config.memory_max;
+    if (max)
+        kl_swarm_set_sated(net->swarm, kl_memory_taken(net->memory) >= max - max / 5);
+}
+
 static void on_timer(struct kl_timer *timer)
 {
     struct kl_net *net = timer->owner;
@@ -141,6 +149,7 @@ static void on_timer(struct kl_timer *timer)
     if (net->beat_ns <= now_ns) {
         net->beat_ns = now_ns + KL_GOSSIP_BEAT_NS;
         net->changed = true;
+        weigh(net);
         if (net->gossip)
             kl_gossip_beat(net->gossip, now_ns);
     }
@@ -399,6 +408,7 @@ static void init(struct kl_net *net, const kl_net_config *config, struct kl_net_
     net->config.identity = &net->identity;
     if (config->peer_count)
         memcpy(net->peers, config->peers, config->peer_count * sizeof *config->peers);
+    net->memory = config->memory ? config->memory : kl_sys_memory();
     net->user = user;
     net->swarm_user =
         (struct kl_swarm_user){.dial = net_dial_link, .close = close_link, .writable = writable};

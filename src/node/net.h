@@ -58,7 +58,11 @@ typedef struct kl_net_config {
     /* Topics of gossip, joined at once: "tx" stands for /keel/<digest>/tx/1.  Static texts. */
     const char *topics[KL_NET_TOPICS_MAX];
     u32 topic_count;
-    struct kl_names *names; /* NULL: the system's; must outlive every look-up */
+    /* While four fifths of so many bytes are taken, no stranger that dials us is let in; looked at
+     * with gossip's beat.  0: never. */
+    u64 memory_max;
+    struct kl_memory *memory; /* NULL: the system's */
+    struct kl_names *names;   /* NULL: the system's; must outlive every look-up */
     struct kl_clock *clock;
     struct kl_entropy *entropy;
 } kl_net_config;

@@ -26,6 +26,8 @@ struct end {
     u32 up, met, delivered, false_delivered, good, bad, identified, records;
     kl_peer_id good_id;
     kl_rule dropped;
+    struct kl_memory memory;
+    u64 taken, memory_max;
 };
 
 /* A message that begins so is against the rules. */
@@ -149,6 +151,15 @@ static void on_tried(struct kl_net_addresses *a, const kl_peer_id *id, const kl_
     kl_unlock(&lock);
 }
 
+static u64 taken_of(struct kl_memory *memory)
+{
+    struct end *end = (struct end *)((char *)memory - offsetof(struct end, memory));
+    kl_lock(&lock);
+    u64 taken = end->taken;
+    kl_unlock(&lock);
+    return taken;
+}
+
 /* Names of the test: one is known from its third look-up on. */
 static u32 asked;
 
@@ -189,6 +200,7 @@ static void open(u32 i, bool lets_in)
                                      .hello = on_hello,
                                      .identified = on_identified,
                                      .deliver = on_deliver};
+    end->memory = (struct kl_memory){taken_of};
     end->addresses = (struct kl_net_addresses){.of = where_of, .tried = on_tried};
     const kl_net_config config = {
         .identity = &end->identity,
@@ -200,6 +212,8 @@ static void open(u32 i, bool lets_in)
         .frame_max = 1 << 20,
         .topics = {[TX] = "tx", [OTHER] = "other"},
         .topic_count = TOPICS,
+        .memory_max = end->memory_max,
+        .memory = &end->memory,
         .names = &names,
         .clock = kl_sys_clock(),
         .entropy = kl_sys_entropy(),
@@ -233,6 +247,19 @@ static void wait_for(const u32 *what, u32 least)
     }
 }
 
+/* Until the last one that an end dropped broke that rule. */
+static void wait_for_drop(u32 i, kl_rule rule)
+{
+    kl_rule why = KL_RULE_NONE;
+    for (int n = 0; why != rule; n++) {
+        CHECK(n < 60000);
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+        kl_lock(&lock);
+        why = ends[i].dropped;
+        kl_unlock(&lock);
+    }
+}
+
 static void connect(u32 from, u32 to)
 {
     kl_multiaddr addr = address(to);
@@ -263,16 +290,40 @@ KL_TEST(net_open_lets_strangers_in)
     kl_multiaddr closed = address(1);
     open(2, true);
     kl_net_dial(ends[2].net, &closed);
-    for (int i = 0; i < 60000; i++) {
-        kl_lock(&lock);
-        kl_rule why = ends[1].dropped;
-        kl_unlock(&lock);
-        if (why == KL_RULE_SWARM_STRANGER)
-            break;
-        CHECK(i < 59999);
+    wait_for_drop(1, KL_RULE_SWARM_STRANGER);
+    CHECK_U64(get(&ends[1].met), 1);
+    close_all();
+}
+
+static void take(u32 i, u64 bytes, bool sated)
+{
+    kl_lock(&lock);
+    ends[i].taken = bytes;
+    kl_unlock(&lock);
+    for (int n = 0; kl_net_counts(ends[i].net).sated != sated; n++) {
+        CHECK(n < 60000);
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     }
-    CHECK_U64(get(&ends[1].met), 1);
+}
+
+/* With four fifths of its memory taken a net lets no more strangers in; with less it does again. */
+KL_TEST(net_open_bounds_memory)
+{
+    begin(seed);
+    ends[0].memory_max = 1000;
+    ends[0].taken = 799;
+    open(0, true);
+    open(1, false);
+    open(2, false);
+    connect(1, 0);
+    take(0, 800, true);
+    kl_multiaddr addr = address(0);
+    kl_net_dial(ends[2].net, &addr);
+    wait_for_drop(0, KL_RULE_SWARM_MEMORY);
+    CHECK_U64(get(&ends[0].up), 1);
+    take(0, 799, false);
+    connect(2, 0);
+    CHECK_U64(get(&ends[0].up), 2);
     close_all();
 }
 

@@ -102,6 +102,7 @@ static void on_member_alarm(struct kl_member_listener *listener, const char *wha
 static void on_member_dropped(struct kl_member_listener *listener, const kl_net_dropped *dropped)
 {
     struct kl_node *node = node_of_member(listener);
+    atomic_fetch_add(&node->dropped[dropped->why], 1);
     if (node->log)
         kl_node_log_dropped(node->log, dropped);
 }

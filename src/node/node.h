@@ -54,6 +54,8 @@ typedef struct kl_node_config {
     int log_fd;
     bool log_json;
 
+    u64 memory_max; /* bytes; with four fifths of it taken strangers are not let in; 0: none */
+
     bool by_blocks; /* execute all blocks, however many are missing, for the history of states */
 
     /* Every sync of the data folder's and the key's files, and every commit of the state database,

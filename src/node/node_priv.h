@@ -48,7 +48,8 @@ struct kl_node {
     kl_thread threads[KL_NODE_THREADS];
     usize thread_count;
     struct kl_node_bell bell;
-    struct kl_node_log *log; /* NULL: none */
+    struct kl_node_log *log;              /* NULL: none */
+    atomic_ullong dropped[KL_RULE_COUNT]; /* peers, by rule, since the start */
 };
 
 /* Fills the fault, in printf's manner, and gives status back. */

@@ -117,8 +117,10 @@ static kl_status open_member(struct kl_node *node, const kl_replica_config *conf
     kl_secret32 identity = {{0}};
     bool use = false, listens = true;
     kl_status status = roster ? open_roster(node, roster, &identity, &use, fault) : KL_NOMEM;
-    const kl_member_network network = {
-        .roster = roster, .identity = &identity, .fs = node->folder.fs};
+    const kl_member_network network = {.roster = roster,
+                                       .identity = &identity,
+                                       .fs = node->folder.fs,
+                                       .memory_max = node->config.memory_max};
     if (status == KL_OK)
         status = open_with_network(node, config, use ? &network : NULL, found, &listens);
     char listen[KL_MULTIADDR_TEXT_MAX];

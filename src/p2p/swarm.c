@@ -564,7 +564,7 @@ kl_swarm_standing kl_swarm_standing_of(const struct kl_swarm *s, u32 place)
 
 kl_swarm_counts kl_swarm_counts_of(const struct kl_swarm *s)
 {
-    kl_swarm_counts c = {.refused = s->refused, .bytes_in = s->bytes_in};
+    kl_swarm_counts c = {.refused = s->refused, .bytes_in = s->bytes_in, .sated = s->sated};
     for (u32 i = 0; i < s->link_end; i++) {
         const struct swarm_link *link = s->links[i];
         if (!link)

@@ -169,6 +169,10 @@ bool kl_swarm_gossip(struct kl_swarm *swarm, u32 peer, kl_span rpc, bool keep);
  */
 void kl_swarm_drop(struct kl_swarm *swarm, u32 peer, kl_rule why, u64 now_ns);
 
+/* Whether there is too little memory for more peers: then no stranger who dials us is let in
+ * (SWARM_MEMORY); who is there stays, and friends are met as ever. */
+void kl_swarm_set_sated(struct kl_swarm *swarm, bool sated);
+
 /* Of the place: who has it, NULL when nobody; the place of id, or KL_SWARM_NONE. */
 const kl_peer_id *kl_swarm_id(const struct kl_swarm *swarm, u32 peer);
 i32 kl_swarm_find(const struct kl_swarm *swarm, const kl_peer_id *id);
@@ -188,6 +192,7 @@ typedef struct kl_swarm_counts {
     u32 met, up, inbound, outbound, gossiping;
     u64 refused;  /* connections that were not let in */
     u64 bytes_in; /* of all connections so far, encrypted */
+    bool sated;   /* see kl_swarm_set_sated */
 } kl_swarm_counts;
 kl_swarm_counts kl_swarm_counts_of(const struct kl_swarm *swarm);
 

@@ -114,6 +114,8 @@ kl_rule swarm_admit(struct swarm_link *link)
         return KL_RULE_SWARM_STRANGER;
     if (swarm_is_shunned(s, &link->id))
         return KL_RULE_SWARM_SHUNNED;
+    if (s->sated)
+        return KL_RULE_SWARM_MEMORY;
     if (counts(&link->remote) && (count_like(link, false) >= s->config.limits.per_ip ||
                                   count_like(link, true) >= s->config.limits.per_net))
         return KL_RULE_SWARM_CROWD;
@@ -143,6 +145,11 @@ bool swarm_is_shunned(const struct kl_swarm *s, const kl_peer_id *id)
 }
 
 /* --- memory --- */
+
+void kl_swarm_set_sated(struct kl_swarm *s, bool sated)
+{
+    s->sated = sated;
+}
 
 static usize held_of(const struct swarm_link *link)
 {

@@ -361,6 +361,32 @@ KL_TEST(swarm_limits_strangers)
     done();
 }
 
+/* With too little memory no more strangers come in, by whatever address; who is there stays, and
+ * those we want and dial come in. */
+KL_TEST(swarm_without_memory_lets_no_strangers_in)
+{
+    begin(seed);
+    u32 us = add(9, 9, 9, 9), friend = add(8, 8, 8, 8), there = stranger(1, 2, 3, 4);
+    open(us, false);
+    open(friend, false);
+    CHECK(visit(there, us));
+    kl_swarm_set_sated(nodes[us].swarm, true);
+    CHECK(kl_swarm_counts_of(nodes[us].swarm).sated);
+    CHECK(!visit(stranger(127, 0, 0, 1), us));
+    CHECK_RULE(nodes[us].why, KL_RULE_SWARM_MEMORY);
+    CHECK(!visit(stranger(5, 2, 3, 4), us));
+    CHECK_RULE(nodes[us].why, KL_RULE_SWARM_MEMORY);
+    CHECK(kl_swarm_find(nodes[us].swarm, &nodes[there].id) != KL_SWARM_NONE);
+    /* One of the validators dials us. */
+    CHECK(kl_swarm_want(nodes[us].swarm, &nodes[friend].id, KL_SWARM_VALIDATOR, now_ns) !=
+          KL_SWARM_NONE);
+    CHECK(visit(friend, us));
+    CHECK_U64(nodes[us].up, 2);
+    kl_swarm_set_sated(nodes[us].swarm, false);
+    CHECK(visit(stranger(5, 2, 3, 4), us));
+    done();
+}
+
 /* From private addresses come as many as like to. */
 KL_TEST(swarm_spares_the_own_site)
 {

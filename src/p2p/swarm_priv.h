@@ -144,6 +144,7 @@ struct kl_swarm {
     u32 inside; /* calls of a connection that are not over: links are not ended there */
     u32 next_ping;
     u64 refused, bytes_in;
+    bool sated; /* strangers who dial us are not let in */
 
     u32 version; /* of what we say of ourselves */
     usize addr_count, record_len;

@@ -50,6 +50,12 @@ typedef struct kl_rpc_network {
     u64 sent_bytes, received_bytes;
 } kl_rpc_network;
 
+/* Bytes of memory that the process has taken. */
+typedef struct kl_rpc_memory {
+    u64 taken, max; /* 0: no bound is set */
+    bool sated;     /* so near to it that no more strangers are let in */
+} kl_rpc_memory;
+
 struct kl_rpc_backend_ops {
     struct kl_chain *(*chain)(struct kl_rpc_backend *backend);
 
@@ -89,6 +95,9 @@ struct kl_rpc_backend_ops {
     kl_status (*health)(struct kl_rpc_backend *backend);
     usize (*peer_count)(struct kl_rpc_backend *backend);
     kl_rpc_network (*network)(struct kl_rpc_backend *backend);
+    /* Connections that were ended by a rule, since the start. */
+    u64 (*dropped)(struct kl_rpc_backend *backend, kl_rule why);
+    kl_rpc_memory (*memory)(struct kl_rpc_backend *backend);
     /* False where nobody votes, or it cannot be told. */
     bool (*votes)(struct kl_rpc_backend *backend, kl_rpc_votes *out);
     void (*syncing)(struct kl_rpc_backend *backend, kl_rpc_syncing *out);

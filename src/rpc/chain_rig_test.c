@@ -290,6 +290,16 @@ static void rig_syncing(struct kl_rpc_backend *backend, kl_rpc_syncing *out)
     *out = of(backend)->syncing;
 }
 
+static u64 rig_dropped(KL_UNUSED struct kl_rpc_backend *backend, kl_rule why)
+{
+    return why == KL_RULE_SWARM_FULL ? 5 : why == KL_RULE_VOTE_SIGNATURE ? 17 : 0;
+}
+
+static kl_rpc_memory rig_memory(KL_UNUSED struct kl_rpc_backend *backend)
+{
+    return (kl_rpc_memory){.taken = 800, .max = 1000, .sated = true};
+}
+
 static const struct kl_rpc_backend_ops ops = {
     .chain = rig_chain,
     .submit = rig_submit,
@@ -307,6 +317,8 @@ static const struct kl_rpc_backend_ops ops = {
     .health = rig_health,
     .peer_count = rig_peer_count,
     .network = rig_network,
+    .dropped = rig_dropped,
+    .memory = rig_memory,
     .votes = rig_votes,
     .syncing = rig_syncing,
 };

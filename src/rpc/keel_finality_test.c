@@ -172,6 +172,11 @@ KL_TEST(status_says_why_no_block_comes)
     CHECK_SPAN(chain_rig_member(&rig, got, "bytesSent"), kl_span_str("0x3e8"));
     CHECK_SPAN(chain_rig_member(&rig, got, "refused"), kl_span_str("0x4"));
     CHECK_SPAN(chain_rig_member(&rig, got, "bytesReceived"), kl_span_str("0x7d0"));
+    kl_span dropped = chain_rig_member(&rig, got, "dropped");
+    CHECK_SPAN(dropped, kl_span_str("{\"VOTE_SIGNATURE\":\"0x11\",\"SWARM_FULL\":\"0x5\"}"));
+    CHECK_SPAN(chain_rig_member(&rig, got, "memory"), kl_span_str("0x320"));
+    CHECK_SPAN(chain_rig_member(&rig, got, "maxMemory"), kl_span_str("0x3e8"));
+    CHECK_SPAN(chain_rig_member(&rig, got, "refusesPeers"), kl_span_str("true"));
     CHECK_U64(chain_rig_member(&rig, got, "view").len, 0);
     chain_rig_done(&rig);
     chain_rig_init_voting(&rig, 4);

@@ -92,6 +92,27 @@ static void put_network(struct kl_json_out *out, kl_rpc_network network)
     kl_json_add_quantity(out, "bytesReceived", network.received_bytes);
 }
 
+/* By which rules peers were dropped, and how often; never mind those that nobody broke. */
+static void put_dropped(struct kl_rpc_call *call)
+{
+    kl_json_put_key(call->out, "dropped");
+    kl_json_put_object(call->out);
+    for (u32 rule = KL_RULE_NONE + 1; rule < KL_RULE_COUNT; rule++) {
+        u64 count = call->backend->ops->dropped(call->backend, (kl_rule)rule);
+        if (count)
+            kl_json_add_quantity(call->out, kl_rule_name((kl_rule)rule), count);
+    }
+    kl_json_put_object_end(call->out);
+}
+
+static void put_memory(struct kl_json_out *out, kl_rpc_memory memory)
+{
+    kl_json_add_quantity(out, "memory", memory.taken);
+    if (memory.max)
+        kl_json_add_quantity(out, "maxMemory", memory.max);
+    kl_json_add_bool(out, "refusesPeers", memory.sated);
+}
+
 bool kl_rpc_keel_status(struct kl_rpc_call *call)
 {
     const struct kl_rpc_backend_ops *ops = call->backend->ops;
@@ -105,6 +126,8 @@ bool kl_rpc_keel_status(struct kl_rpc_call *call)
     kl_json_add_text(out, "health", health == KL_OK ? "good" : kl_status_text(health));
     kl_json_add_quantity(out, "peers", ops->peer_count(call->backend));
     put_network(out, ops->network(call->backend));
+    put_dropped(call);
+    put_memory(out, ops->memory(call->backend));
     kl_json_add_quantity(out, "number", tip->header.number);
     kl_json_add_hash(out, "hash", &tip->hash);
     kl_json_add_quantity(out, "timestamp", tip->header.timestamp);

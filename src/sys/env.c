@@ -1,6 +1,7 @@
 #include "sys/env.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <sched.h>
 #include <signal.h>
@@ -65,6 +66,52 @@ struct kl_entropy *kl_sys_entropy(void)
 {
     static struct kl_entropy entropy = {.fill = fill};
     return &entropy;
+}
+
+/* The first numbers of a file of the kernel's; false: there are not so many. */
+static bool read_numbers(const char *path, u64 *out, int count)
+{
+    char text[128];
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    ssize_t len = read(fd, text, sizeof text - 1);
+    close(fd);
+    text[len > 0 ? len : 0] = '\0';
+    char *at = text;
+    for (int i = 0; i < count; i++) {
+        char *end;
+        out[i] = strtoull(at, &end, 10);
+        if (end == at)
+            return false;
+        at = end;
+    }
+    return true;
+}
+
+static u64 taken(KL_UNUSED struct kl_memory *memory)
+{
+    u64 pages[3]; /* in all, in memory, of these those of files */
+    if (!read_numbers("/proc/self/statm", pages, 3) || pages[1] < pages[2])
+        return 0;
+    return (pages[1] - pages[2]) * (u64)sysconf(_SC_PAGESIZE);
+}
+
+struct kl_memory *kl_sys_memory(void)
+{
+    static struct kl_memory memory = {.taken = taken};
+    return &memory;
+}
+
+u64 kl_sys_memory_total(void)
+{
+    u64 total = UINT64_MAX, group;
+    long pages = sysconf(_SC_PHYS_PAGES);
+    if (pages > 0)
+        total = (u64)pages * (u64)sysconf(_SC_PAGESIZE);
+    if (read_numbers("/sys/fs/cgroup/memory.max", &group, 1)) /* else it says "max" */
+        total = KL_MIN(total, group);
+    return total;
 }
 
 /* A sanitizer's heap has no such setting. */

@@ -1,4 +1,4 @@
-/* env: the machine's clock, entropy and threads. */
+/* env: the machine's clock, entropy, memory and threads. */
 #ifndef KL_SYS_ENV_H
 #define KL_SYS_ENV_H
 
@@ -14,6 +14,13 @@ void kl_sys_clock_shift(i64 ns);
 void kl_sys_nap(u64 ns);
 
 struct kl_entropy *kl_sys_entropy(void); /* getrandom(2); panics if the kernel has none */
+
+/* Pages of files, which the system takes back when it needs them, do not count.  0: it cannot be
+ * told. */
+struct kl_memory *kl_sys_memory(void);
+/* What the machine has, or, where that is less, what this process's group may have (cgroup v2);
+ * UINT64_MAX: it cannot be told. */
+u64 kl_sys_memory_total(void);
 
 /* A pool of `threads` threads, the caller's own counted (1: no further threads).
  * KL_NOMEM. */

@@ -1,5 +1,8 @@
-#include "base/test.h"
 #include "sys/env.h"
+
+#include <stdlib.h>
+
+#include "base/test.h"
 
 KL_TEST(clock_goes_on)
 {
@@ -27,6 +30,20 @@ KL_TEST(clock_can_be_wrong)
     kl_sys_clock_shift(0);
     CHECK(ahead > right + hour / 2 && behind < right - hour / 2);
     CHECK(kl_wall_ns(clock) < ahead);
+}
+
+KL_TEST(memory_that_is_written_is_taken)
+{
+    enum { LEN = 32 << 20 };
+    struct kl_memory *memory = kl_sys_memory();
+    u64 before = kl_memory_taken(memory);
+    u8 *p = malloc(LEN);
+    CHECK(p && before > 0);
+    for (usize i = 0; i < LEN; i += 4096)
+        ((volatile u8 *)p)[i] = 1;
+    u64 with = kl_memory_taken(memory);
+    CHECK(with >= before + LEN / 4 * 3 && with < kl_sys_memory_total());
+    free(p);
 }
 
 KL_TEST(entropy_fills_all)
