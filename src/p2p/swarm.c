@@ -103,6 +103,7 @@ static bool is_offence(kl_rule why)
         KL_RULE_NONE,          KL_RULE_SWARM_SILENT,  KL_RULE_SWARM_HANDSHAKE,
         KL_RULE_SWARM_EVICTED, KL_RULE_SWARM_FULL,    KL_RULE_SWARM_CROWD,
         KL_RULE_SWARM_SELF,    KL_RULE_SWARM_SHUNNED, KL_RULE_SWARM_STRANGER,
+        KL_RULE_SWARM_MEMORY,
     };
     for (usize i = 0; i < KL_COUNT_OF(fine); i++)
         if (why == fine[i])
