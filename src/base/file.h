@@ -8,10 +8,11 @@
  * (created, renamed or removed) after kl_fs_sync_dir of its folder returned KL_OK.  Nothing else.
  * A failed kl_file_sync must not be tried again and believed: pages may have been dropped.
  *
- * Failures: KL_FULL for no space or quota, KL_NOTFOUND, KL_BUSY for a lock somebody else holds,
- * KL_DENIED for what this user may not do or a read-only file system, KL_NOMEM and KL_LIMIT (open
- * files) for this process's own limits, KL_IO for everything else.
- * Thread: a kl_fs and a kl_file may be used from any thread at once. */
+ * Failures: KL_FULL for no space or quota, but of a sync, which leaves no more behind than after
+ * any other failure and says KL_IO; KL_NOTFOUND, KL_BUSY for a lock somebody else holds, KL_DENIED
+ * for what this user may not do or a read-only file system, KL_NOMEM and KL_LIMIT (open files) for
+ * this process's own limits, KL_IO for everything else. Thread: a kl_fs and a kl_file may be used
+ * from any thread at once. */
 #ifndef KL_BASE_FILE_H
 #define KL_BASE_FILE_H
 
@@ -28,6 +29,11 @@ typedef enum kl_open {
     KL_OPEN_WRITE,  /* must exist; read and write */
     KL_OPEN_CREATE, /* must not exist (KL_BUSY if it does); read and write */
 } kl_open;
+
+/* Of the disk that the root folder is on. */
+typedef struct kl_fs_room {
+    u64 free, total; /* bytes; free: what this user may still write */
+} kl_fs_room;
 
 struct kl_fs_ops;
 struct kl_fs {
@@ -48,7 +54,7 @@ struct kl_fs_ops {
     kl_status (*list)(struct kl_fs *fs, const char *path, void (*each)(void *ctx, const char *name),
                       void *ctx);
     kl_status (*lock)(struct kl_fs *fs, struct kl_file **out, const char *path);
-    kl_status (*free_bytes)(struct kl_fs *fs, u64 *out);
+    kl_status (*room)(struct kl_fs *fs, kl_fs_room *out);
 };
 
 struct kl_file_ops {
@@ -107,9 +113,10 @@ KL_MUST_USE static inline kl_status kl_fs_lock(struct kl_fs *fs, struct kl_file 
     return fs->ops->lock(fs, out, path);
 }
 
-KL_MUST_USE static inline kl_status kl_fs_free_bytes(struct kl_fs *fs, u64 *out)
+/* Asks the system only, which knows without waiting for the disk.  It says nothing of quotas. */
+KL_MUST_USE static inline kl_status kl_fs_room_of(struct kl_fs *fs, kl_fs_room *out)
 {
-    return fs->ops->free_bytes(fs, out);
+    return fs->ops->room(fs, out);
 }
 
 /* Reads exactly len bytes; KL_NOTFOUND when the file ends before.  After a failure `out` may hold

@@ -170,9 +170,9 @@ static void wholes(struct kl_fs *fs)
 
 void kl_file_contract(struct kl_fs *fs)
 {
-    u64 room;
-    CHECK_OK(kl_fs_free_bytes(fs, &room));
-    CHECK(room > 0);
+    kl_fs_room room;
+    CHECK_OK(kl_fs_room_of(fs, &room));
+    CHECK(room.free > 0 && room.total >= room.free);
     names(fs);
     renames(fs);
     bytes(fs);

@@ -12,7 +12,7 @@ struct node {
     struct kl_node_options node;
     bool on_demand, by_blocks, has_memory_max;
     u64 memory_max;
-    u64 sync_delay_ns, ahead_ns, behind_ns;
+    u64 min_free, sync_delay_ns, ahead_ns, behind_ns;
     struct kl_greeting greeting;
 };
 
@@ -39,6 +39,9 @@ static usize own_options(kl_option *rows, struct node *n)
         {KL_OPTION_FLAG, "--by-blocks",
          .help = "catch up by executing every block, which keeps old states",
          .into = &n->by_blocks},
+        {KL_OPTION_NUMBER, "--min-free-disk", .value = "BYTES",
+         .help = "stand still while less is free; 0: until a disk is full (2 %, to 1 GiB)",
+         .into = &n->min_free, .max = UINT64_MAX - 1},
         {KL_OPTION_SECONDS, "--fsync-delay", .value = "SECONDS", .into = &n->sync_delay_ns,
          .max = SECOND_NS},
         {KL_OPTION_SECONDS, "--clock-ahead", .value = "SECONDS", .into = &n->ahead_ns,
@@ -111,7 +114,7 @@ static u64 memory_max_of(const struct node *n)
 
 int kl_cmd_node(int argc, char **argv)
 {
-    struct node n = {0};
+    struct node n = {.min_free = KL_NODE_MIN_FREE_AUTO};
     kl_node_options_init(&n.node);
     n.node.block_time_ns = SECOND_NS;
     int code = parse(&n, argc, argv);
@@ -121,6 +124,7 @@ int kl_cmd_node(int argc, char **argv)
                              .on_demand = n.on_demand,
                              .by_blocks = n.by_blocks,
                              .memory_max = memory_max_of(&n),
+                             .min_free = n.min_free,
                              .sync_delay_ns = n.sync_delay_ns};
     code = kl_node_options_apply(&config, &n.node, "node");
     if (code >= 0)

@@ -647,6 +647,12 @@ void kl_filler_close(struct kl_filler *f)
     free(f);
 }
 
+void kl_filler_halt(struct kl_filler *f)
+{
+    if (f->phase == KL_FILLER_RECORDS || f->phase == KL_FILLER_STATE)
+        fail(f, KL_FULL);
+}
+
 void kl_filler_start(struct kl_filler *f)
 {
     f->moved_ns = now_of(f);

@@ -54,6 +54,8 @@ KL_MUST_USE kl_status kl_filler_open(struct kl_filler **out, const kl_filler_con
 /* No job is running; see kl_replica_close. */
 void kl_filler_close(struct kl_filler *filler); /* NULL is fine */
 void kl_filler_start(struct kl_filler *filler);
+/* It is to write nothing any more, as if the disk had been found to be full. */
+void kl_filler_halt(struct kl_filler *filler);
 
 void kl_filler_connected(struct kl_filler *filler, u32 peer);
 void kl_filler_disconnected(struct kl_filler *filler, u32 peer);

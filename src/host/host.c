@@ -99,9 +99,10 @@ kl_status kl_host_health(struct kl_host *host)
     return status;
 }
 
+/* Whoever has only no room can be opened again, so what else fails behind that counts more. */
 void kl_host_break(struct kl_host *host, kl_status status)
 {
-    if (host->broken != KL_OK)
+    if (host->broken != KL_OK && (host->broken != KL_FULL || status == KL_FULL))
         return;
     host->broken = status;
     for (struct waiter *w = host->waiters; w; w = w->next)
@@ -111,6 +112,13 @@ void kl_host_break(struct kl_host *host, kl_status status)
     for (struct kl_host_listener *l = host->listeners; l; l = l->next)
         if (l->broken)
             l->broken(l, status);
+}
+
+void kl_host_halt(struct kl_host *host)
+{
+    kl_lock(&host->lock);
+    kl_host_break(host, KL_FULL);
+    kl_unlock(&host->lock);
 }
 
 void kl_host_stop(struct kl_host *host)

@@ -8,7 +8,8 @@
  * variables: full means wait, and the chain's lag is the back-pressure.
  *
  * When a write or a sync of the ledger fails, the host stops making blocks for good, says so
- * through kl_host_health, and keeps answering reads. */
+ * through kl_host_health, and keeps answering reads.  Where that is KL_FULL, nothing but room is
+ * missing: closed and opened again when there is some, it goes on. */
 #ifndef KL_HOST_HOST_H
 #define KL_HOST_HOST_H
 
@@ -61,6 +62,8 @@ struct kl_chain *kl_host_chain(struct kl_host *host);
 
 /* Why no blocks are made: KL_OK, or what failed. */
 kl_status kl_host_health(struct kl_host *host);
+/* No blocks are to be made any more, as if the disk had been found to be full. */
+void kl_host_halt(struct kl_host *host);
 
 /* Who brings a transaction may wait for the block with it. */
 typedef enum kl_host_wait {

@@ -154,13 +154,26 @@ void replica_signing(struct kl_replica *r)
         replica_tell(r, &(kl_bft_event){.kind = KL_BFT_SIGNING, .on = on});
 }
 
-void replica_fail(struct kl_replica *r, kl_status status, const char *what)
+/* Whoever has only no room can be opened again, so what else fails behind that counts more. */
+static bool stop(struct kl_replica *r, kl_status status)
 {
-    if (r->broken != KL_OK)
-        return;
+    if (r->broken != KL_OK && (r->broken != KL_FULL || status == KL_FULL))
+        return false;
     r->broken = status;
     replica_signing(r);
-    replica_alarm(r, what);
+    return true;
+}
+
+void replica_fail(struct kl_replica *r, kl_status status, const char *what)
+{
+    if (stop(r, status))
+        replica_alarm(r, what);
+}
+
+void kl_replica_halt(struct kl_replica *r)
+{
+    if (stop(r, KL_FULL))
+        replica_settle(r);
 }
 
 static bool is_past(u64 epoch, u64 view, kl_guard_view other)

@@ -15,7 +15,9 @@
  * than four validators, wait for their own ledger's sync [DESIGN 7].
  *
  * When a disk fails, in any of its logs, the replica stops signing and committing for good, says so
- * (health), goes on answering reads, and goes on forwarding what peers ask for from what it has. */
+ * (health), goes on answering reads, and goes on forwarding what peers ask for from what it has.
+ * Where its health is KL_FULL, nothing but room is missing: closed and opened again when there is
+ * some, it goes on. */
 #ifndef KL_HOST_REPLICA_H
 #define KL_HOST_REPLICA_H
 
@@ -180,6 +182,9 @@ KL_MUST_USE kl_status kl_replica_next_nonce(struct kl_replica *replica, const kl
 
 struct kl_chain *kl_replica_chain(struct kl_replica *replica);
 struct kl_pool *kl_replica_pool(struct kl_replica *replica);
+
+/* It is to write nothing any more, as if a disk had been found to be full. */
+void kl_replica_halt(struct kl_replica *replica);
 
 /* Why no blocks are made final any more: KL_OK, or what failed. */
 kl_status kl_replica_health(const struct kl_replica *replica);

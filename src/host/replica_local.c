@@ -148,13 +148,17 @@ static void write_run(struct kl_job *job)
         l->status = kl_tx_journal_sync(l->journal);
 }
 
-static void turn_off(struct kl_replica *r)
+/* A full disk stops the replica, like a full disk anywhere: there may be room later. */
+static void turn_off(struct kl_replica *r, kl_status status)
 {
     struct replica_locals *l = &r->locals;
     l->off = true;
     clear(l->next, &l->next_count);
     l->sync_ns = NEVER;
-    replica_alarm(r, "the journal of own transactions fails: a restart will not know them");
+    if (status == KL_FULL)
+        replica_fail(r, status, "the journal of own transactions fails");
+    else
+        replica_alarm(r, "the journal of own transactions fails: a restart will not know them");
 }
 
 static void begin(struct kl_replica *r);
@@ -166,7 +170,7 @@ static void write_finish(struct replica_work *work)
     l->busy = false;
     clear(l->batch, &l->batch_count);
     if (l->status != KL_OK) {
-        turn_off(r);
+        turn_off(r, l->status);
         return;
     }
     if (l->syncs || l->renews)
@@ -217,7 +221,7 @@ static void begin(struct kl_replica *r)
     if (l->busy || l->off || !l->journal)
         return;
     u64 bytes = kl_tx_journal_bytes(l->journal);
-    bool renew = l->must_renew || bytes > 2 * wanted_bytes(l) + WASTE_BYTES;
+    bool renew = r->broken == KL_OK && (l->must_renew || bytes > 2 * wanted_bytes(l) + WASTE_BYTES);
     if (!renew && !sync && !l->next_count)
         return;
     l->renews = renew && gather_all(l);
@@ -248,8 +252,9 @@ static void write_now(struct kl_replica *r, struct replica_local *local)
 {
     struct replica_locals *l = &r->locals;
     kl_span envelope = kl_span_of(local->envelope, local->len);
-    if (kl_tx_journal_add(l->journal, &envelope, 1) != KL_OK) {
-        turn_off(r);
+    kl_status status = kl_tx_journal_add(l->journal, &envelope, 1);
+    if (status != KL_OK) {
+        turn_off(r, status);
         return;
     }
     local->written = l->written + 1;

@@ -67,6 +67,11 @@ kl_status kl_replica_submit(struct kl_replica *r, const kl_tx *tx, bool only_new
     if (added.replaced)
         replica_local_replaced(r, &added.replaced_hash);
     replica_local_add(r, tx);
+    if (r->broken != KL_OK) { /* nobody can rely on it: it is not said to be taken */
+        replica_local_replaced(r, &tx->hash);
+        (void)kl_pool_remove(r->pool, &tx->hash);
+        return r->broken;
+    }
     kl_senders_remember(r->config.chain.senders, tx);
     replica_gossip_own(r, tx->raw);
     r->pool_grown = true;

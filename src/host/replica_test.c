@@ -391,6 +391,51 @@ KL_TEST(replica_a_failing_disk_stops_signing_and_not_the_others)
     }
 }
 
+/* The process goes on: what was written is there, and the disk takes more. */
+static void open_again(u32 node)
+{
+    rig_crash_how(&rig, node, KL_CUT_KEEP);
+    rig_open(&rig, node);
+    CHECK_OK(kl_replica_health(rig.nodes[node].replica));
+    usize signs = rig.nodes[node].signs;
+    CHECK(rig_reaches(&rig, rig.height + 10, 60 * RIG_S));
+    CHECK(rig.nodes[node].signs > signs + 5);
+    CHECK(kl_replica_consensus(rig.nodes[node].replica).signing);
+    CHECK_RULE(rig_submit(&rig, node, 1), KL_RULE_NONE);
+}
+
+KL_TEST(replica_without_room_goes_on_when_it_is_opened_again)
+{
+    for (u32 i = 0; i < 2; i++) {
+        rig_init(&rig, 4, 32, *seed);
+        rig_start(&rig);
+        CHECK(rig_reaches(&rig, 5, 20 * RIG_S));
+        check_stops(i ? rig.nodes[1].key_disk : rig.nodes[1].disk, KL_FULL);
+        open_again(1);
+        rig_done(&rig);
+    }
+}
+
+KL_TEST(replica_that_is_halted_writes_nothing_and_goes_on_when_it_is_opened_again)
+{
+    rig_init(&rig, 4, 32, *seed);
+    rig_start(&rig);
+    CHECK(rig_reaches(&rig, 5, 20 * RIG_S));
+    kl_replica_halt(rig.nodes[1].replica);
+    CHECK(kl_replica_health(rig.nodes[1].replica) == KL_FULL && !rig.nodes[1].alarm[0]);
+    rig_until(&rig, rig.now_ns + RIG_S); /* what was on its way ends */
+    u64 operations =
+        kl_sim_disk_operations(rig.nodes[1].disk) + kl_sim_disk_operations(rig.nodes[1].key_disk);
+    u64 height = rig.height;
+    rig_until(&rig, rig.now_ns + 20 * RIG_S);
+    CHECK(rig.height > height + 20);
+    CHECK_U64(kl_sim_disk_operations(rig.nodes[1].disk) +
+                  kl_sim_disk_operations(rig.nodes[1].key_disk),
+              operations);
+    open_again(1);
+    rig_done(&rig);
+}
+
 /* Node 3's key is in other hands, which sign two finalize votes in its name. */
 static void equivocate(void)
 {

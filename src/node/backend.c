@@ -258,8 +258,13 @@ static void set_interval(struct kl_rpc_backend *backend, u64 ns)
 
 static kl_status health(struct kl_rpc_backend *backend)
 {
-    struct kl_node *node = node_of(backend);
-    return node->member ? kl_member_health(node->member) : kl_host_health(node->host);
+    return kl_node_health(node_of(backend));
+}
+
+static void health_reason(struct kl_rpc_backend *backend, char out[KL_RPC_REASON_MAX])
+{
+    _Static_assert((int)KL_RPC_REASON_MAX == (int)KL_ROOM_TEXT_MAX, "all of it");
+    kl_node_room_reason(node_of(backend), out);
 }
 
 static usize peer_count(struct kl_rpc_backend *backend)
@@ -364,6 +369,7 @@ const struct kl_rpc_backend_ops kl_node_backend_ops = {
     .interval_ns = interval_ns,
     .set_interval = set_interval,
     .health = health,
+    .health_reason = health_reason,
     .peer_count = peer_count,
     .network = network,
     .dropped = dropped,

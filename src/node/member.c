@@ -296,10 +296,23 @@ struct kl_chain *kl_member_chain(struct kl_member *m)
 
 kl_status kl_member_health(struct kl_member *m)
 {
+    kl_filler_status fill = {0};
     kl_lock(&m->lock);
     kl_status status = kl_replica_health(m->replica);
+    if (m->filler)
+        kl_filler_status_of(m->filler, &fill);
     kl_unlock(&m->lock);
-    return status;
+    return status == KL_OK && fill.phase == KL_FILLER_BROKEN ? fill.status : status;
+}
+
+void kl_member_halt(struct kl_member *m)
+{
+    kl_lock(&m->lock);
+    if (m->filler)
+        kl_filler_halt(m->filler);
+    else
+        kl_replica_halt(m->replica);
+    member_leave(m);
 }
 
 void kl_member_why(struct kl_member *m, kl_replica_why *out)
@@ -373,14 +386,16 @@ static kl_status wait_for(struct kl_member *m, const kl_hash *hash, u64 timeout_
 }
 
 /* Who is told that a transaction was taken can rely on it. */
-static void wait_until_kept(struct kl_member *m, const kl_hash *hash)
+static kl_status wait_until_kept(struct kl_member *m, const kl_hash *hash)
 {
     kl_lock(&m->lock);
     m->keepers++;
     while (!m->stop && m->told == KL_OK && kl_replica_is_writing(m->replica, hash))
         kl_cond_wait_ns(&m->progress, &m->lock, NS_PER_S);
     m->keepers--;
+    kl_status status = m->told;
     kl_unlock(&m->lock);
+    return status;
 }
 
 kl_status kl_member_submit(struct kl_member *m, const kl_tx *tx, bool only_new, u64 timeout_ns,
@@ -396,7 +411,7 @@ kl_status kl_member_submit(struct kl_member *m, const kl_tx *tx, bool only_new, 
     bool is_kept = status != KL_OK || !kl_replica_is_writing(m->replica, &tx->hash);
     member_leave(m);
     if (!is_kept)
-        wait_until_kept(m, &tx->hash);
+        status = wait_until_kept(m, &tx->hash);
     if (status != KL_OK || *broken != KL_RULE_NONE || !timeout_ns)
         return status;
     return wait_for(m, &tx->hash, timeout_ns);

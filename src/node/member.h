@@ -58,6 +58,8 @@ void kl_member_close(struct kl_member *member); /* stopped; NULL is fine */
 
 struct kl_chain *kl_member_chain(struct kl_member *member);
 kl_status kl_member_health(struct kl_member *member);
+/* See kl_replica_halt; of one that is filled, kl_filler_halt. */
+void kl_member_halt(struct kl_member *member);
 void kl_member_why(struct kl_member *member, kl_replica_why *out);
 
 /* How far this node is behind the others. */

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "node/node_priv.h"
@@ -147,6 +148,11 @@ static void on_member_filling(struct kl_member_listener *listener, const kl_fill
 {
     struct kl_node *node = node_of_member(listener);
     char line[200], eta[40];
+    if (s->phase == KL_FILLER_BROKEN && s->status == KL_FULL) {
+        node->fill_wanted = true; /* when there is room */
+        on_member_broken(listener, s->status);
+        return;
+    }
     print_eta(eta, sizeof eta, s->eta_s);
     switch (s->phase) {
     case KL_FILLER_RECORDS:
@@ -190,6 +196,14 @@ static kl_status check_pace(struct kl_node *node, kl_node_fault *fault)
     return KL_OK;
 }
 
+/* What an open chain tells, and where it lies. */
+static void attend(struct kl_node *node)
+{
+    kl_node_room_places(node);
+    if (node->host)
+        kl_host_listen(node->host, &node->listener);
+}
+
 static kl_status open_all(struct kl_node *node, kl_node_report *report, kl_node_fault *fault)
 {
     kl_status status = kl_sys_workers_new(&node->workers, KL_MIN(kl_sys_cpu_count(), WORKERS_MAX));
@@ -199,8 +213,7 @@ static kl_status open_all(struct kl_node *node, kl_node_report *report, kl_node_
         return kl_node_blame(fault, status, "cannot start: %s", kl_status_text(status));
     KL_TRY(kl_node_open_storage(node, report, fault));
     KL_TRY(check_pace(node, fault));
-    if (node->host)
-        kl_host_listen(node->host, &node->listener);
+    attend(node);
     return KL_OK;
 }
 
@@ -214,6 +227,7 @@ kl_status kl_node_open(struct kl_node **out, const kl_node_config *config, kl_no
         return kl_node_blame(fault, KL_NOMEM, "out of memory");
     node->config = *config;
     node->fill_given_up = config->by_blocks;
+    kl_room_init(&node->room, config->min_free);
     kl_mutex_init(&node->rpc_mutex);
     node->backend = (struct kl_rpc_backend){
         .ops = &kl_node_backend_ops,
@@ -388,9 +402,11 @@ struct kl_host *kl_node_host(struct kl_node *node)
     return node->host;
 }
 
-static kl_status health(struct kl_node *node)
+kl_status kl_node_health(struct kl_node *node)
 {
-    return node->member ? kl_member_health(node->member) : kl_host_health(node->host);
+    if (node->member)
+        return kl_member_health(node->member);
+    return node->host ? kl_host_health(node->host) : node->ended;
 }
 
 void kl_bell_ring(struct kl_node_bell *bell)
@@ -408,44 +424,97 @@ static void end_threads(struct kl_node *node)
         kl_host_stop(node->host);
     for (usize i = 0; i < node->thread_count; i++)
         kl_thread_join(node->threads[i]);
+    node->thread_count = 0;
 }
 
-/* The chain is opened again, to be filled or filled, under a server of the same port: whoever is
- * connected connects again. */
+/* Until somebody rings, or the disks are to be looked at. */
+static void wait_for_bell(struct kl_node *node, u64 due_ns)
+{
+    struct kl_node_bell *bell = &node->bell;
+    struct timespec at = {.tv_sec = (time_t)(due_ns / SECOND_NS),
+                          .tv_nsec = (long)(due_ns % SECOND_NS)};
+    int failed = due_ns == UINT64_MAX ? sem_wait(&bell->sem)
+                                      : sem_clockwait(&bell->sem, CLOCK_MONOTONIC, &at);
+    if (failed)
+        return; /* it is due; or a signal, whose handler rings when that matters */
+    atomic_store(&bell->rung, false);
+}
+
+/* Not long after room was made there may be none again: then it is waited for, and nobody can be
+ * answered. */
+static kl_status open_again(struct kl_node *node, kl_node_fault *fault)
+{
+    kl_status status;
+    while ((status = kl_node_turn_storage(node, fault)) == KL_FULL &&
+           !atomic_load(&node->bell.stop))
+        wait_for_bell(node, kl_mono_ns(kl_sys_clock()) + SECOND_NS);
+    return status;
+}
+
+/* The chain is opened again, to be filled, filled, or because there is room, under a server of the
+ * same port: whoever is connected connects again. */
 static kl_status turn_over(struct kl_node *node, kl_node_fault *fault)
 {
+    struct kl_node_kept kept;
     node->config.port = kl_node_port(node);
+    if (node->host) { /* as they were set meanwhile */
+        node->config.automine = kl_host_automine(node->host);
+        node->config.block_time_ns = kl_host_interval(node->host);
+    }
     kl_rpc_stop(exchange_server(node, NULL), STOP_GRACE_NS);
     end_threads(node);
+    kl_node_keep(node, &kept);
     if (node->log)
         kl_node_log_write(node->log);
     kl_node_log_free(node->log);
     node->log = NULL;
-    kl_status status = kl_node_turn_storage(node, fault);
+    kl_status status = open_again(node, fault);
+    if (status == KL_OK) {
+        atomic_store(&node->bell.broken, false); /* what is heard of it from here on is new */
+        attend(node);
+    }
     if (status == KL_OK && node->config.log_fd >= 0)
         status = kl_node_log_new(&node->log, node);
-    return status == KL_OK ? kl_node_start(node, fault) : status;
+    if (status == KL_OK)
+        status = kl_node_start(node, fault);
+    kl_node_give_back(node, &kept);
+    return status;
+}
+
+static kl_status turn_over_when_asked(struct kl_node *node)
+{
+    kl_node_fault fault;
+    bool room = kl_node_room_look(node) && kl_node_health(node) == KL_FULL;
+    if (!room && !atomic_exchange(&node->bell.turn, false))
+        return KL_OK;
+    kl_status status = turn_over(node, &fault);
+    if (status != KL_OK) {
+        atomic_store(&node->bell.stop, true); /* there is no chain to serve any more */
+        node->ended = status;
+    } else if (room) {
+        kl_node_room_tell(node);
+    }
+    return status;
 }
 
 kl_status kl_node_run(struct kl_node *node)
 {
     struct kl_node_bell *bell = &node->bell;
-    kl_node_fault fault;
     while (!atomic_load(&bell->stop)) {
-        if (sem_wait(&bell->sem) != 0)
-            continue; /* a signal: its handler rings when that matters */
-        atomic_store(&bell->rung, false);
+        KL_TRY(turn_over_when_asked(node));
+        wait_for_bell(node, node->room.due_ns);
         if (node->log)
             kl_node_log_write(node->log);
-        if (atomic_exchange(&bell->broken, false))
-            return health(node);
-        if (!atomic_exchange(&bell->turn, false))
+        if (!atomic_exchange(&bell->broken, false))
             continue;
-        kl_status status = turn_over(node, &fault);
-        if (status != KL_OK) {
-            atomic_store(&bell->stop, true); /* there is no chain to serve any more */
+        kl_status status = kl_node_health(node);
+        bool was_low = node->room.low; /* it was stopped for that, which has been told */
+        if (status == KL_FULL)
+            kl_node_room_meet_end(node);
+        else if (status != KL_OK)
+            kl_node_room_forget(node);
+        if (status != KL_OK && !(status == KL_FULL && was_low))
             return status;
-        }
     }
     return KL_OK;
 }

@@ -24,6 +24,8 @@
 
 struct kl_node;
 
+#define KL_NODE_MIN_FREE_AUTO UINT64_MAX
+
 typedef struct kl_node_config {
     const char *client_version; /* "Keel/v0.1.0/linux-x86_64" */
 
@@ -57,6 +59,11 @@ typedef struct kl_node_config {
     u64 memory_max; /* bytes; with four fifths of it taken strangers are not let in; 0: none */
 
     bool by_blocks; /* execute all blocks, however many are missing, for the history of states */
+
+    /* Bytes that must be free on the disk of the data folder, below which the chain stands still
+     * and is only read; KL_NODE_MIN_FREE_AUTO: as many as fit the disk (node/room.h); 0: it stands
+     * still when a write meets the end. */
+    u64 min_free;
 
     /* Every sync of the data folder's and the key's files, and every commit of the state database,
      * takes that much longer: a slower disk, for figures. */
@@ -94,7 +101,9 @@ u16 kl_node_port(const struct kl_node *node);
 bool kl_node_peer_address(const struct kl_node *node, char out[KL_MULTIADDR_TEXT_MAX]);
 
 /* Writes the log until kl_node_stop: KL_OK.  Anything else, once, is why no more blocks are made:
- * the caller says so and calls again, since clients go on being answered. */
+ * the caller says so and calls again, since clients go on being answered.  Where there is only no
+ * room in the data folder, KL_FULL, the chain is opened again in here when there is, and blocks are
+ * made again. */
 KL_MUST_USE kl_status kl_node_run(struct kl_node *node);
 
 /* Ends kl_node_run, now or when it begins.  Any thread, any signal handler. */
@@ -106,6 +115,9 @@ void kl_node_stop_on_signals(struct kl_node *node, int code);
 
 /* Without kl_node_start too; NULL is fine. */
 void kl_node_close(struct kl_node *node);
+
+/* Why no blocks are made: KL_OK, or what failed. */
+kl_status kl_node_health(struct kl_node *node);
 
 struct kl_chain *kl_node_chain(struct kl_node *node);
 struct kl_host *kl_node_host(struct kl_node *node); /* NULL where validators vote */

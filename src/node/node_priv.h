@@ -10,6 +10,7 @@
 #include "node/folder.h"
 #include "node/member.h"
 #include "node/node.h"
+#include "node/room.h"
 #include "sys/sys.h"
 
 enum {
@@ -48,6 +49,10 @@ struct kl_node {
     kl_thread threads[KL_NODE_THREADS];
     usize thread_count;
     struct kl_node_bell bell;
+    kl_status ended;                      /* why there is no chain any more */
+    kl_room room;                         /* of the thread that runs the node */
+    bool told_room;                       /* its text is the reason that health is not good */
+    char room_text[KL_ROOM_TEXT_MAX];     /* this and told_room under rpc_mutex */
     struct kl_node_log *log;              /* NULL: none */
     atomic_ullong dropped[KL_RULE_COUNT]; /* peers, by rule, since the start */
 };
@@ -72,6 +77,26 @@ KL_MUST_USE kl_status kl_node_turn_storage(struct kl_node *node, kl_node_fault *
 /* What the chain's opening does not tell of is in the fault; else that is as it was. */
 KL_MUST_USE kl_status kl_node_open_member(struct kl_node *node, const kl_host_config *host,
                                           kl_node_report *report, kl_node_fault *fault);
+
+/* recover.c: a node whose disk is full, or nearly so, and that goes on when it is not any more. */
+void kl_node_room_places(struct kl_node *node); /* after each opening of the storage */
+/* Looks at the disks when that is due; stops the chain when there is little room; true: there is
+ * room again, and the chain is to be opened again. */
+KL_MUST_USE bool kl_node_room_look(struct kl_node *node);
+/* A write met the end of a disk; or something else failed, which no room mends. */
+void kl_node_room_meet_end(struct kl_node *node);
+void kl_node_room_forget(struct kl_node *node);
+/* The reason in words, or ""; any thread. */
+void kl_node_room_reason(struct kl_node *node, char out[KL_ROOM_TEXT_MAX]);
+/* Tells the log that there is room again, after the chain was opened. */
+void kl_node_room_tell(struct kl_node *node);
+/* Transactions of our own users, over the closing and opening of a chain. */
+struct kl_node_kept {
+    const kl_pool_tx **list; /* referenced */
+    usize count, cap;
+};
+void kl_node_keep(struct kl_node *node, struct kl_node_kept *out);
+void kl_node_give_back(struct kl_node *node, struct kl_node_kept *kept); /* the chain is open */
 
 /* backend.c */
 extern const struct kl_rpc_backend_ops kl_node_backend_ops;

@@ -178,6 +178,10 @@ static const char ask_number[] =
     "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 59\r\n\r\n"
     "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"eth_blockNumber\",\"x\":123}";
 
+static const char ask_status[] =
+    "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 47\r\n\r\n"
+    "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"keel_status\"}";
+
 KL_TEST(node_answers_over_http_and_websocket)
 {
     struct rig rig;
@@ -496,6 +500,101 @@ KL_TEST(node_says_once_why_no_more_blocks_are_made)
     rig_open(&rig);
     CHECK_U64(block_number(&rig), 1);
     rig_done(&rig);
+}
+
+struct log_reader {
+    struct kl_node *node;
+    int log;
+    const char *until;
+};
+
+/* Lets files grow, and ends the node when its log has said something. */
+static void *stop_when_told(void *ctx)
+{
+    const struct log_reader *reader = ctx;
+    const struct rlimit any = {RLIM_INFINITY, RLIM_INFINITY};
+    char text[4000] = "";
+    usize len = 0;
+    CHECK(setrlimit(RLIMIT_FSIZE, &any) == 0);
+    while (!strstr(text, reader->until)) {
+        CHECK(len < sizeof text - 1);
+        ssize_t got = read(reader->log, text + len, sizeof text - 1 - len);
+        CHECK(got > 0);
+        len += (usize)got;
+        text[len] = '\0';
+    }
+    kl_node_stop(reader->node);
+    return NULL;
+}
+
+/* A node for which there is no room for a while; what it has heard of is not lost. */
+static int run_until_there_is_room(struct rig *rig)
+{
+    const struct rlimit little = {1, RLIM_INFINITY};
+    int ends[2];
+    pthread_t thread;
+    CHECK(pipe(ends) == 0);
+    rig->config.log_fd = ends[1];
+    rig_open(rig);
+    u16 port = kl_node_port(rig->node);
+    kl_hash first = send_value(rig, 1);
+    kl_host_set_automine(kl_node_host(rig->node), false);
+    kl_hash waits = send_value(rig, 2);
+    if (signal(SIGXFSZ, SIG_IGN) == SIG_ERR || setrlimit(RLIMIT_FSIZE, &little) != 0)
+        return 1;
+    if (kl_host_mine(kl_node_host(rig->node), 1, 0) != KL_FULL || kl_node_run(rig->node) != KL_FULL)
+        return 2;
+    struct log_reader reader = {rig->node, ends[0], "Room again: "};
+    if (pthread_create(&thread, NULL, stop_when_told, &reader) != 0)
+        return 3;
+    if (kl_node_run(rig->node) != KL_OK || kl_node_health(rig->node) != KL_OK)
+        return 4;
+    CHECK(pthread_join(thread, NULL) == 0);
+    if (kl_node_port(rig->node) != port || kl_host_automine(kl_node_host(rig->node)))
+        return 5;
+    CHECK_OK(kl_host_mine(kl_node_host(rig->node), 1, 0));
+    return has_tx(rig, &first) && has_tx(rig, &waits) && block_number(rig) == 2 ? 0 : 6;
+}
+
+KL_TEST(node_goes_on_by_itself_when_there_is_room_again)
+{
+    struct rig rig;
+    int end;
+    rig_init(&rig, true);
+    pid_t pid = fork();
+    CHECK(pid >= 0);
+    if (pid == 0)
+        _exit(run_until_there_is_room(&rig));
+    CHECK(waitpid(pid, &end, 0) == pid && WIFEXITED(end));
+    CHECK_U64((u64)WEXITSTATUS(end), 0);
+    rig_done(&rig);
+}
+
+KL_TEST(node_stands_still_where_little_room_is_left)
+{
+    struct rig rig;
+    pthread_t thread;
+    char answer[2000];
+    int ends[2];
+    CHECK(pipe(ends) == 0);
+    rig_init(&rig, true);
+    rig_open(&rig);
+    (void)send_value(&rig, 1);
+    rig_close(&rig);
+    rig.config.min_free = UINT64_MAX - 1;
+    rig.config.log_fd = ends[1];
+    rig_open(&rig);
+    struct log_reader reader = {rig.node, ends[0], "Little room: "};
+    CHECK(pthread_create(&thread, NULL, stop_when_told, &reader) == 0);
+    CHECK_OK(kl_node_run(rig.node)); /* nothing has failed */
+    CHECK(pthread_join(thread, NULL) == 0);
+    CHECK(kl_node_health(rig.node) == KL_FULL);
+    CHECK(kl_host_mine(kl_node_host(rig.node), 1, 0) == KL_FULL);
+    talk(&rig, ask_number, "\"result\":\"0x1\"}", answer, sizeof answer);
+    talk(&rig, ask_status, " must be: nothing is signed, stored or taken until ", answer,
+         sizeof answer);
+    rig_done(&rig);
+    CHECK(close(ends[0]) == 0 && close(ends[1]) == 0);
 }
 
 /* Flips a byte in the ledger's first block. */

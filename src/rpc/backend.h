@@ -56,6 +56,8 @@ typedef struct kl_rpc_memory {
     bool sated;     /* so near to it that no more strangers are let in */
 } kl_rpc_memory;
 
+enum { KL_RPC_REASON_MAX = 240 };
+
 struct kl_rpc_backend_ops {
     struct kl_chain *(*chain)(struct kl_rpc_backend *backend);
 
@@ -93,6 +95,8 @@ struct kl_rpc_backend_ops {
     void (*set_interval)(struct kl_rpc_backend *backend, u64 interval_ns);
 
     kl_status (*health)(struct kl_rpc_backend *backend);
+    /* More of why it is not KL_OK, in words; "": nothing is known. */
+    void (*health_reason)(struct kl_rpc_backend *backend, char out[KL_RPC_REASON_MAX]);
     usize (*peer_count)(struct kl_rpc_backend *backend);
     kl_rpc_network (*network)(struct kl_rpc_backend *backend);
     /* Connections that were ended by a rule, since the start. */

@@ -72,9 +72,12 @@ bool kl_rpc_ok(struct kl_rpc_call *call, kl_status status)
         return kl_rpc_fail(call, KL_RPC_LIMIT, "%s", kl_status_text(status));
     case KL_UNSUPPORTED:
         return kl_rpc_fail(call, KL_RPC_UNSUPPORTED, "%s", kl_status_text(status));
+    case KL_FULL:
+        return kl_rpc_fail(call, KL_RPC_UNAVAILABLE,
+                           "%s: nothing is taken until there is room again; reads go on",
+                           kl_status_text(status));
     case KL_NOMEM:
     case KL_IO:
-    case KL_FULL:
     case KL_DENIED:
     case KL_CORRUPT:
         break;

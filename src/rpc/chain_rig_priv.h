@@ -31,6 +31,7 @@ struct chain_rig {
     char text[RIG_ACCOUNTS][43]; /* the same in EIP-55's spelling */
     u64 time;                    /* of the next block */
     bool automine;
+    kl_status health; /* KL_FULL has a reason */
     kl_tx pool[RIG_POOL_MAX];
     usize pool_count;
     kl_rpc_submission submission; /* the last one */

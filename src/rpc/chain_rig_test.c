@@ -254,9 +254,14 @@ static bool rig_automine(struct kl_rpc_backend *backend)
     return of(backend)->automine;
 }
 
-static kl_status rig_health(KL_UNUSED struct kl_rpc_backend *backend)
+static kl_status rig_health(struct kl_rpc_backend *backend)
 {
-    return KL_OK;
+    return of(backend)->health;
+}
+
+static void rig_health_reason(struct kl_rpc_backend *backend, char out[KL_RPC_REASON_MAX])
+{
+    snprintf(out, KL_RPC_REASON_MAX, "%s", of(backend)->health == KL_FULL ? "0 bytes free" : "");
 }
 
 static usize rig_peer_count(KL_UNUSED struct kl_rpc_backend *backend)
@@ -315,6 +320,7 @@ static const struct kl_rpc_backend_ops ops = {
     .mine = rig_mine,
     .automine = rig_automine,
     .health = rig_health,
+    .health_reason = rig_health_reason,
     .peer_count = rig_peer_count,
     .network = rig_network,
     .dropped = rig_dropped,

@@ -178,6 +178,14 @@ KL_TEST(status_says_why_no_block_comes)
     CHECK_SPAN(chain_rig_member(&rig, got, "maxMemory"), kl_span_str("0x3e8"));
     CHECK_SPAN(chain_rig_member(&rig, got, "refusesPeers"), kl_span_str("true"));
     CHECK_U64(chain_rig_member(&rig, got, "view").len, 0);
+    CHECK_U64(chain_rig_member(&rig, got, "healthReason").len, 0);
+    rig.health = KL_FULL;
+    got = chain_rig_result(&rig, "keel_status", "[]");
+    CHECK_SPAN(chain_rig_member(&rig, got, "health"), kl_span_str("disk full"));
+    CHECK_SPAN(chain_rig_member(&rig, got, "healthReason"), kl_span_str("0 bytes free"));
+    rig.health = KL_IO;
+    got = chain_rig_result(&rig, "keel_status", "[]");
+    CHECK_U64(chain_rig_member(&rig, got, "healthReason").len, 0);
     chain_rig_done(&rig);
     chain_rig_init_voting(&rig, 4);
     got = chain_rig_result(&rig, "keel_status", "[]");

@@ -113,17 +113,28 @@ static void put_memory(struct kl_json_out *out, kl_rpc_memory memory)
     kl_json_add_bool(out, "refusesPeers", memory.sated);
 }
 
+static void put_health(struct kl_rpc_call *call)
+{
+    const struct kl_rpc_backend_ops *ops = call->backend->ops;
+    kl_status health = ops->health(call->backend);
+    char reason[KL_RPC_REASON_MAX] = "";
+    if (health != KL_OK)
+        ops->health_reason(call->backend, reason);
+    kl_json_add_text(call->out, "health", health == KL_OK ? "good" : kl_status_text(health));
+    if (reason[0])
+        kl_json_add_text(call->out, "healthReason", reason);
+}
+
 bool kl_rpc_keel_status(struct kl_rpc_call *call)
 {
     const struct kl_rpc_backend_ops *ops = call->backend->ops;
     const kl_spec *spec = kl_chain_spec(ops->chain(call->backend));
     const struct kl_tip *tip = kl_reader_tip(kl_rpc_reader(call));
-    kl_status health = ops->health(call->backend);
     struct kl_json_out *out = call->out;
     kl_json_put_object(out);
     kl_json_add_text(out, "client", call->backend->client_version);
     kl_json_add_text(out, "engine", engine_name(spec->engine));
-    kl_json_add_text(out, "health", health == KL_OK ? "good" : kl_status_text(health));
+    put_health(call);
     kl_json_add_quantity(out, "peers", ops->peer_count(call->backend));
     put_network(out, ops->network(call->backend));
     put_dropped(call);

@@ -451,12 +451,13 @@ static kl_status list_dir(struct kl_fs *fs, const char *path,
     return KL_OK;
 }
 
-static kl_status free_bytes(struct kl_fs *fs, u64 *out)
+static kl_status room_of(struct kl_fs *fs, kl_fs_room *out)
 {
     struct kl_sim_disk *disk = disk_of(fs);
     HOLD(disk);
     u64 taken = used(disk);
-    *out = disk->limit > taken ? disk->limit - taken : 0;
+    *out =
+        (kl_fs_room){.free = disk->limit > taken ? disk->limit - taken : 0, .total = disk->limit};
     return KL_OK;
 }
 
@@ -468,7 +469,7 @@ static const struct kl_fs_ops fs_ops = {
     .sync_dir = sync_dir,
     .list = list_dir,
     .lock = lock_file,
-    .free_bytes = free_bytes,
+    .room = room_of,
 };
 
 kl_status kl_disk_of_tree(struct kl_sim_disk **out, struct kl_disk_tree *tree)

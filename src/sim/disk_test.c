@@ -231,23 +231,25 @@ KL_TEST(disk_is_full_at_its_limit)
     struct kl_sim_disk *disk = new_disk();
     struct kl_fs *fs = kl_sim_disk_fs(disk);
     struct kl_file *f = open_file(disk, "a", KL_OPEN_CREATE);
-    u64 room, size;
+    kl_fs_room room;
+    u64 size;
     u8 bytes[3 * SECTOR] = {1};
     kl_sim_disk_limit(disk, 2 * SECTOR + 100);
     CHECK_OK(kl_file_write(f, bytes, SECTOR, 0));
-    CHECK_OK(kl_fs_free_bytes(fs, &room));
-    CHECK_U64(room, SECTOR + 100);
+    CHECK_OK(kl_fs_room_of(fs, &room));
+    CHECK_U64(room.free, SECTOR + 100);
+    CHECK_U64(room.total, 2 * SECTOR + 100);
     CHECK(kl_file_write(f, bytes, 2 * SECTOR, SECTOR) == KL_FULL);
     CHECK_OK(kl_file_size(f, &size));
     CHECK_U64(size, 2 * SECTOR);
     CHECK_OK(kl_file_write(f, bytes, 2 * SECTOR + 100, 0));
     CHECK(kl_file_truncate(f, 2 * SECTOR + 101) == KL_FULL);
     CHECK_OK(kl_fs_unlink(fs, "a"));
-    CHECK_OK(kl_fs_free_bytes(fs, &room));
-    CHECK_U64(room, 0);
+    CHECK_OK(kl_fs_room_of(fs, &room));
+    CHECK_U64(room.free, 0);
     kl_file_close(f);
-    CHECK_OK(kl_fs_free_bytes(fs, &room));
-    CHECK_U64(room, 2 * SECTOR + 100);
+    CHECK_OK(kl_fs_room_of(fs, &room));
+    CHECK_U64(room.free, 2 * SECTOR + 100);
     kl_sim_disk_free(disk);
 }
 

@@ -159,12 +159,13 @@ kl_status kl_fd_truncate(int fd, u64 size)
     return failed ? last_error() : KL_OK;
 }
 
-kl_status kl_fd_free_bytes(int fd, u64 *out)
+kl_status kl_fd_room(int fd, kl_fs_room *out)
 {
     struct statvfs st;
     if (fstatvfs(fd, &st) != 0)
         return last_error();
-    *out = kl_mul_sat_u64(st.f_bavail, st.f_frsize);
+    *out = (kl_fs_room){.free = kl_mul_sat_u64(st.f_bavail, st.f_frsize),
+                        .total = kl_mul_sat_u64(st.f_blocks, st.f_frsize)};
     return KL_OK;
 }
 
@@ -178,9 +179,17 @@ static kl_status write_file(struct kl_file *file, const void *bytes, usize len, 
     return kl_fd_write(fd_of(file), bytes, len, offset);
 }
 
+/* What a sync met: a disk that was found to be full only now has lost what was written before,
+ * which no room that there is later brings back. */
+static kl_status sync_error(void)
+{
+    kl_status status = last_error();
+    return status == KL_FULL ? KL_IO : status;
+}
+
 static kl_status sync_file(struct kl_file *file)
 {
-    return fdatasync(fd_of(file)) == 0 ? KL_OK : last_error();
+    return fdatasync(fd_of(file)) == 0 ? KL_OK : sync_error();
 }
 
 static kl_status size_of(struct kl_file *file, u64 *out)
@@ -302,7 +311,7 @@ static kl_status sync_dir(struct kl_fs *fs, const char *path)
     int fd = open_dir(fs, path);
     if (fd < 0)
         return last_error();
-    kl_status status = fsync(fd) == 0 ? KL_OK : last_error();
+    kl_status status = fsync(fd) == 0 ? KL_OK : sync_error();
     close(fd);
     return status;
 }
@@ -377,9 +386,9 @@ static kl_status list_dir(struct kl_fs *fs, const char *path,
     return KL_OK;
 }
 
-static kl_status free_bytes(struct kl_fs *fs, u64 *out)
+static kl_status room_of(struct kl_fs *fs, kl_fs_room *out)
 {
-    return kl_fd_free_bytes(root_of(fs), out);
+    return kl_fd_room(root_of(fs), out);
 }
 
 static const struct kl_fs_ops fs_ops = {
@@ -390,7 +399,7 @@ static const struct kl_fs_ops fs_ops = {
     .sync_dir = sync_dir,
     .list = list_dir,
     .lock = lock_file,
-    .free_bytes = free_bytes,
+    .room = room_of,
 };
 
 kl_status kl_sys_fs_open(struct kl_fs **out, const char *root)

@@ -9,7 +9,7 @@ kl_status kl_fd_read(int fd, void *out, usize len, u64 offset);
 kl_status kl_fd_write(int fd, const void *bytes, usize len, u64 offset);
 kl_status kl_fd_size(int fd, u64 *out);
 kl_status kl_fd_truncate(int fd, u64 size);
-kl_status kl_fd_free_bytes(int fd, u64 *out); /* of the file system fd is on */
+kl_status kl_fd_room(int fd, kl_fs_room *out); /* of the file system fd is on */
 
 /* Asserts that path stays inside the root, and returns it. */
 const char *kl_fs_inside(const char *path);

@@ -360,9 +360,9 @@ static kl_status list_scratch(struct kl_fs *fs, const char *path,
     return status;
 }
 
-static kl_status free_bytes_scratch(struct kl_fs *fs, u64 *out)
+static kl_status room_of_scratch(struct kl_fs *fs, kl_fs_room *out)
 {
-    return kl_fd_free_bytes(scratch_of(fs)->folder, out);
+    return kl_fd_room(scratch_of(fs)->folder, out);
 }
 
 static const struct kl_fs_ops fs_ops = {
@@ -373,7 +373,7 @@ static const struct kl_fs_ops fs_ops = {
     .sync_dir = sync_dir_scratch,
     .list = list_scratch,
     .lock = lock_scratch,
-    .free_bytes = free_bytes_scratch,
+    .room = room_of_scratch,
 };
 
 kl_status kl_sys_scratch_open(struct kl_fs **out)

@@ -133,9 +133,9 @@ static kl_status list_dir(struct kl_fs *fs, const char *path,
     return kl_fs_list(below(fs), path, each, ctx);
 }
 
-static kl_status free_bytes(struct kl_fs *fs, u64 *out)
+static kl_status room_of(struct kl_fs *fs, kl_fs_room *out)
 {
-    return kl_fs_free_bytes(below(fs), out);
+    return kl_fs_room_of(below(fs), out);
 }
 
 static const struct kl_fs_ops fs_ops = {
@@ -146,7 +146,7 @@ static const struct kl_fs_ops fs_ops = {
     .sync_dir = sync_dir,
     .list = list_dir,
     .lock = lock_file,
-    .free_bytes = free_bytes,
+    .room = room_of,
 };
 
 kl_status kl_slow_fs_open(struct kl_fs **out, struct kl_fs *inner, u64 delay_ns)

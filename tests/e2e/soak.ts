@@ -7,7 +7,7 @@
  *     --other PATH   another build of Keel, for rolling restarts (a copy of this one) */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Wallet } from "ethers";
 import { sleep, type Theme, theme, until } from "./lib/harness.ts";
@@ -295,13 +295,17 @@ async function voted(net: Processes): Promise<void> {
 
 /* --- a full disk --- */
 
+const MIB = 1 << 20;
+const FLOOR_BYTES = 16 * MIB;
+
 interface Disk {
-    fill(): Promise<void>;
+    /* Fills it but for so many bytes; with what there was no room for at 0. */
+    fill(but: number): Promise<void>;
     free(): Promise<void>;
     remove(): Promise<void>;
 }
 
-/* A small file system of its own for the folder; undefined: there is no right to make one. */
+/* The folder of a node, on a small file system of its own. */
 async function smallDisk(net: Processes, i: number): Promise<Disk | undefined> {
     const folder = net.folder(i);
     const aside = `${folder}.aside`;
@@ -319,9 +323,12 @@ async function smallDisk(net: Processes, i: number): Promise<Disk | undefined> {
     cpSync(aside, folder, { recursive: true });
     const filler = join(folder, "filler");
     return {
-        fill: async () => {
-            const dd = await tool("dd", "if=/dev/zero", `of=${filler}`, "bs=64k");
-            assert.match(dd.err, /No space left/);
+        fill: async (but) => {
+            const room = statfsSync(folder);
+            const bytes = room.bavail * room.bsize - but;
+            const dd = await tool("dd", "if=/dev/zero", `of=${filler}`, "bs=64k", "iflag=count_bytes",
+                                  `count=${but ? bytes : bytes + MIB}`);
+            assert.equal(/No space left/.test(dd.err), but === 0);
         },
         free: async () => rmSync(filler),
         remove: async () => {
@@ -330,30 +337,47 @@ async function smallDisk(net: Processes, i: number): Promise<Disk | undefined> {
     };
 }
 
-async function fullDisk(t: Theme): Promise<void> {
+/* The disk of one is filled but for so many bytes, and emptied; nobody touches the node. */
+async function fillUp(net: Processes, who: number, disk: Disk, but: number): Promise<void> {
+    const { pid } = net.node(who);
+    await disk.fill(but);
+    tell(`a disk is full: ${GOES_ON} after ${seconds(await net.goesOn("a disk is full"))}`);
+    await until("it knows", async () => (await net.status(who)).health !== "good" || undefined, PATIENCE_MS);
+    const status = await net.status(who);
+    tell(`it says: ${status.health}, ${status.healthReason ?? ""}`);
+    assert.equal(status.signing, false);
+    assert.match(status.healthReason ?? "", /free on the disk of the data folder/);
+    assert.ok(await net.height(who) > 0);
+    await assert.rejects(net.rpc(who).call("eth_sendRawTransaction", [await operatorOf(net.folder(who)).signTransaction({
+        chainId: CHAIN_ID, type: 2, nonce: 1_000, to: operatorOf(net.folder(who)).address, gasLimit: 21_000n,
+        maxFeePerGas: 100_000_000_000n, maxPriorityFeePerGas: 1n,
+    })]), /disk full: nothing is taken until there is room again/);
+    await net.goesOn("a disk is full");
+    const start = Date.now();
+    await disk.free();
+    await until("it signs again", async () => {
+        const now = await net.status(who).catch(() => undefined); /* connections are cut once */
+        return (now?.signing && now.health === "good") || undefined;
+    }, PATIENCE_MS);
+    tell(`there is room: it signs again after ${seconds(Date.now() - start)}`);
+    await caughtUp(net, [who]);
+    assert.ok(net.node(who).running && net.node(who).pid === pid);
+}
+
+async function fullDisk(t: Theme, name: string, floor: number, but: number): Promise<void> {
     const net = await Processes.make(t, 4);
     const disk = await smallDisk(net, 3);
     if (!disk) {
-        t.skip("a full disk", "no right to mount a small file system");
+        t.skip(name, "no right to mount a small file system");
         return;
     }
     try {
-        await net.startAll();
+        await Promise.all(net.all.map((i) => net.start(i, i === 3 ? ["--min-free-disk", String(floor)] : [])));
         await under(net, async () => {
-            net.up.delete(3);
-            await disk.fill();
-            tell(`a disk is full: ${GOES_ON} after ${seconds(await net.goesOn("a disk is full"))}`);
-            await until("it knows", async () => (await net.status(3)).health !== "good" || undefined, PATIENCE_MS);
-            const status = await net.status(3);
-            tell(`it says: ${status.health}; signing ${status.signing}`);
-            assert.equal(status.signing, false);
-            assert.ok(await net.height(3) > 0);
-            await net.goesOn("a disk is full");
-            await disk.free();
-            await net.stop(3);
-            await net.start(3);
-            await caughtUp(net, [3]);
-            assert.equal((await net.status(3)).signing, true);
+            for (let round = 0; round < 2; round++) {
+                await fillUp(net, 3, disk, but);
+                await some(net, "there is room again");
+            }
         });
         for (const i of net.all) {
             await net.node(i).stop();
@@ -422,7 +446,8 @@ await theme("soak", {
         await row(`${count} validators, another build, one after another`, () => processes(t, count, rolling));
     }
     await row("a data folder wiped, its key kept", () => processes(t, 4, wiped));
-    await row("a full disk", () => fullDisk(t));
+    await row("a full disk", () => fullDisk(t, "a full disk", FLOOR_BYTES, FLOOR_BYTES / 2));
+    await row("a disk full to the last byte", () => fullDisk(t, "a disk full to the last byte", 0, 0));
     await row("one folder started twice", () => processes(t, 4, twice));
     await row("a key without its guard", () => processes(t, 4, withoutGuard));
     await row("one voted in, one voted out", () => processes(t, 4, voted, makeFifth));

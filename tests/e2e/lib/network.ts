@@ -22,6 +22,7 @@ export interface Status {
     number: Hex;
     engine: string;
     health: string;
+    healthReason?: string;
     validators: Hex;
     signing: boolean;
     why: string;
