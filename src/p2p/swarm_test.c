@@ -339,12 +339,8 @@ KL_TEST(swarm_comes_back)
                 stop(a);
             break;
         default:
-            if (!nodes[a].up) {
-                for (u32 k = 0; k < NODES; k++) /* what it sends is numbered on */
-                    memset(nodes[k].heard[a], 0, sizeof nodes[k].heard[a]);
-                memset(nodes[a].sent, 0, sizeof nodes[a].sent);
-                start(a);
-            }
+            if (!nodes[a].up)
+                start(a); /* what it sends is numbered on */
             break;
         }
         for (int k = 0; k < 20; k++) {
@@ -358,12 +354,8 @@ KL_TEST(swarm_comes_back)
     }
     memset(cut, 0, sizeof cut);
     for (u32 i = 0; i < NODES; i++)
-        if (!nodes[i].up) {
-            for (u32 k = 0; k < NODES; k++)
-                memset(nodes[k].heard[i], 0, sizeof nodes[k].heard[i]);
-            memset(nodes[i].sent, 0, sizeof nodes[i].sent);
+        if (!nodes[i].up)
             start(i);
-        }
     run(10000, seed);
     check_all_up();
     done();
