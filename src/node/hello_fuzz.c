@@ -1,5 +1,5 @@
-/* Any bytes as a hello, and ours with a byte changed: what is taken names our
- * genesis. */
+/* Any bytes as a hello, and ours with a byte changed: what is taken names our genesis, and what it
+ * brings lies in it. */
 #include "node/hello.h"
 
 int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
@@ -14,8 +14,10 @@ int LLVMFuzzerTestOneInput(const u8 *bytes, usize len)
     const kl_fork_place place = {&spec, &genesis, 10, 7, 999};
     if (kl_hello_judge(&place, kl_span_of(bytes, len)) == KL_RULE_NONE)
         KL_ASSERT(memmem(bytes, len, genesis.b, sizeof genesis.b) != NULL);
+    kl_span pass = kl_hello_pass(kl_span_of(bytes, len));
+    KL_ASSERT(pass.len <= len);
     kl_buf_init(&hello, 1 << 10);
-    kl_hello_put(&hello, &place);
+    kl_hello_put(&hello, &place, kl_span_sub(kl_span_of(bytes, len), 0, 100));
     KL_ASSERT(!hello.failed && kl_hello_judge(&place, kl_buf_view(&hello)) == KL_RULE_NONE);
     if (len >= 2) {
         hello.p[bytes[0] % hello.len] ^= bytes[1];

@@ -11,6 +11,8 @@ struct entry {
     bool known;
     kl_peer_id peer;
     u64 seq;
+    usize sentry_count;
+    kl_multiaddr sentries[KL_RECORD_ADDRS_MAX];
     usize len;
     u8 bytes[KL_HERALD_MAX];
 };
@@ -112,6 +114,7 @@ static void keep(struct kl_herald *h, struct entry *e, kl_span bytes, const kl_p
     e->known = true;
     e->peer = record->peer;
     e->seq = record->seq;
+    e->sentry_count = kl_herald_sentries_in(record, e->sentries);
     e->len = bytes.len;
     memcpy(e->bytes, bytes.p, bytes.len);
     list_known(h);
@@ -158,12 +161,49 @@ kl_span kl_herald_at(const struct kl_herald *h, u32 index, kl_peer_id *peer)
     return kl_span_of(e->bytes, e->len);
 }
 
+usize kl_herald_sentries_in(const kl_peer_record *record, kl_multiaddr out[KL_RECORD_ADDRS_MAX])
+{
+    usize count = 0;
+    for (usize i = 0; i < record->count; i++)
+        if (record->addrs[i].has_peer && !kl_peer_id_eq(&record->addrs[i].peer, &record->peer))
+            out[count++] = record->addrs[i];
+    return count;
+}
+
+usize kl_herald_sentries(const struct kl_herald *h, u32 index,
+                         kl_multiaddr out[KL_RECORD_ADDRS_MAX])
+{
+    KL_ASSERT(index < h->count);
+    const struct entry *e = h->entries[h->known[index]];
+    if (e->sentry_count)
+        memcpy(out, e->sentries, e->sentry_count * sizeof *out);
+    return e->sentry_count;
+}
+
+static bool is_met_at(const struct entry *e, const kl_peer_id *peer)
+{
+    for (usize i = 0; i < e->sentry_count; i++)
+        if (kl_peer_id_eq(&e->sentries[i].peer, peer))
+            return true;
+    return !e->sentry_count && kl_peer_id_eq(&e->peer, peer);
+}
+
 bool kl_herald_find(const struct kl_herald *h, const kl_peer_id *peer)
 {
     for (u32 i = 0; i < h->count; i++)
-        if (kl_peer_id_eq(&h->entries[h->known[i]]->peer, peer))
+        if (is_met_at(h->entries[h->known[i]], peer))
             return true;
     return false;
+}
+
+kl_span kl_herald_of(const struct kl_herald *h, const kl_peer_id *peer)
+{
+    for (u32 i = 0; i < h->count; i++) {
+        const struct entry *e = h->entries[h->known[i]];
+        if (kl_peer_id_eq(&e->peer, peer))
+            return kl_span_of(e->bytes, e->len);
+    }
+    return KL_SPAN_NONE;
 }
 
 bool kl_herald_put(struct kl_buf *buf, const kl_peer_record *record, const kl_secret32 *identity,

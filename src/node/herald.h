@@ -4,7 +4,7 @@
  * holds a key of the set (cert/peer_proof.h); docs/formats/wire.md draws it.  Of each validator of
  * the set the newest is kept, and passed on to whoever has not heard it: by the topic "peers", and
  * to each new peer.  So a node that knows one other finds all validators, and finds one again that
- * has moved.
+ * has moved.  A validator behind sentries announces where these are: addresses with a peer.
  *
  * Signatures are looked at only for keys of the set, and not twice for the same bytes.  A pure
  * machine with memory that is bounded by the set.  Thread: one at a time. */
@@ -45,8 +45,17 @@ kl_herald_news kl_herald_hear(struct kl_herald *herald, kl_span announcement,
 /* What is known now, in no order that means anything: from 0 to kl_herald_count - 1. */
 u32 kl_herald_count(const struct kl_herald *herald);
 kl_span kl_herald_at(const struct kl_herald *herald, u32 index, kl_peer_id *peer);
-/* False: none is known. */
+/* Where the sentries of that one are, each address with its peer, as their ward says; 0: it has
+ * none, and is met itself. */
+usize kl_herald_sentries(const struct kl_herald *herald, u32 index,
+                         kl_multiaddr out[KL_RECORD_ADDRS_MAX]);
+/* Whether it is known that a validator is met at this peer: itself, or at a sentry of its. */
 bool kl_herald_find(const struct kl_herald *herald, const kl_peer_id *peer);
+/* What a validator said that is this peer, whether or not it has sentries; nothing: none is. */
+kl_span kl_herald_of(const struct kl_herald *herald, const kl_peer_id *peer);
+
+/* The addresses of a record that are of other peers than its own; how many. */
+usize kl_herald_sentries_in(const kl_peer_record *record, kl_multiaddr out[KL_RECORD_ADDRS_MAX]);
 
 /* Appends our own: record is sealed with identity, and proven with vote_secret.  False for a secret
  * that is none, or a record that is too long. */

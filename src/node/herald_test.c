@@ -112,6 +112,41 @@ KL_TEST(herald_follows_the_set)
     kl_herald_free(h);
 }
 
+KL_TEST(herald_knows_where_a_validator_behind_sentries_is_met)
+{
+    begin(seed);
+    struct kl_herald *h = herald_of(VALIDATORS);
+    kl_peer_id ward = kl_peer_id_of(&identities[0]), sentries[2];
+    kl_peer_record record = {.peer = ward, .seq = 5}, said;
+    kl_multiaddr at[KL_RECORD_ADDRS_MAX];
+    kl_rule broken;
+    struct kl_buf buf;
+    for (u32 i = 0; i < 2; i++) {
+        sentries[i] = kl_peer_id_of(&identities[VALIDATORS + i]);
+        record.addrs[record.count++] = (kl_multiaddr){.host = KL_HOST_IP4,
+                                                      .ip = {192, 0, 2, (u8)(i + 1)},
+                                                      .has_port = true,
+                                                      .port = 30300,
+                                                      .has_peer = true,
+                                                      .peer = sentries[i]};
+    }
+    kl_buf_init(&buf, KL_HERALD_MAX);
+    CHECK(kl_herald_put(&buf, &record, &identities[0], scheme, &votes[0], &domain));
+    CHECK(kl_herald_hear(h, kl_buf_view(&buf), &said, &broken) == KL_HERALD_NEW);
+    CHECK(hear(h, 1, 1, 5) == KL_HERALD_NEW);
+    CHECK(kl_herald_count(h) == 2 && kl_herald_sentries(h, 1, at) == 0);
+    CHECK(kl_herald_sentries(h, 0, at) == 2 && kl_multiaddr_eq(&at[1], &record.addrs[1]));
+    CHECK(kl_herald_find(h, &sentries[0]) && kl_herald_find(h, &sentries[1]));
+    CHECK(!kl_herald_find(h, &ward));
+    CHECK(kl_span_eq(kl_herald_of(h, &ward), kl_buf_view(&buf)));
+    CHECK(kl_herald_of(h, &sentries[0]).len == 0);
+    /* It may come out from behind them. */
+    CHECK(hear(h, 0, 0, 6) == KL_HERALD_NEW);
+    CHECK(kl_herald_find(h, &ward) && !kl_herald_find(h, &sentries[0]));
+    kl_buf_done(&buf);
+    kl_herald_free(h);
+}
+
 /* Any one bit changed, any cut: nothing is believed. */
 KL_TEST(herald_believes_nothing_changed)
 {

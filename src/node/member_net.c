@@ -196,15 +196,39 @@ static kl_fork_place place_of(struct kl_member *m)
 
 static void on_greet(struct kl_net_user *user, KL_UNUSED u32 peer, struct kl_buf *out)
 {
-    const kl_fork_place place = place_of(of_wire(user));
-    kl_hello_put(out, &place);
+    struct kl_member *m = of_wire(user);
+    const kl_fork_place place = place_of(m);
+    struct kl_buf pass;
+    kl_buf_init(&pass, KL_HERALD_MAX);
+    kl_peers_put_pass(m->peers, &pass);
+    kl_hello_put(out, &place, kl_buf_view(&pass));
+    kl_buf_done(&pass);
 }
 
-static kl_rule on_hello(struct kl_net_user *user, KL_UNUSED u32 peer,
-                        KL_UNUSED const kl_peer_id *id, kl_span hello)
+static kl_rule on_hello(struct kl_net_user *user, KL_UNUSED u32 peer, const kl_peer_id *id,
+                        kl_span hello)
 {
-    const kl_fork_place place = place_of(of_wire(user));
-    return kl_hello_judge(&place, hello);
+    struct kl_member *m = of_wire(user);
+    const kl_fork_place place = place_of(m);
+    KL_JUDGE(kl_hello_judge(&place, hello));
+    kl_span pass = kl_hello_pass(hello);
+    kl_rule broken;
+    if (pass.len && kl_peers_hear(m->peers, id, pass, false, &broken) == KL_HERALD_FALSE)
+        return broken;
+    member_wake(m);
+    return KL_RULE_NONE;
+}
+
+static kl_swarm_standing on_introduced(struct kl_net_user *user, const kl_peer_id *id,
+                                       kl_span hello)
+{
+    struct kl_member *m = of_wire(user);
+    const kl_fork_place place = place_of(m);
+    if (kl_hello_judge(&place, hello) != KL_RULE_NONE)
+        return KL_SWARM_STRANGER;
+    kl_swarm_standing standing = kl_peers_introduced(m->peers, id, kl_hello_pass(hello));
+    member_wake(m);
+    return standing;
 }
 
 static void on_identified(struct kl_net_user *user, KL_UNUSED u32 peer, const kl_peer_id *id,
@@ -456,6 +480,7 @@ void member_net_init(struct kl_member *m)
                                         .lost = on_lost,
                                         .greet = on_greet,
                                         .hello = on_hello,
+                                        .introduced = on_introduced,
                                         .identified = on_identified,
                                         .deliver = on_deliver,
                                         .heard_of = on_heard_of};

@@ -93,6 +93,7 @@ struct kl_net_user {
     void (*lost)(struct kl_net_user *user, u32 peer, const kl_peer_id *id);
     void (*greet)(struct kl_net_user *user, u32 peer, struct kl_buf *out);
     kl_rule (*hello)(struct kl_net_user *user, u32 peer, const kl_peer_id *id, kl_span hello);
+    kl_swarm_standing (*introduced)(struct kl_net_user *user, const kl_peer_id *id, kl_span hello);
     /* record: its own, with the right signature; NULL: there is none. */
     void (*identified)(struct kl_net_user *user, u32 peer, const kl_peer_id *id,
                        const kl_identify *identify, const kl_peer_record *record);

@@ -64,6 +64,13 @@ static kl_rule on_hello(struct kl_swarm_user *user, u32 peer, kl_span hello)
                : KL_RULE_NONE;
 }
 
+static kl_swarm_standing on_introduced(struct kl_swarm_user *user, const kl_peer_id *id,
+                                       kl_span hello)
+{
+    struct kl_net *net = net_of(user);
+    return net->user->introduced(net->user, id, hello);
+}
+
 /* For others, when it is not too long. */
 static void keep_record(struct kl_net *net, u32 peer, kl_span envelope)
 {
@@ -91,6 +98,8 @@ static void on_identified(struct kl_swarm_user *user, u32 peer, const kl_identif
 
 void net_peers_hear(struct kl_swarm_user *user)
 {
+    if (net_of(user)->user->introduced)
+        user->introduced = on_introduced;
     user->met = on_met;
     user->lost = on_lost;
     user->up = on_up;

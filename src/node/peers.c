@@ -11,7 +11,8 @@
 #define NS_PER_S  UINT64_C(1000000000)
 #define NS_PER_MS UINT64_C(1000000)
 #define SHUN_NS   (600 * NS_PER_S)
-#define AGAIN_NS  (60 * NS_PER_S)   /* others may have heard of a new set later than we did */
+#define SOON_NS   (2 * NS_PER_S)    /* others may have heard of a new set later than we did */
+#define AGAIN_NS  (60 * NS_PER_S)   /* or much later */
 #define REPEAT_NS (3600 * NS_PER_S) /* for who has forgotten */
 #define NEVER     UINT64_MAX
 
@@ -38,9 +39,11 @@ struct kl_peers {
     bool has_observed;
     kl_multiaddr observed; /* where a friend sees us */
     u64 own_seq, announce_ns;
-    bool is_again; /* of announce_ns: the first repetition */
+    u32 announced;       /* how often, since there was news */
+    kl_peer_record said; /* what we announced last */
+    struct kl_buf own;   /* the same, proven; nothing: not yet */
     u32 wanted_count;
-    kl_peer_id wanted[WANTED_MAX]; /* validators that network.json does not name */
+    kl_peer_id wanted[WANTED_MAX]; /* validators and sentries that network.json does not name */
 };
 
 /* --- network.json --- */
@@ -143,25 +146,78 @@ static usize own_addrs(const struct kl_peers *p, kl_multiaddr out[KL_NET_ADDRS_M
     return kl_reach_of(&out[0]) != KL_REACH_NOWHERE ? 1 : 0;
 }
 
-/* Says anew where we are: to peers, and, as a validator, to all. */
+/* Where a sentry is for others: what reaches furthest of where we find it and of what it says. */
+static kl_multiaddr sentry_addr(const struct kl_peers *p, const kl_multiaddr *sentry)
+{
+    kl_book_peer known = {0};
+    kl_multiaddr best = *sentry;
+    (void)kl_book_find(p->book, &sentry->peer, &known);
+    for (u32 i = 0; i < known.count; i++)
+        if (kl_reach_of(&known.addrs[i]) > kl_reach_of(&best))
+            best = known.addrs[i];
+    best.has_peer = true;
+    best.peer = sentry->peer;
+    return best;
+}
+
+/* Each once, as many as there is room for. */
+static usize sentry_addrs(const struct kl_peers *p, kl_multiaddr out[KL_RECORD_ADDRS_MAX])
+{
+    usize count = 0;
+    for (u32 i = 0; i < p->roster.sentry_count && count < KL_RECORD_ADDRS_MAX; i++) {
+        bool is_there = false;
+        for (usize j = 0; j < count; j++)
+            is_there |= kl_peer_id_eq(&out[j].peer, &p->roster.sentries[i].peer);
+        if (!is_there)
+            out[count++] = sentry_addr(p, &p->roster.sentries[i]);
+    }
+    return count;
+}
+
+static void fill_record(const struct kl_peers *p, kl_peer_record *record)
+{
+    *record = (kl_peer_record){.peer = p->self};
+    record->count =
+        p->roster.sentry_count ? sentry_addrs(p, record->addrs) : own_addrs(p, record->addrs);
+}
+
+/* Our announcement, as of now, with as many addresses as it has room for. */
+static void prove(struct kl_peers *p)
+{
+    kl_peer_record *record = &p->said;
+    fill_record(p, record);
+    p->own_seq = KL_MAX(p->own_seq + 1, kl_wall_ns(p->clock) / NS_PER_MS);
+    record->seq = p->own_seq;
+    for (;; record->count--) {
+        kl_buf_clear(&p->own);
+        if (kl_herald_put(&p->own, record, &p->identity, p->scheme, &p->vote_secret, &p->domain) ||
+            record->count == 0)
+            return;
+    }
+}
+
+/* Says anew where we are, to all, as a validator. */
 static void announce(struct kl_peers *p)
 {
-    kl_peer_record record = {.peer = p->self}, said;
-    struct kl_buf text;
+    static const u64 pauses[] = {SOON_NS, AGAIN_NS, REPEAT_NS};
+    kl_peer_record said;
     kl_rule broken;
     p->announce_ns = NEVER;
-    record.count = own_addrs(p, record.addrs);
-    if (!p->begun || !p->is_validator || p->roster.sentry_count)
+    if (!p->begun || !p->has_vote)
         return;
-    p->own_seq = KL_MAX(p->own_seq + 1, kl_wall_ns(p->clock) / NS_PER_MS);
-    record.seq = p->own_seq;
-    kl_buf_init(&text, KL_HERALD_MAX);
-    if (kl_herald_put(&text, &record, &p->identity, p->scheme, &p->vote_secret, &p->domain) &&
-        kl_herald_hear(p->herald, kl_buf_view(&text), &said, &broken) == KL_HERALD_NEW)
-        p->wire->publish(p->wire, kl_buf_view(&text));
-    kl_buf_done(&text);
-    p->announce_ns = kl_mono_ns(p->clock) + (p->is_again ? REPEAT_NS : AGAIN_NS);
-    p->is_again = true;
+    prove(p);
+    if (!p->is_validator)
+        return;
+    if (kl_herald_hear(p->herald, kl_buf_view(&p->own), &said, &broken) == KL_HERALD_NEW)
+        p->wire->publish(p->wire, kl_buf_view(&p->own));
+    p->announce_ns = kl_mono_ns(p->clock) + pauses[p->announced];
+    p->announced += p->announced + 1 < KL_COUNT_OF(pauses);
+}
+
+static void announce_news(struct kl_peers *p)
+{
+    p->announced = 0;
+    announce(p);
 }
 
 static void say_where(struct kl_peers *p)
@@ -169,8 +225,19 @@ static void say_where(struct kl_peers *p)
     kl_multiaddr addrs[KL_NET_ADDRS_MAX];
     usize count = own_addrs(p, addrs);
     p->wire->set_addrs(p->wire, addrs, count);
-    p->is_again = false;
-    announce(p);
+    announce_news(p);
+}
+
+/* A sentry has said where it is. */
+static void look_at_sentries(struct kl_peers *p)
+{
+    kl_peer_record record;
+    fill_record(p, &record);
+    bool same = record.count == p->said.count;
+    for (usize i = 0; same && i < record.count; i++)
+        same = kl_multiaddr_eq(&record.addrs[i], &p->said.addrs[i]);
+    if (!same)
+        announce_news(p);
 }
 
 /* --- validators --- */
@@ -180,9 +247,8 @@ static bool wants_validators(const struct kl_peers *p)
     return p->begun && !p->roster.sentry_count && (p->is_validator || p->roster.guard_count);
 }
 
-static void keep_wanted(struct kl_peers *p)
+static void drop_unwanted(struct kl_peers *p, bool wants)
 {
-    bool wants = wants_validators(p);
     u32 kept = 0;
     for (u32 i = 0; i < p->wanted_count; i++) {
         if (wants && kl_herald_find(p->herald, &p->wanted[i])) {
@@ -193,16 +259,71 @@ static void keep_wanted(struct kl_peers *p)
         p->wire->unwant(p->wire, &p->wanted[i]);
     }
     p->wanted_count = kept;
-    for (u32 i = 0; wants && i < kl_herald_count(p->herald); i++) {
-        kl_peer_id id;
-        (void)kl_herald_at(p->herald, i, &id);
-        if (p->wanted_count == WANTED_MAX || kl_peer_id_eq(&id, &p->self) || is_named(p, &id) ||
-            kl_book_is_friend(p->book, &id))
-            continue;
-        befriend(p, &id, NULL);
-        if (kl_book_is_friend(p->book, &id))
-            p->wanted[p->wanted_count++] = id;
+}
+
+static void want_one(struct kl_peers *p, const kl_peer_id *id)
+{
+    if (p->wanted_count == WANTED_MAX || kl_peer_id_eq(id, &p->self) || is_named(p, id) ||
+        kl_book_is_friend(p->book, id))
+        return;
+    befriend(p, id, NULL);
+    if (kl_book_is_friend(p->book, id))
+        p->wanted[p->wanted_count++] = *id;
+}
+
+/* The sentry of that number, of those that differ; false: there are not so many. */
+static bool pick_sentry(kl_multiaddr *out, const kl_multiaddr *list, usize count, u32 number)
+{
+    u32 seen = 0;
+    for (usize i = 0; i < count; i++) {
+        bool is_first = true;
+        for (usize j = 0; j < i; j++)
+            is_first &= !kl_peer_id_eq(&list[i].peer, &list[j].peer);
+        if (is_first && seen++ == number) {
+            *out = list[i];
+            return true;
+        }
     }
+    return false;
+}
+
+/* What its ward says of where it is counts as what it says itself without a signature. */
+static void want_sentry(struct kl_peers *p, const kl_multiaddr *sentry)
+{
+    want_one(p, &sentry->peer);
+    if (kl_book_is_friend(p->book, &sentry->peer))
+        tell(p, &sentry->peer,
+             &(kl_peer_record){.peer = sentry->peer, .count = 1, .addrs = {*sentry}});
+}
+
+/* One sentry of each validator before the second of any: room may be short. */
+static void want_sentries(struct kl_peers *p)
+{
+    for (u32 turn = 0; turn < KL_PEERS_SENTRIES_MAX; turn++)
+        for (u32 i = 0; i < kl_herald_count(p->herald); i++) {
+            kl_multiaddr list[KL_RECORD_ADDRS_MAX], sentry;
+            kl_peer_id ward;
+            usize count = kl_herald_sentries(p->herald, i, list);
+            (void)kl_herald_at(p->herald, i, &ward);
+            if (!is_named(p, &ward) && pick_sentry(&sentry, list, count, turn))
+                want_sentry(p, &sentry);
+        }
+}
+
+static void keep_wanted(struct kl_peers *p)
+{
+    kl_multiaddr sentries[KL_RECORD_ADDRS_MAX];
+    kl_peer_id id;
+    bool wants = wants_validators(p);
+    drop_unwanted(p, wants);
+    if (!wants)
+        return;
+    for (u32 i = 0; i < kl_herald_count(p->herald); i++) {
+        (void)kl_herald_at(p->herald, i, &id);
+        if (!kl_herald_sentries(p->herald, i, sentries))
+            want_one(p, &id);
+    }
+    want_sentries(p);
 }
 
 void kl_peers_set_validators(struct kl_peers *p, const kl_valset *set)
@@ -210,28 +331,61 @@ void kl_peers_set_validators(struct kl_peers *p, const kl_valset *set)
     u32 place;
     kl_lock(&p->lock);
     kl_herald_set_validators(p->herald, set);
+    bool was_validator = p->is_validator;
     p->is_validator =
         p->has_vote && set->scheme == p->scheme && kl_valset_find(set, p->key, &place);
-    p->is_again = false;
-    announce(p);
+    if (p->is_validator != was_validator)
+        announce_news(p);
     keep_wanted(p);
     kl_unlock(&p->lock);
+}
+
+static kl_herald_news hear(struct kl_peers *p, const kl_peer_id *from, kl_span announcement,
+                           bool by_gossip, kl_rule *broken)
+{
+    kl_multiaddr sentries[KL_RECORD_ADDRS_MAX];
+    kl_peer_record record;
+    kl_herald_news news = kl_herald_hear(p->herald, announcement, &record, broken);
+    if (news == KL_HERALD_NEW && !kl_peer_id_eq(&record.peer, &p->self)) {
+        keep_wanted(p);
+        if (!kl_herald_sentries_in(&record, sentries))
+            tell(p, from, &record);
+        if (!by_gossip && !p->roster.sentry_count)
+            p->wire->publish(p->wire, announcement);
+    }
+    return news;
 }
 
 kl_herald_news kl_peers_hear(struct kl_peers *p, const kl_peer_id *from, kl_span announcement,
                              bool by_gossip, kl_rule *broken)
 {
-    kl_peer_record record;
     kl_lock(&p->lock);
-    kl_herald_news news = kl_herald_hear(p->herald, announcement, &record, broken);
-    if (news == KL_HERALD_NEW && !kl_peer_id_eq(&record.peer, &p->self)) {
-        keep_wanted(p);
-        tell(p, from, &record);
-        if (!by_gossip && !p->roster.sentry_count)
-            p->wire->publish(p->wire, announcement);
-    }
+    kl_herald_news news = hear(p, from, announcement, by_gossip, broken);
     kl_unlock(&p->lock);
     return news;
+}
+
+/* --- who is let in --- */
+
+void kl_peers_put_pass(struct kl_peers *p, struct kl_buf *out)
+{
+    kl_lock(&p->lock);
+    kl_span pass = kl_buf_view(&p->own);
+    for (u32 i = 0; i < p->roster.guard_count && !pass.len; i++)
+        pass = kl_herald_of(p->herald, &p->roster.guards[i]);
+    kl_buf_span(out, pass);
+    kl_unlock(&p->lock);
+}
+
+kl_swarm_standing kl_peers_introduced(struct kl_peers *p, const kl_peer_id *id, kl_span pass)
+{
+    kl_rule broken;
+    kl_lock(&p->lock);
+    if (pass.len && wants_validators(p))
+        (void)hear(p, id, pass, false, &broken);
+    kl_swarm_standing as = kl_book_is_friend(p->book, id) ? standing(p) : KL_SWARM_STRANGER;
+    kl_unlock(&p->lock);
+    return as;
 }
 
 /* --- the net's questions --- */
@@ -334,6 +488,8 @@ void kl_peers_identified(struct kl_peers *p, const kl_peer_id *id, const kl_iden
                 say_where(p);
         }
     }
+    if (is_friend && p->roster.sentry_count)
+        look_at_sentries(p);
     kl_unlock(&p->lock);
 }
 
@@ -438,6 +594,7 @@ kl_status kl_peers_new(struct kl_peers **out, const kl_peers_config *config)
     p->reach = reach_of(&p->roster);
     p->announce_ns = NEVER;
     kl_mutex_init(&p->lock);
+    kl_buf_init(&p->own, KL_HERALD_MAX);
     const kl_book_config book = {
         .self = p->self,
         .seed = config->seed,
@@ -462,6 +619,7 @@ void kl_peers_free(struct kl_peers *p)
     if (!p)
         return;
     kl_herald_free(p->herald);
+    kl_buf_done(&p->own);
     free(p->book);
     kl_mutex_done(&p->lock);
     kl_secret32_wipe(&p->identity);

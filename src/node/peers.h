@@ -3,9 +3,13 @@
  * put to use over a net.
  *
  * Who is named in network.json is wanted from the start.  Validators, and those who stand in front
- * of some, want every validator that has announced itself as well; strangers are dialled as long as
- * the book wants more of them.  A validator behind sentries wants these alone, and tells nobody
- * that it exists.
+ * of some, want every validator that has announced itself as well, or, where it has sentries,
+ * KL_PEERS_SENTRIES_MAX of these; strangers are dialled as long as the book wants more of them.  A
+ * validator behind sentries wants these alone, and tells others where they are, not where it is.
+ *
+ * Where strangers are not let in, a validator of the set that is not known yet is, and who stands
+ * in front of one: its hello brings the announcement that says so (kl_peers_put_pass,
+ * kl_peers_introduced).
  *
  * What was learned is kept over a restart in peers.json (docs/formats/network.md).
  *
@@ -17,6 +21,8 @@
 #include "node/herald.h"
 #include "node/roster.h"
 #include "p2p/book.h"
+
+enum { KL_PEERS_SENTRIES_MAX = 4 }; /* of one validator, that others keep connected with */
 
 struct kl_peers;
 
@@ -74,6 +80,13 @@ void kl_peers_dropped(struct kl_peers *peers, const kl_peer_id *id);
 /* An announcement, from a peer or by gossip; *broken of a FALSE one. */
 kl_herald_news kl_peers_hear(struct kl_peers *peers, const kl_peer_id *from, kl_span announcement,
                              bool by_gossip, kl_rule *broken);
+
+/* Appends the announcement by which we are let in: our own, whether or not we are in the set yet,
+ * or as a sentry a ward's that is known; or nothing. */
+void kl_peers_put_pass(struct kl_peers *peers, struct kl_buf *out);
+/* Somebody unknown brings one; its standing.  STRANGER: it is to be let in by nothing that is known
+ * now. */
+kl_swarm_standing kl_peers_introduced(struct kl_peers *peers, const kl_peer_id *id, kl_span pass);
 
 /* Time passes; when it wants to be called next. */
 void kl_peers_tick(struct kl_peers *peers);

@@ -116,7 +116,17 @@ static u32 behind(const kl_multiaddr *addr)
 
 static bool lets_in(u32 j, u32 i)
 {
-    return nodes[j].is_open || nodes[j].wants[i];
+    struct kl_buf pass;
+    if (nodes[j].is_open || nodes[j].wants[i])
+        return true;
+    kl_buf_init(&pass, KL_HERALD_MAX);
+    kl_peers_put_pass(nodes[i].peers, &pass);
+    CHECK(!pass.failed);
+    bool in =
+        kl_peers_introduced(nodes[j].peers, &nodes[i].id, kl_buf_view(&pass)) != KL_SWARM_STRANGER;
+    CHECK(in == nodes[j].wants[i]);
+    kl_buf_done(&pass);
+    return in;
 }
 
 static void dial(struct kl_peers_wire *wire, const kl_multiaddr *addr)
@@ -312,6 +322,110 @@ KL_TEST(peers_behind_sentries_speak_with_these_alone)
     }
     CHECK(kl_peers_guards(nodes[4].peers, &nodes[0].id));
     CHECK(!kl_peers_guards(nodes[4].peers, &nodes[1].id));
+    finish();
+}
+
+/* Nobody names the sentries but their ward. */
+KL_TEST(peers_find_sentries_by_what_their_ward_says)
+{
+    begin(seed, 8); /* 0 and 1 vote; 0 is behind the others */
+    kl_valset set = set_of(0, 2);
+    kl_roster *hidden = &nodes[0].roster;
+    hidden->open = hidden->says_where = false;
+    for (u32 i = 2; i < 8; i++) {
+        hidden->sentries[hidden->sentry_count++] = address(i);
+        nodes[i].roster.guards[nodes[i].roster.guard_count++] = nodes[0].id;
+    }
+    names(2, 1);
+    for (u32 i = 0; i < 8; i++)
+        start(seed, i, i < 2, &set);
+    run();
+    u32 wanted = 0;
+    struct kl_net_addresses *a = kl_peers_addresses(nodes[1].peers);
+    for (u32 i = 2; i < 8; i++) {
+        kl_multiaddr at[KL_NET_ADDRS_MAX];
+        wanted += nodes[1].wants[i];
+        if (nodes[1].wants[i])
+            CHECK(a->of(a, &nodes[i].id, at) == 1 && at[0].port == PORT + i);
+    }
+    CHECK_U64(wanted, KL_PEERS_SENTRIES_MAX);
+    CHECK(!nodes[1].wants[0] && !nodes[1].met[0]);
+    /* From behind them, once its file says so. */
+    kl_peers_free(nodes[0].peers);
+    hidden->sentry_count = 0;
+    hidden->open = hidden->says_where = true;
+    names(0, 1);
+    start(seed, 0, true, &set);
+    run();
+    CHECK(nodes[1].wants[0] && nodes[1].met[0]);
+    for (u32 i = 2; i < 8; i++)
+        CHECK(!nodes[1].wants[i]);
+    finish();
+}
+
+/* Nobody lets strangers in; who is voted in knows one address, and nobody knows it. */
+KL_TEST(peers_let_who_is_voted_in_in_where_nobody_else_is)
+{
+    begin(seed, 6);
+    kl_valset four = set_of(0, 4), five = set_of(0, 5);
+    for (u32 i = 0; i < 5; i++) {
+        nodes[i].roster.open = false;
+        names(i, 0);
+        for (u32 j = 1; i < 4 && j < 4; j++)
+            names(i, j);
+    }
+    names(5, 0);
+    for (u32 i = 0; i < 6; i++)
+        start(seed, i, true, &four);
+    run();
+    for (u32 i = 0; i < 4; i++)
+        for (u32 j = 0; j < 6; j++)
+            CHECK(nodes[i].met[j] == (i != j && j < 4));
+    for (u32 i = 0; i < 4; i++) /* it has not heard of that yet */
+        kl_peers_set_validators(nodes[i].peers, &five);
+    run();
+    CHECK(nodes[4].met[0]); /* of whom it hears so */
+    kl_peers_set_validators(nodes[4].peers, &five);
+    run();
+    for (u32 i = 0; i < 5; i++)
+        for (u32 j = 0; j < 5; j++)
+            CHECK(i == j || nodes[i].met[j]);
+    for (u32 i = 0; i < 5; i++)
+        CHECK(!nodes[i].met[5] && !nodes[i].wants[5]);
+    /* With somebody else's announcement nobody gets in. */
+    struct kl_buf pass;
+    kl_buf_init(&pass, KL_HERALD_MAX);
+    kl_peers_put_pass(nodes[4].peers, &pass);
+    CHECK(pass.len && kl_peers_introduced(nodes[0].peers, &nodes[5].id, kl_buf_view(&pass)) ==
+                          KL_SWARM_STRANGER);
+    kl_buf_done(&pass);
+    finish();
+}
+
+/* The same, of a sentry: it brings what its ward says. */
+KL_TEST(peers_let_sentries_of_validators_in)
+{
+    begin(seed, 6); /* 0 to 3 vote; 0 is behind 4; 5 is like 4, but not announced */
+    kl_valset set = set_of(0, 4);
+    kl_roster *hidden = &nodes[0].roster;
+    hidden->says_where = false;
+    hidden->sentries[hidden->sentry_count++] = address(4);
+    for (u32 i = 0; i < 4; i++) {
+        nodes[i].roster.open = false;
+        for (u32 j = 1; i && j < 4; j++)
+            names(i, j);
+    }
+    for (u32 i = 4; i < 6; i++) {
+        nodes[i].roster.guards[nodes[i].roster.guard_count++] = nodes[0].id;
+        names(i, 1);
+        names(i, 2);
+    }
+    for (u32 i = 0; i < 6; i++)
+        start(seed, i, i < 4, &set);
+    run();
+    for (u32 i = 1; i < 4; i++)
+        CHECK(nodes[i].met[4] && nodes[i].wants[4] && !nodes[i].met[0] && !nodes[i].met[5]);
+    CHECK(nodes[0].met[4]);
     finish();
 }
 

@@ -213,7 +213,7 @@ static kl_rule may_accept(struct kl_swarm *s, const kl_multiaddr *remote)
 {
     u32 shaking = 0;
     for (u32 i = 0; i < s->link_end; i++)
-        shaking += s->links[i] && !s->links[i]->dialled && s->links[i]->state == SWARM_SHAKES;
+        shaking += s->links[i] && !s->links[i]->dialled && s->links[i]->state != SWARM_OPEN;
     return shaking >= s->config.limits.handshakes ? KL_RULE_SWARM_FULL : swarm_knock(s, remote);
 }
 
@@ -296,8 +296,7 @@ static u32 free_place(struct kl_swarm *s)
     return SWARM_NOBODY;
 }
 
-/* A place for a friend: of a stranger, if there is no other. */
-static u32 place_for(struct kl_swarm *s, const kl_peer_id *id)
+u32 swarm_place_for(struct kl_swarm *s, const kl_peer_id *id)
 {
     u32 at = free_place(s);
     u32 least = at == SWARM_NOBODY ? swarm_least(s, false) : SWARM_NOBODY;
@@ -320,7 +319,7 @@ i32 kl_swarm_want(struct kl_swarm *s, const kl_peer_id *id, kl_swarm_standing st
         return KL_SWARM_NONE;
     u32 at = swarm_find(s, id);
     if (at == SWARM_NOBODY)
-        at = place_for(s, id);
+        at = swarm_place_for(s, id);
     if (at == SWARM_NOBODY)
         return KL_SWARM_NONE;
     struct swarm_peer *peer = &s->peers[at];
@@ -471,7 +470,9 @@ static void tick_link(struct kl_swarm *s, u32 at)
     struct swarm_link *link = s->links[at];
     if (link_due_ns(s, link) > s->now_ns)
         return;
-    if (!link->over && link->state != SWARM_OPEN)
+    if (!link->over && link->state == SWARM_GUEST)
+        swarm_refuse_guest(link);
+    else if (!link->over && link->state != SWARM_OPEN)
         swarm_fail(link, KL_RULE_SWARM_HANDSHAKE);
     else if (!link->over)
         tick_open(link);

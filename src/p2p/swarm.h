@@ -4,7 +4,9 @@
  * there, kl_swarm_id says.  Validators and friends keep their places and are dialled again
  * whenever they are lost, after 100 ms, doubled up to 2 s or 30 s.  Everybody else is a stranger:
  * dialled once when the user asks for it, let in when the network is open and the limits allow,
- * and sent away when a friend needs the place.
+ * and sent away when a friend needs the place.  Where the network is not open, whoever dials is a
+ * guest, who counts as one that shakes hands, is told nothing and may say a hello; by that the user
+ * lets it in as a friend, or not.
  *
  * What is spoken, each in streams of its own:
  *     /keel/<digest>/hello/1  one message of each side, before everything else of Keel's
@@ -43,7 +45,7 @@ enum {
     KL_SWARM_PEERS_MAX = 256,
     KL_SWARM_LINKS_MAX = 512,
     KL_SWARM_NONE = -1,
-    KL_SWARM_HELLO_MAX = 1024, /* bytes */
+    KL_SWARM_HELLO_MAX = 2048, /* bytes */
     KL_SWARM_AGENT_MAX = 64,
     KL_SWARM_STREAMS_MAX = 64, /* that a peer may have open */
     KL_SWARM_EARLY_MAX = 10,   /* of them, that have not agreed on a protocol */
@@ -109,6 +111,11 @@ struct kl_swarm_user {
     void (*greet)(struct kl_swarm_user *user, u32 peer, struct kl_buf *out);
     /* What the peer said: a rule ends the connection.  NULL: anything is fine. */
     kl_rule (*hello)(struct kl_swarm_user *user, u32 peer, kl_span hello);
+    /* Optional: what somebody unknown says first who has dialled a network that is not open; hello
+     * hears it again of one who is let in.  STRANGER: it is not; else it has this standing from
+     * here on.  NULL: nobody unknown is listened to. */
+    kl_swarm_standing (*introduced)(struct kl_swarm_user *user, const kl_peer_id *id,
+                                    kl_span hello);
     /* Frames can be sent, and can not any more. */
     void (*up)(struct kl_swarm_user *user, u32 peer);
     void (*down)(struct kl_swarm_user *user, u32 peer);

@@ -221,7 +221,7 @@ KL_TEST(swarm_hostile_streams_before_the_hello)
 
 KL_TEST(swarm_hostile_hello_is_bounded)
 {
-    static const u8 head[4] = {0, 0, 4, 1};
+    static const u8 head[4] = {0, 0, 8, 1};
     begin(seed, 0);
     say(stream(HELLO), KL_SPAN_OF(head));
     check_dropped(KL_RULE_SWARM_FRAME);

@@ -18,8 +18,10 @@ struct node {
     kl_secret32 identity;
     kl_peer_id id;
     kl_multiaddr at;
-    bool closed; /* lets no strangers in */
-    bool deaf;   /* takes no bytes */
+    bool closed;  /* lets no strangers in */
+    bool listens; /* but those who say its word */
+    u32 introduced;
+    bool deaf; /* takes no bytes */
     const char *greeting, *digest;
     kl_swarm_limits limits;
     u32 met, up, frames, identified;
@@ -118,6 +120,15 @@ static kl_rule on_hello(struct kl_swarm_user *user, KL_UNUSED u32 peer, kl_span 
 {
     return kl_span_eq(hello, kl_span_str(of(user)->greeting)) ? KL_RULE_NONE
                                                               : KL_RULE_SWARM_NETWORK;
+}
+
+static kl_swarm_standing on_introduced(struct kl_swarm_user *user, const kl_peer_id *id,
+                                       kl_span hello)
+{
+    struct node *n = of(user);
+    n->introduced++;
+    CHECK(who(id) < node_count && n->met == 0);
+    return kl_span_eq(hello, kl_span_str(n->greeting)) ? KL_SWARM_VALIDATOR : KL_SWARM_STRANGER;
 }
 
 static void on_up(struct kl_swarm_user *user, KL_UNUSED u32 peer)
@@ -228,6 +239,8 @@ static void open(u32 i, bool gossips)
                                      .down = on_down,
                                      .frame = on_frame,
                                      .identified = on_identified};
+    if (n->listens)
+        n->user.introduced = on_introduced;
     if (gossips) {
         kl_gossip_config router = kl_gossip_config_usual();
         router.topics = &topic;
@@ -496,6 +509,58 @@ KL_TEST(swarm_closed_is_for_friends)
     settle();
     CHECK(nodes[us].met == 0 && nodes[friend].met == 0);
     CHECK(kl_swarm_find(nodes[us].swarm, &nodes[friend].id) == KL_SWARM_NONE);
+    done();
+}
+
+/* Where somebody unknown may say why it is let in, it is, by that alone, as what the user says. */
+KL_TEST(swarm_closed_lets_a_guest_in_by_its_hello)
+{
+    begin(seed);
+    u32 us = add(9, 9, 9, 9), guest = add(1, 1, 1, 1), other = add(1, 1, 1, 2);
+    nodes[us].closed = nodes[us].listens = true;
+    nodes[other].greeting = "them";
+    open(us, true);
+    open(guest, true);
+    open(other, true);
+    CHECK(!visit(other, us));
+    CHECK_RULE(nodes[us].why, KL_RULE_SWARM_STRANGER);
+    CHECK(nodes[us].introduced == 1 && nodes[us].met == 0 && nodes[other].identified == 0);
+    CHECK_U64(kl_swarm_counts_of(nodes[us].swarm).refused, 1);
+    CHECK(visit(guest, us));
+    run(500);
+    i32 place = kl_swarm_find(nodes[us].swarm, &nodes[guest].id);
+    CHECK(kl_swarm_standing_of(nodes[us].swarm, (u32)place) == KL_SWARM_VALIDATOR);
+    CHECK(nodes[us].introduced == 2 && nodes[us].up == 1 && nodes[guest].up == 1);
+    CHECK(nodes[guest].identified == 1 && nodes[us].identified == 1);
+    CHECK_U64(kl_swarm_counts_of(nodes[us].swarm).gossiping, 1);
+    CHECK(visit(guest, us)); /* it is known: its place is its own */
+    CHECK(nodes[us].introduced == 2 && nodes[us].met == 1);
+    done();
+}
+
+/* A guest has the time of a handshake, and takes the room of one. */
+KL_TEST(swarm_guests_are_few_and_go)
+{
+    begin(seed);
+    u32 us = add(9, 9, 9, 9);
+    nodes[us].closed = nodes[us].listens = true;
+    nodes[us].limits.handshakes = 2;
+    nodes[us].limits.handshake_ns = 5 * S;
+    open(us, false);
+    for (u32 i = 0; i < 3; i++) {
+        u32 guest = add(1, 1, 1, (u8)(i + 1));
+        nodes[guest].digest = "ffffffff"; /* says no hello of ours */
+        open(guest, false);
+        target = us;
+        (void)kl_swarm_dial(nodes[guest].swarm, NULL, now_ns);
+        settle();
+    }
+    CHECK_RULE(nodes[us].why, KL_RULE_SWARM_FULL);
+    CHECK(nodes[us].met == 0 && kl_swarm_counts_of(nodes[us].swarm).met == 0);
+    run(6000);
+    CHECK_RULE(nodes[us].why, KL_RULE_SWARM_STRANGER);
+    CHECK_U64(kl_swarm_counts_of(nodes[us].swarm).refused, 3);
+    CHECK_U64(nodes[us].introduced, 0);
     done();
 }
 

@@ -44,6 +44,7 @@ typedef enum swarm_protocol {
 typedef enum swarm_state {
     SWARM_DIALLING, /* no socket yet */
     SWARM_SHAKES,
+    SWARM_GUEST, /* it has shown who it is, and says why it is to be let in */
     SWARM_OPEN,
 } swarm_state;
 
@@ -85,6 +86,7 @@ struct swarm_link {
     u32 hello_out; /* our stream, until it has said all */
     bool hello_agreed, hello_said, hello_heard;
     struct swarm_in hello_in;
+    u32 asks; /* a guest's question who we are, answered once it is let in; 0: none */
     u32 out[KL_SWARM_CLASSES]; /* our streams; 0: none yet */
     bool ready[KL_SWARM_CLASSES];
     struct swarm_in in[KL_SWARM_CLASSES];
@@ -158,10 +160,26 @@ u32 swarm_find(const struct kl_swarm *s, const kl_peer_id *id);
 void swarm_end(struct kl_swarm *s, u32 at, kl_rule why);
 /* Ends it as soon as may be. */
 void swarm_fail(struct swarm_link *link, kl_rule why);
+/* A place for a friend, of a stranger if there is no other; SWARM_NOBODY: all are friends'. */
+u32 swarm_place_for(struct kl_swarm *s, const kl_peer_id *id);
 bool swarm_is_friend(const struct swarm_link *link);
 
 /* swarm_talk.c: streams and frames */
 void swarm_on_conn(struct kl_conn_user *user, const kl_conn_event *event);
+/* It has its place: it is met, and asked who it is. */
+void swarm_meet(struct swarm_link *link);
+/* Gives it the place of who it has shown to be; what is not kept, or not let in, fails; one whom
+ * only its hello can get in is a guest. */
+void swarm_take_place(struct swarm_link *link);
+void swarm_hear_hello(struct swarm_link *link, kl_span hello);
+/* Takes bytes of one frame; *frame, once it is whole, until the buffer is cleared.  False: there is
+ * none yet, or it is too long, and the link fails. */
+bool swarm_take_frame(struct swarm_link *link, struct kl_buf *buf, kl_span *data, kl_span *frame);
+
+/* swarm_guest.c: who is not known, at a network that is not open */
+void swarm_on_guest(struct swarm_link *link, const kl_conn_event *event);
+/* It has said nothing in time, or nothing good. */
+void swarm_refuse_guest(struct swarm_link *link);
 
 /* swarm_service.c: identify and ping */
 void swarm_ask_identify(struct swarm_link *link);

@@ -29,8 +29,7 @@ static kl_rule take_new_place(struct swarm_link *link)
     return KL_RULE_SWARM_FULL;
 }
 
-/* The place of whoever has shown who it is; what is not kept, or not let in, fails. */
-static void take_place(struct swarm_link *link)
+void swarm_take_place(struct swarm_link *link)
 {
     struct kl_swarm *s = link->swarm;
     u32 place = swarm_find(s, &link->id);
@@ -57,6 +56,10 @@ static void take_place(struct swarm_link *link)
         link->peer = place;
         s->peers[place].link = link->at;
     }
+    if (why == KL_RULE_SWARM_STRANGER && s->user->introduced) {
+        link->state = SWARM_GUEST;
+        return;
+    }
     s->refused += why != KL_RULE_NONE;
     if (why != KL_RULE_NONE)
         swarm_fail(link, why);
@@ -70,12 +73,9 @@ static void open_own(struct swarm_link *link, swarm_protocol protocol, u32 *stre
         swarm_fail(link, KL_RULE_NONE);
 }
 
-static void on_open(struct swarm_link *link, const kl_peer_id *id)
+void swarm_meet(struct swarm_link *link)
 {
     struct kl_swarm *s = link->swarm;
-    link->id = *id;
-    link->has_id = true;
-    take_place(link);
     link->state = SWARM_OPEN;
     link->opened_ns = link->swept_ns = s->now_ns;
     if (link->over)
@@ -86,6 +86,15 @@ static void on_open(struct swarm_link *link, const kl_peer_id *id)
     open_own(link, SWARM_P_HELLO, &link->hello_out);
     if (!link->over)
         swarm_ask_identify(link);
+}
+
+static void on_open(struct swarm_link *link, const kl_peer_id *id)
+{
+    link->id = *id;
+    link->has_id = true;
+    swarm_take_place(link);
+    if (link->state != SWARM_GUEST)
+        swarm_meet(link);
 }
 
 /* --- hellos --- */
@@ -118,7 +127,7 @@ static void say_hello(struct swarm_link *link)
     open_classes(link);
 }
 
-static void hear_hello(struct swarm_link *link, kl_span hello)
+void swarm_hear_hello(struct swarm_link *link, kl_span hello)
 {
     struct kl_swarm *s = link->swarm;
     kl_rule why = s->user->hello ? s->user->hello(s->user, link->peer, hello) : KL_RULE_NONE;
@@ -210,9 +219,7 @@ static void clear_frame(struct kl_buf *buf)
     kl_buf_clear(buf);
 }
 
-/* Takes bytes of one frame; *frame, once it is whole, until clear_frame.  False: there is none
- * yet, or it is too long, and the link fails. */
-static bool take_frame(struct swarm_link *link, struct kl_buf *buf, kl_span *data, kl_span *frame)
+bool swarm_take_frame(struct swarm_link *link, struct kl_buf *buf, kl_span *data, kl_span *frame)
 {
     usize want = SWARM_FRAME_HEAD + frame_len(buf);
     usize len = KL_MIN(want - buf->len, data->len);
@@ -234,7 +241,7 @@ static void class_data(struct swarm_link *link, usize class, kl_span data)
     struct kl_buf *buf = &link->in[class].frame;
     kl_span frame;
     while (data.len && !link->over)
-        if (take_frame(link, buf, &data, &frame)) {
+        if (swarm_take_frame(link, buf, &data, &frame)) {
             s->user->frame(s->user, link->peer, (kl_swarm_class) class, frame);
             clear_frame(buf);
         }
@@ -248,8 +255,8 @@ static void hello_data(struct swarm_link *link, kl_span data)
     while (data.len && !link->over) {
         if (link->hello_heard)
             swarm_fail(link, KL_RULE_SWARM_HELLO_TWICE);
-        else if (take_frame(link, &link->hello_in.frame, &data, &frame))
-            hear_hello(link, frame);
+        else if (swarm_take_frame(link, &link->hello_in.frame, &data, &frame))
+            swarm_hear_hello(link, frame);
     }
 }
 
@@ -300,6 +307,10 @@ void swarm_on_conn(struct kl_conn_user *user, const kl_conn_event *e)
     struct swarm_link *link = (struct swarm_link *)user;
     if (link->over)
         return;
+    if (link->state == SWARM_GUEST) {
+        swarm_on_guest(link, e);
+        return;
+    }
     switch (e->kind) {
     case KL_CONN_OPEN:
         on_open(link, e->peer);

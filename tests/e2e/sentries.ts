@@ -1,11 +1,11 @@
 /* Theme sentries: who is connected with whom, as network.json says: a validator behind two sentries,
- * names as addresses, a node that is not open, and what was learned of others over a restart. */
+ * names as addresses, nodes that are not open, and what was learned of others over a restart. */
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Wallet } from "ethers";
 import { theme, until } from "./lib/harness.ts";
-import { agree, CHAIN_ID, freePorts, operatorOf, PATIENCE_MS, Processes, THERE } from "./lib/network.ts";
+import { agree, CHAIN_ID, freePorts, Load, operatorOf, PATIENCE_MS, Processes, type Status, THERE } from "./lib/network.ts";
 import type { Hex } from "./lib/rpc.ts";
 import { output, run } from "./lib/tool.ts";
 
@@ -88,9 +88,9 @@ await theme("sentries", {
             peers: [], open: false,
             sentries: SENTRIES.map((i) => `/dns${i === 4 ? "4" : ""}/localhost/tcp/${port + i}/p2p/${ids[i]}`),
         });
-        const fronts = SENTRIES.map((i) => `/ip4/127.0.0.1/tcp/${port + i}/p2p/${ids[i]}`);
+        /* Where the sentries are, the others hear from their ward. */
         for (const i of [1, 2, 3]) {
-            net.edit(i, { peers: [...open, ...fronts] });
+            net.edit(i, { peers: open });
         }
         for (const i of [1, 2, 3, ...SENTRIES, HIDDEN]) {
             await net.start(i);
@@ -182,6 +182,51 @@ await theme("sentries", {
         await agree(other.members(), other.taken);
         for (const i of other.all) {
             await other.stop(i);
+        }
+    });
+
+    await t.test("where no node is open, who is voted in is let in by all", async () => {
+        const closed = new Nodes(await Processes.make(t, COUNT));
+        const late = COUNT;
+        const keel = (...words: string[]): Promise<string> =>
+            output(t.target.command, ["validator", ...words, "--rpc", closed.node(1).url], { cwd: t.folder() });
+        const status = (i: number): Promise<Status> => closed.rpc(i).call<Status>("keel_status");
+        await closed.join(late, closed.roster(0).peers[0] as string, await freePorts());
+        for (const i of [...closed.all, late]) {
+            closed.edit(i, { open: false });
+        }
+        await closed.startAll();
+        await closed.start(late);
+        await until("a line that it was refused", () => /not one of ours/.test(closed.node(0).log) || undefined, PATIENCE_MS);
+        assert.equal(await closed.peers(late), 0);
+        await closed.stop(late);
+        /* So that epochs end. */
+        const wallet = new Wallet(Wallet.createRandom().privateKey);
+        await closed.rpc(3).sent(await operatorOf(closed.folder(3)).signTransaction({
+            chainId: CHAIN_ID, type: 2, nonce: 0, to: wallet.address, value: 10n ** 20n, gasLimit: 21_000n,
+            maxFeePerGas: 100_000_000_000n, maxPriorityFeePerGas: 1n,
+        }) as Hex);
+        const load = new Load(closed, 100, [wallet]);
+        const account = (await keel("key", "--dir", closed.folder(late))).trim();
+        for (const i of [0, 1, 2]) {
+            await keel("add", account, "--dir", closed.folder(i));
+        }
+        await keel("fund", account, "--dir", closed.folder(0));
+        await keel("ready", "--dir", closed.folder(late));
+        await until("five validators", async () => (await status(0)).validators === "0x5" || undefined, PATIENCE_MS);
+        /* It knows where one of them is, nothing of the vote, and none of them knows it. */
+        await closed.start(late);
+        await until("a full mesh", async () =>
+            (await Promise.all([...closed.all, late].map((i) => closed.peers(i)))).every((peers) => peers === COUNT) || undefined,
+                    PATIENCE_MS);
+        await until("its votes", async () => (await status(late)).signing || undefined, PATIENCE_MS);
+        await closed.kill(3); /* four of five: each counts */
+        await closed.goesOn("the fifth votes");
+        await closed.start(3);
+        await load.stop();
+        await agree(closed.members([...closed.all, late]), load.taken);
+        for (const i of [...closed.all, late]) {
+            await closed.stop(i);
         }
     });
 
