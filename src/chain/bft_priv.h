@@ -70,6 +70,7 @@ struct kl_unexecuted {
     kl_hash parent_hash;
     kl_consensus_header consensus; /* the parent's, where validators vote */
     struct kl_epoch *epoch;        /* of the next block; NULL: the records began in it */
+    kl_hash off_pin;               /* behind PIN_BLOCK: what stands in the pinned one's place */
 };
 /* A block's record, which becomes the next one's parent when nothing is broken. */
 KL_MUST_USE kl_status kl_unexecuted_judge(struct kl_unexecuted *j, u8 kind, kl_span payload,

@@ -22,6 +22,11 @@ const kl_hash *kl_chain_genesis_hash(const struct kl_chain *chain)
     return &chain->genesis_hash;
 }
 
+const kl_pin *kl_chain_pin(const struct kl_chain *chain)
+{
+    return &chain->pin;
+}
+
 struct kl_tip *kl_chain_head(struct kl_chain *chain)
 {
     return kl_tip_ref(chain->head);

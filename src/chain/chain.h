@@ -16,7 +16,8 @@
  *   reader.h   looking things up as of one tip     difficulty.h      proof-of-work's sum
  *   record.h   the ledger's records                verify.h          the whole ledger judged again
  *   devop.h    dev operations                      checkpoint.h      the state in one file
- *   bft.h      what stands beside the blocks of a chain whose validators vote
+ *   bft.h      what stands beside the blocks       pin.h             a block that must be there
+ *              of a chain whose validators vote
  *
  * Threads: build, judge, dev and append on the execution thread; write there or on the ledger
  * thread; sync on the ledger thread; flush on the state thread; readers anywhere. */
@@ -28,6 +29,7 @@
 #include "base/sync.h"
 #include "chain/bft.h"
 #include "chain/devop.h"
+#include "chain/pin.h"
 #include "chain/run.h"
 #include "state/state.h"
 #include "types/types.h"
@@ -43,6 +45,9 @@ typedef struct kl_chain_config {
     bool keep_preimages;
     bool tests;                 /* take a genesis that names the vote scheme for tests */
     struct kl_senders *senders; /* remembered ones, which may be shared; NULL: none are */
+    /* Where validators vote: a block that the chain must contain.  Opening compares the ledger with
+     * it, as far as that still has the block; who appends compares what it appends. */
+    kl_pin pin;
     /* What is kept, in blocks; 0 keeps all.  Whole segments go. */
     u64 keep_blocks, keep_history;
 } kl_chain_config;
@@ -52,9 +57,11 @@ typedef struct kl_chain_report {
     kl_seglog_report ledger; /* a tear that was cut, or damage */
     kl_file_fault genesis;   /* what is wrong with the genesis text */
     bool other_genesis;      /* the ledger belongs to another genesis */
-    bool rebuilt;            /* the state database was empty and was made again */
-    u64 replayed;            /* steps executed again */
-    u64 bad_version;         /* a record that does not execute to what it says; 0 for none */
+    bool off_pin;            /* it has another block than the pinned one, `found` */
+    kl_hash found;
+    bool rebuilt;    /* the state database was empty and was made again */
+    u64 replayed;    /* steps executed again */
+    u64 bad_version; /* a record that does not execute to what it says; 0 for none */
     kl_rule bad_rule;
 } kl_chain_report;
 
@@ -63,11 +70,11 @@ struct kl_progress {
     void (*step)(struct kl_progress *progress, u64 version, u64 last);
 };
 
-/* Opens, or creates from the genesis.  KL_CORRUPT: the ledger is bad when the report has damage or
- * a bad rule.  When it has neither, the state database cannot be used (damaged, or another
- * ledger's) and is the caller's to delete; the ledger never is.  A bad rule may also come of a
- * database that is wrong without knowing it: whoever gets one deletes the database and opens once
- * more before believing it. */
+/* Opens, or creates from the genesis.  KL_UNSUPPORTED with off_pin or other_genesis.  KL_CORRUPT:
+ * the ledger is bad when the report has damage or a bad rule.  When it has neither, the state
+ * database cannot be used (damaged, or another ledger's) and is the caller's to delete; the ledger
+ * never is.  A bad rule may also come of a database that is wrong without knowing it: whoever gets
+ * one deletes the database and opens once more before believing it. */
 KL_MUST_USE kl_status kl_chain_open(struct kl_chain **out, const kl_chain_config *config,
                                     struct kl_progress *progress, kl_chain_report *report);
 /* No thread may be inside the chain any more.  Does not sync. */
@@ -75,6 +82,7 @@ void kl_chain_close(struct kl_chain *chain);
 
 const kl_spec *kl_chain_spec(const struct kl_chain *chain);
 const kl_hash *kl_chain_genesis_hash(const struct kl_chain *chain);
+const kl_pin *kl_chain_pin(const struct kl_chain *chain);
 
 /* One step's result: immutable, shared by reference. */
 typedef enum kl_step {

@@ -21,6 +21,7 @@ struct kl_chain {
     kl_hash genesis_hash;
     bool keep_preimages, tests;
     u64 keep_blocks, keep_history;
+    kl_pin pin;
     kl_consensus_header first_consensus; /* of the genesis, where validators vote */
     struct kl_epoch *first_epoch;
     struct kl_seglog *ledger;
@@ -67,6 +68,11 @@ KL_MUST_USE kl_status kl_chain_find_start(struct kl_chain *chain, bool newest,
 /* The rules that the genesis sets.  *broken: the record is not good. */
 KL_MUST_USE kl_status kl_chain_learn_spec(struct kl_chain *chain, kl_span genesis,
                                           struct kl_arena *arena, kl_rule *broken);
+
+/* open.c: the ledger's block where the pinned one belongs, if it has one there, is that: else
+ * KL_UNSUPPORTED with off_pin. */
+KL_MUST_USE kl_status kl_chain_check_pin(struct kl_chain *chain, struct kl_arena *arena,
+                                         kl_chain_report *report);
 
 /* restore.c: fills config's database from a checkpoint, opens it as the chain's state, checks all
  * of it; *out is the tip it stands at.  KL_CORRUPT with the report filled. */

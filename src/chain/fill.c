@@ -28,6 +28,11 @@ kl_vote_domain kl_fill_domain(const struct kl_fill *fill)
     return kl_chain_vote_domain(fill->chain);
 }
 
+const kl_pin *kl_fill_pin(const struct kl_fill *fill)
+{
+    return &fill->chain->pin;
+}
+
 void kl_fill_head_of(const struct kl_fill *fill, kl_fill_head *out)
 {
     *out = (kl_fill_head){
@@ -115,6 +120,7 @@ static kl_status open_all(struct kl_fill *fill, const kl_chain_config *config, k
     fill->at.arena = &fill->arena;
     KL_TRY(kl_seglog_open(&fill->chain->ledger, config->fs, &ledger, &report->ledger));
     KL_TRY(learn_genesis(fill, report));
+    KL_TRY(kl_chain_check_pin(fill->chain, &fill->arena, report));
     KL_TRY(find_end(fill, &report->ledger));
     KL_TRY(kl_state_fill_begin(&fill->state, config->kv, note));
     if (note->len && note->len < NOTE_HEAD)
@@ -181,6 +187,11 @@ kl_status kl_fill_take(struct kl_fill *fill, kl_span record, kl_span finalizatio
     KL_TRY(kl_seglog_append(fill->chain->ledger, KL_RECORD_VOTED, &payload, 1, &seq));
     KL_ASSERT(seq == fill->at.parent.number);
     return KL_OK;
+}
+
+kl_hash kl_fill_off_pin(const struct kl_fill *fill)
+{
+    return fill->at.off_pin;
 }
 
 /* --- indexes --- */

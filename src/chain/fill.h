@@ -32,6 +32,7 @@ void kl_fill_close(struct kl_fill *fill); /* NULL is fine; goes on at the next o
 
 const kl_spec *kl_fill_spec(const struct kl_fill *fill);
 kl_vote_domain kl_fill_domain(const struct kl_fill *fill);
+const kl_pin *kl_fill_pin(const struct kl_fill *fill);
 
 /* The newest block; its epoch is that of the blocks behind it and lives until the next take. */
 typedef struct kl_fill_head {
@@ -43,9 +44,11 @@ void kl_fill_head_of(const struct kl_fill *fill, kl_fill_head *out);
 
 /* The next block's record without its finalization (kl_reader_record), and that.  Every record
  * that is taken is to be final, be it through a later block: the caller has seen to that (sync/
- * fetch.h).  *broken: nothing was taken. */
+ * fetch.h).  *broken: nothing was taken; PIN_BLOCK: all else is good, and kl_fill_off_pin tells
+ * which block it is. */
 KL_MUST_USE kl_status kl_fill_take(struct kl_fill *fill, kl_span record, kl_span finalization,
                                    kl_rule *broken);
+kl_hash kl_fill_off_pin(const struct kl_fill *fill);
 /* What was taken is made durable, and found by the indexes; the note goes with it, and with all
  * that was put into the state before. */
 KL_MUST_USE kl_status kl_fill_keep(struct kl_fill *fill, kl_span note);

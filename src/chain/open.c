@@ -197,6 +197,24 @@ static kl_status know_checkpoint(struct opening *o)
     return KL_OK;
 }
 
+/* Where validators vote, records are numbered as blocks are. */
+kl_status kl_chain_check_pin(struct kl_chain *chain, struct kl_arena *arena,
+                             kl_chain_report *report)
+{
+    const kl_pin *pin = &chain->pin;
+    kl_record record;
+    kl_header header;
+    if (!pin->number || !kl_chain_votes(chain) || pin->number < kl_seglog_first(chain->ledger) ||
+        pin->number >= kl_seglog_end(chain->ledger))
+        return KL_OK;
+    KL_TRY(kl_seglog_read(chain->ledger, pin->number, arena, &record, &report->ledger));
+    if (kl_record_header(record.kind, record.payload, &header) != KL_RULE_NONE)
+        return KL_OK; /* whoever opens all of it says what is wrong */
+    report->found = kl_header_hash(&header);
+    report->off_pin = kl_pin_excludes(pin, header.number, &report->found);
+    return report->off_pin ? KL_UNSUPPORTED : KL_OK;
+}
+
 static kl_status open_existing(struct opening *o)
 {
     kl_header header;
@@ -208,6 +226,7 @@ static kl_status open_existing(struct opening *o)
         return KL_UNSUPPORTED;
     }
     KL_TRY(parse_genesis(o, &genesis));
+    KL_TRY(kl_chain_check_pin(o->chain, &o->records, o->report));
     KL_TRY(open_state(o));
     KL_TRY(begin_from_state(o));
     o->report->rebuilt = !o->chain->head;
@@ -250,6 +269,7 @@ kl_status kl_chain_new(struct kl_chain **out, const kl_chain_config *config)
     chain->senders = config->senders;
     chain->keep_blocks = config->keep_blocks;
     chain->keep_history = config->keep_history;
+    chain->pin = config->pin;
     *out = chain;
     return KL_OK;
 }

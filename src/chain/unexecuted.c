@@ -156,6 +156,12 @@ kl_status kl_unexecuted_judge(struct kl_unexecuted *j, u8 kind, kl_span payload,
     if (*broken == KL_RULE_NONE)
         KL_TRY(judge_bytes(&block, receipts, is_voted ? &voted : NULL,
                            kl_span_sub(payload, 0, payload.len - parts.finalization.len), broken));
+    /* Last, so that whoever is refused for it has shown a block that is good in all else. */
+    if (*broken == KL_RULE_NONE &&
+        kl_pin_excludes(&j->chain->pin, block.header.number, &block.hash)) {
+        *broken = KL_RULE_PIN_BLOCK;
+        j->off_pin = block.hash;
+    }
     return *broken == KL_RULE_NONE ? take_block(j, &block, is_voted ? &voted : NULL) : KL_OK;
 }
 

@@ -8,7 +8,7 @@
 #include "node/join.h"
 
 struct join {
-    const char *dir, *listen;
+    const char *dir, *listen, *checkpoint;
 };
 
 static const kl_example examples[] = {
@@ -17,6 +17,9 @@ static const kl_example examples[] = {
     {"keel join genesis.json /dns/one.example/tcp/30300/p2p/12D3KooW… --dir ./follower\n"
      "      --listen /ip4/127.0.0.1/tcp/30310",
      "The same, reached by a name, listening at another port"},
+    {"keel join genesis.json /ip4/192.0.2.7/tcp/30300/p2p/12D3KooW… --dir ./follower\n"
+     "      --checkpoint 120000:0x5c0f…",
+     "Refuse a history without this block, whoever has signed it"},
 };
 
 static int parse(struct join *join, int argc, char **argv)
@@ -26,6 +29,8 @@ static int parse(struct join *join, int argc, char **argv)
          .help = "the data folder to make", .into = &join->dir},
         {KL_OPTION_TEXT, "--listen", .value = "ADDRESS",
          .help = "where it listens for others (/ip4/0.0.0.0/tcp/30300)", .into = &join->listen},
+        {KL_OPTION_TEXT, "--checkpoint", .value = "NUMBER:HASH",
+         .help = "a block that the chain must contain", .into = &join->checkpoint},
     };
     const kl_usage usage = {
         .command = "join",
@@ -79,7 +84,7 @@ static bool read_listen(kl_multiaddr *out, const char *text)
 }
 
 static int run(const struct join *join, const char *genesis_file, kl_span genesis,
-               const kl_multiaddr *peer, const kl_multiaddr *listen)
+               const kl_multiaddr *peer, const kl_multiaddr *listen, kl_pin checkpoint)
 {
     const kl_join_config config = {
         .client_version = kl_client_version,
@@ -88,6 +93,7 @@ static int run(const struct join *join, const char *genesis_file, kl_span genesi
         .genesis_file = genesis_file,
         .peer = peer,
         .listen = listen,
+        .checkpoint = checkpoint,
     };
     kl_node_fault fault;
     kl_peer_id id;
@@ -109,11 +115,13 @@ int kl_cmd_join(int argc, char **argv)
 {
     struct join join = {.listen = "/ip4/0.0.0.0/tcp/30300"};
     kl_multiaddr peer, listen;
+    kl_pin checkpoint = {0};
     kl_span genesis;
     int code = parse(&join, argc, argv);
     if (code >= 0)
         return code;
-    if (!read_peer(&peer, argv[2]) || !read_listen(&listen, join.listen))
+    if (!read_peer(&peer, argv[2]) || !read_listen(&listen, join.listen) ||
+        !kl_checkpoint_option(&checkpoint, join.checkpoint, "join"))
         return KL_EXIT_USAGE;
     kl_status status = kl_file_load(&genesis, argv[1]);
     if (status == KL_OK && genesis.len == 0) {
@@ -125,7 +133,7 @@ int kl_cmd_join(int argc, char **argv)
         complain(argv[1], kl_status_text(status));
         return KL_EXIT_FAILED;
     }
-    code = run(&join, argv[1], genesis, &peer, &listen);
+    code = run(&join, argv[1], genesis, &peer, &listen, checkpoint);
     kl_file_free(genesis);
     return code;
 }

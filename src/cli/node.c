@@ -13,6 +13,7 @@ struct node {
     bool on_demand, by_blocks, has_memory_max;
     u64 memory_max;
     u64 min_free, sync_delay_ns, ahead_ns, behind_ns;
+    const char *checkpoint;
     struct kl_greeting greeting;
 };
 
@@ -42,6 +43,9 @@ static usize own_options(kl_option *rows, struct node *n)
         {KL_OPTION_NUMBER, "--min-free-disk", .value = "BYTES",
          .help = "stand still while less is free; 0: until a disk is full (2 %, to 1 GiB)",
          .into = &n->min_free, .max = UINT64_MAX - 1},
+        {KL_OPTION_TEXT, "--checkpoint", .value = "NUMBER:HASH",
+         .help = "a block that the chain must contain, in the place of network.json's",
+         .into = &n->checkpoint},
         {KL_OPTION_SECONDS, "--fsync-delay", .value = "SECONDS", .into = &n->sync_delay_ns,
          .max = SECOND_NS},
         {KL_OPTION_SECONDS, "--clock-ahead", .value = "SECONDS", .into = &n->ahead_ns,
@@ -126,6 +130,8 @@ int kl_cmd_node(int argc, char **argv)
                              .memory_max = memory_max_of(&n),
                              .min_free = n.min_free,
                              .sync_delay_ns = n.sync_delay_ns};
+    if (!kl_checkpoint_option(&config.checkpoint, n.checkpoint, "node"))
+        return KL_EXIT_USAGE;
     code = kl_node_options_apply(&config, &n.node, "node");
     if (code >= 0)
         return code;

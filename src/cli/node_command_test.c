@@ -105,7 +105,10 @@ KL_TEST(dev_options_that_make_no_sense_are_refused)
         {"join genesis.json /ip4/127.0.0.1/tcp/1 --dir x", "who is there must be said too"},
         {"join genesis.json " JOIN_ADDRESS " --dir x --listen /dns/a/tcp/1",
          "--listen takes /ip4 or /ip6"},
+        {"join genesis.json " JOIN_ADDRESS " --dir x --checkpoint 7",
+         "--checkpoint takes NUMBER:HASH"},
         {"node", "--dir FOLDER is missing"},
+        {"node --dir x --checkpoint 0x7", "--checkpoint takes NUMBER:HASH"},
         {"node --dir x --order random", "--order takes fees or fifo"},
         {"node --dir x --mnemonic y", "unknown option --mnemonic"},
     };
@@ -223,6 +226,19 @@ KL_TEST(init_refuses_a_bad_genesis_and_leaves_nothing)
     place_leave(&place);
 }
 
+#define PINNED "0x5c000000000000000000000000000000000000000000000000000000000000ab"
+
+static void check_has(const char *path, const char *words)
+{
+    char text[4096];
+    FILE *file = fopen(path, "r");
+    CHECK(file != NULL);
+    text[fread(text, 1, sizeof text - 1, file)] = '\0';
+    CHECK(fclose(file) == 0);
+    if (!strstr(text, words))
+        kl_test_fail(__FILE__, __LINE__, "%s: %s", path, text);
+}
+
 KL_TEST(join_makes_a_folder_for_a_network_and_for_nothing_else)
 {
     struct place place;
@@ -238,6 +254,9 @@ KL_TEST(join_makes_a_folder_for_a_network_and_for_nothing_else)
     check_said("join net/genesis.json " JOIN_ADDRESS " --dir net/node-0", KL_EXIT_FAILED,
                "is the folder of a node already");
     check_said("join none.json " JOIN_ADDRESS " --dir six", KL_EXIT_FAILED, "none.json: ");
+    check_said("join net/genesis.json " JOIN_ADDRESS " --dir pinned --checkpoint 9:" PINNED,
+               KL_EXIT_OK, "Run it with: keel node --dir pinned");
+    check_has("pinned/network.json", "\"checkpoint\": \"9:" PINNED "\"");
     write_genesis("solo.json", "");
     check_said("join solo.json " JOIN_ADDRESS " --dir seven", KL_EXIT_FAILED,
                "no validators vote on this chain");
@@ -246,6 +265,10 @@ KL_TEST(join_makes_a_folder_for_a_network_and_for_nothing_else)
     CHECK(strstr(said, "Peers:     /ip4/127.0.0.1/tcp/") && strstr(said, "/p2p/12D3KooW"));
     check_answer(&s, "eth_blockNumber", "\"0x0\"");
     check_answer(&s, "net_peerCount", "\"0x0\"");
+    stop(&s, SIGTERM);
+    s = serve("node --dir pinned --port 0", "Listening on 127.0.0.1:");
+    check_answer(&s, "eth_syncing", "\"highestBlock\":\"0x9\"");
+    check_answer(&s, "keel_status", "\"reached\":false");
     stop(&s, SIGTERM);
     CHECK(access("five/peers.json", F_OK) == 0);
     place_leave(&place);

@@ -95,6 +95,15 @@ static int complain(const char *command, const char *what, const char *text)
     return KL_EXIT_USAGE;
 }
 
+bool kl_checkpoint_option(kl_pin *out, const char *text, const char *command)
+{
+    if (!text || kl_pin_parse(out, kl_span_str(text)) == KL_RULE_NONE)
+        return true;
+    (void)complain(command,
+                   "--checkpoint takes NUMBER:HASH, a block's number and 0x with 64 digits", text);
+    return false;
+}
+
 int kl_node_options_apply(kl_node_config *config, const struct kl_node_options *o,
                           const char *command)
 {

@@ -28,6 +28,9 @@ usize kl_output_options(kl_option *rows, struct kl_node_options *into);
 int kl_node_options_apply(kl_node_config *config, const struct kl_node_options *options,
                           const char *command);
 
+/* Reads --checkpoint, which may be NULL; false: it is none, which has been said. */
+bool kl_checkpoint_option(kl_pin *out, const char *text, const char *command);
+
 /* What opening found that is worth telling, on standard error. */
 void kl_node_tell(const kl_node_report *report, const char *command);
 

@@ -60,7 +60,7 @@ struct kl_filler {
     u64 first, height;
     u64 began_ns, began_height; /* of the phase */
     u32 began_ppm;
-    bool stale;
+    bool stale, off_pin;
     struct fill_work *works; /* all that are out */
     struct kl_arena arena;   /* of one message */
     struct kl_buf frame;
@@ -231,7 +231,10 @@ static void enter_state(struct kl_filler *f)
 
 static void taken(struct kl_filler *f, const struct fill_work *w)
 {
-    if (w->broken != KL_RULE_NONE) {
+    if (w->broken == KL_RULE_PIN_BLOCK) {
+        f->off_pin = true;
+        fail(f, KL_UNSUPPORTED);
+    } else if (w->broken != KL_RULE_NONE) {
         /* The block is final, and binds all that is in its record: whoever gave it has changed it.
          * What stood before it is taken. */
         f->config.net->penalize(f->config.net, w->peer, w->broken);
@@ -478,7 +481,8 @@ static void settle(struct kl_filler *f)
         f->stale = false;
     } else if (now_ns >= kl_add_sat_u64(f->moved_ns, KL_FILLER_PATIENCE_NS)) {
         enter(f, KL_FILLER_GIVEN_UP);
-    } else if (f->phase == KL_FILLER_RECORDS && f->height && is_led(f) &&
+    } else if (f->phase == KL_FILLER_RECORDS && f->height &&
+               f->height >= kl_fill_pin(f->fill)->number && is_led(f) &&
                !kl_fetch_is_behind(f->fetch, now_ns)) {
         enter_state(f);
     }
@@ -573,7 +577,11 @@ void kl_filler_status_of(const struct kl_filler *f, kl_filler_status *out)
                               .first = f->first,
                               .height = f->height,
                               .target = KL_MAX(f->height, kl_fetch_credible(f->fetch, 1)),
+                              .off_pin = f->off_pin,
                               .eta_s = UINT64_MAX};
+    out->target = KL_MAX(out->target, kl_fill_pin(f->fill)->number);
+    if (f->off_pin)
+        out->found = kl_fill_off_pin(f->fill);
     if (f->phase == KL_FILLER_RECORDS)
         out->eta_s = eta_s(passed_ns, f->height - f->began_height, out->target - f->began_height);
     if (f->phase != KL_FILLER_STATE)

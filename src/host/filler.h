@@ -6,6 +6,9 @@
  *     STATE:   the state behind the newest of them; when nobody has that any more: RECORDS again
  *     WHOLE:   the chain can be opened as any other, and a replica goes on from there
  *
+ * Of a chain with a pinned block (chain/pin.h) it takes no state below that, and where another
+ * block is final at that height it stops, BROKEN and off_pin.
+ *
  * It votes on nothing, serves nobody and shows no block.  What it has taken is durable and gone on
  * with after a crash.  Without any progress for KL_FILLER_PATIENCE_NS it gives up: the ledger keeps
  * the records that it has, and whoever opens the chain drops the database and executes them.
@@ -33,16 +36,18 @@ typedef enum kl_filler_phase {
     KL_FILLER_STATE,
     KL_FILLER_WHOLE, /* only to be closed, this and the rest */
     KL_FILLER_GIVEN_UP,
-    KL_FILLER_BROKEN, /* a disk failed, memory is out: status */
+    KL_FILLER_BROKEN, /* a disk failed, memory is out, another chain: status */
 } kl_filler_phase;
 
 typedef struct kl_filler_status {
     kl_filler_phase phase;
     kl_status status;
     u64 first, height, target; /* of records: where it began, is, and is to be */
-    u32 state_ppm;             /* of the state */
-    u64 leaves;                /* accounts and slots taken in this life */
-    u64 eta_s;                 /* until this phase is over; UINT64_MAX: cannot be told */
+    bool off_pin;              /* `found` is final where the pinned block belongs */
+    kl_hash found;
+    u32 state_ppm; /* of the state */
+    u64 leaves;    /* accounts and slots taken in this life */
+    u64 eta_s;     /* until this phase is over; UINT64_MAX: cannot be told */
 } kl_filler_status;
 
 /* Is the chain's database being filled?  Then only a filler can go on with it. */

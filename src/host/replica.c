@@ -146,7 +146,8 @@ void replica_alarm(struct kl_replica *r, const char *what)
 
 void replica_signing(struct kl_replica *r)
 {
-    bool on = r->guard && !r->barred && !r->observing && !r->watching && r->broken == KL_OK;
+    bool on = r->guard && !r->barred && !r->observing && !r->watching && !r->below_pin &&
+              r->broken == KL_OK;
     if (r->signing == on)
         return;
     r->signing = on;
@@ -304,6 +305,7 @@ static kl_status open_all(struct kl_replica *r, struct kl_progress *progress,
         r->observe_above = kl_guard_newest(r->guard);
     }
     r->watching = r->guard && r->config.restored;
+    r->below_pin = r->head->header.number < kl_chain_pin(r->chain)->number;
     r->watch_from_ms = kl_add_sat_u64(kl_wall_ns(r->config.clock), r->config.drift_ns) / NS_PER_MS;
     replica_signing(r);
     return open_engine(r);

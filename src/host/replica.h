@@ -14,6 +14,10 @@
  * that this node voted with was durable before; observers, and all nodes of networks with fewer
  * than four validators, wait for their own ledger's sync [DESIGN 7].
  *
+ * Below the chain's pinned block (chain/pin.h) it signs nothing.  Where another one becomes final
+ * at that height, it takes neither that nor what follows, and goes on as when a disk fails, with
+ * KL_UNSUPPORTED.
+ *
  * When a disk fails, in any of its logs, the replica stops signing and committing for good, says so
  * (health), goes on answering reads, and goes on forwarding what peers ask for from what it has.
  * Where its health is KL_FULL, nothing but room is missing: closed and opened again when there is
@@ -193,7 +197,9 @@ kl_simplex_status kl_replica_consensus(const struct kl_replica *replica);
 /* Where the newest final block stands here, and with others: the highest that is known to be final
  * or that more than a third of the peers say they have. */
 typedef struct kl_replica_sync {
-    u64 first, height, target; /* first: at the start */
+    u64 first, height, target; /* first: at the start; target: not below the pinned block */
+    bool off_pin;              /* `found` is final where the pinned block belongs */
+    kl_hash found;
 } kl_replica_sync;
 kl_replica_sync kl_replica_sync_of(const struct kl_replica *replica);
 

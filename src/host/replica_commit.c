@@ -56,7 +56,10 @@ static kl_status append_all(struct kl_replica *r, struct replica_commits *commit
         }
         struct kl_tip *tip = replica_tip(r, &final->hash);
         commits->gap = !tip || !kl_hash_eq(&tip->header.parent_hash, &hash);
-        if (commits->gap)
+        commits->off_pin =
+            !commits->gap && kl_pin_excludes(kl_chain_pin(r->chain), final->height, &final->hash);
+        commits->found = final->hash;
+        if (commits->gap || commits->off_pin)
             return KL_OK;
         KL_TRY(
             kl_chain_append_final(r->chain, tip, final->signatures ? &final->certificate : NULL));
@@ -108,6 +111,8 @@ static void commit_finish(struct replica_work *work)
         replica_fail(r, commits->status, "the ledger fails");
     if (commits->forked)
         replica_fail(r, KL_CORRUPT, "another block is final at this height");
+    if (commits->off_pin)
+        replica_refuse_pin(r, &commits->found);
     if (commits->gap)
         clear(commits->next, &commits->next_count);
     for (usize i = 0; head && i < commits->batch_count; i++)
@@ -140,7 +145,7 @@ static void begin(struct kl_replica *r)
     commits->next_cap = cap;
     commits->next_count = 0;
     commits->status = KL_OK;
-    commits->gap = commits->forked = false;
+    commits->gap = commits->forked = commits->off_pin = false;
     commits->busy = true;
     replica_give(r, KL_LANE_EXECUTION, &commits->work, commit_run, commit_finish, commit_drop);
 }
@@ -318,6 +323,10 @@ void replica_head_moved(struct kl_replica *r, struct kl_tip *head, const replica
     if (status != KL_OK)
         replica_fail(r, status, "the head's state cannot be read");
     replica_pool_facts(r, facts, fact_count);
+    if (r->below_pin && head->header.number >= kl_chain_pin(r->chain)->number) {
+        r->below_pin = false;
+        replica_signing(r);
+    }
     replica_candidates_prune(r);
     r->branch_moved = true;
     replica_show(r);

@@ -21,7 +21,8 @@ struct take_work {
     /* What came of it. */
     kl_status status;
     kl_rule broken;
-    bool forked;
+    bool forked, off_pin;
+    kl_hash found;       /* with off_pin: the block that is not the pinned one */
     struct kl_tip *head; /* NULL: it has not moved */
     struct replica_txs *txs[KL_FETCH_BATCH];
     usize appended;
@@ -53,6 +54,10 @@ static kl_status take_one(struct kl_replica *r, struct take_work *w, usize i, st
             parts.header.number == head->header.number && !kl_hash_eq(&parts.hash, &head->hash);
         return KL_OK;
     }
+    w->off_pin = kl_pin_excludes(kl_chain_pin(r->chain), parts.header.number, &parts.hash);
+    w->found = parts.hash;
+    if (w->off_pin)
+        return KL_OK;
     struct kl_tip *tip = replica_tip(r, &parts.hash);
     if (tip)
         return append(r, w, i, tip);
@@ -67,7 +72,8 @@ static kl_status take_one(struct kl_replica *r, struct take_work *w, usize i, st
 static kl_status take_all(struct kl_replica *r, struct take_work *w)
 {
     kl_status status = KL_OK;
-    for (usize i = 0; i < w->count && status == KL_OK && w->broken == KL_RULE_NONE && !w->forked;
+    for (usize i = 0;
+         i < w->count && status == KL_OK && w->broken == KL_RULE_NONE && !w->forked && !w->off_pin;
          i++) {
         struct kl_tip *head = kl_chain_head(r->chain);
         status = take_one(r, w, i, head);
@@ -132,6 +138,8 @@ static void take_finish(struct replica_work *work)
         replica_fail(r, w->status, "fetched blocks could not be executed");
     if (w->forked)
         replica_fail(r, KL_CORRUPT, "another block is final at this height");
+    if (w->off_pin)
+        replica_refuse_pin(r, &w->found);
     struct kl_tip *head = w->head;
     w->head = NULL;
     r->has_fetched |= head != NULL;
@@ -259,10 +267,13 @@ kl_replica_sync kl_replica_sync_of(const struct kl_replica *r)
 {
     u64 height = r->head->header.number;
     u64 final = kl_simplex_status_of(r->engine, replica_now(r)).final.height;
+    u64 target = KL_MAX(height, KL_MAX(final, kl_fetch_credible(r->fetch, 1)));
     return (kl_replica_sync){
         .first = r->first_height,
         .height = height,
-        .target = KL_MAX(height, KL_MAX(final, kl_fetch_credible(r->fetch, 1))),
+        .target = KL_MAX(target, kl_chain_pin(r->chain)->number),
+        .off_pin = r->off_pin,
+        .found = r->found,
     };
 }
 

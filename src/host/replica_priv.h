@@ -179,8 +179,10 @@ struct replica_commits {
     usize batch_count, batch_cap, next_count, next_cap;
     /* What came of it. */
     kl_status status;
-    bool gap;            /* a block's tip is not here, or not on the head */
-    bool forked;         /* the ledger holds another block there */
+    bool gap;     /* a block's tip is not here, or not on the head */
+    bool forked;  /* the ledger holds another block there */
+    bool off_pin; /* a block is not the pinned one, but this: */
+    kl_hash found;
     struct kl_tip *head; /* the new one; NULL: it has not moved */
     replica_fact *facts;
     usize fact_count;
@@ -278,6 +280,9 @@ struct kl_replica {
     bool barred;    /* never signs in this life: the key is used elsewhere */
     bool observing; /* the log was damaged: until a block is final above observe_above */
     bool watching;  /* the guard is a copy: see replica.h */
+    bool below_pin; /* until the pinned block is here, it is not known whose history this is */
+    bool off_pin;   /* it will never be: `found` is final there */
+    kl_hash found;
     u64 watch_from_ms;
     bool has_watched; /* a block that was proposed since is final, in view watched */
     kl_guard_view watched;
@@ -531,6 +536,10 @@ void replica_serve_log(struct kl_replica *r, u32 peer, u64 epoch, u64 from, u64 
 void replica_serve_records(struct kl_replica *r, u32 peer, u64 from, u64 to);
 void replica_serve_state(struct kl_replica *r, u32 peer, const kl_message *m);
 void replica_serve_code(struct kl_replica *r, u32 peer, const kl_hash *hash);
+
+/* replica_stall.c */
+/* Another block than the pinned one is final at its height: nothing is, from there on. */
+void replica_refuse_pin(struct kl_replica *r, const kl_hash *found);
 
 /* replica_fetch.c */
 void replica_fetch(struct kl_replica *r, const kl_fetch_event *event);

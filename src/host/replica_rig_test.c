@@ -424,7 +424,7 @@ static void tell_gone(struct rig *rig, u32 index)
     }
 }
 
-static kl_chain_config chain_config(struct rig *rig, u32 index)
+kl_chain_config rig_chain_config(struct rig *rig, u32 index)
 {
     return (kl_chain_config){
         .fs = kl_sim_disk_fs(rig->nodes[index].disk),
@@ -432,6 +432,7 @@ static kl_chain_config chain_config(struct rig *rig, u32 index)
         .genesis = kl_buf_view(&rig->genesis),
         .segment_bytes = 1 << 20,
         .tests = true,
+        .pin = rig->pin[index],
     };
 }
 
@@ -439,7 +440,7 @@ void rig_open(struct rig *rig, u32 index)
 {
     struct rig_node *node = &rig->nodes[index];
     const kl_replica_config config = {
-        .chain = chain_config(rig, index),
+        .chain = rig_chain_config(rig, index),
         .pool = {.tx_max = 1000,
                  .bytes_max = 1 << 24,
                  .tx_bytes_max = 1 << 17,
@@ -495,7 +496,7 @@ static void make_ledger(struct rig *rig, u32 index)
     struct kl_chain *chain;
     kl_chain_report report;
     bool due;
-    const kl_chain_config config = chain_config(rig, index);
+    const kl_chain_config config = rig_chain_config(rig, index);
     CHECK_OK(kl_filler_is_due(&config, &due));
     if (due)
         return;
@@ -509,7 +510,7 @@ void rig_fill(struct rig *rig, u32 index)
     kl_chain_report report;
     CHECK(!node->up);
     make_ledger(rig, index);
-    const kl_filler_config config = {.chain = chain_config(rig, index),
+    const kl_filler_config config = {.chain = rig_chain_config(rig, index),
                                      .clock = &node->clock,
                                      .jobs = &node->jobs,
                                      .net = &node->net};

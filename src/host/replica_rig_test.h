@@ -51,6 +51,7 @@ struct rig {
     bool no_key[RIG_NODES_MAX]; /* observers */
     bool restored[RIG_NODES_MAX];
     u8 wards[RIG_NODES_MAX]; /* bit i: node i is one */
+    kl_pin pin[RIG_NODES_MAX];
     bool policy; /* the validator contract is there, validators are accounts, votes secp256k1's */
     struct rig_node nodes[RIG_NODES_MAX];
     u64 now_ns, order, rng;
@@ -79,6 +80,7 @@ void rig_start(struct rig *rig);
 void rig_done(struct rig *rig);
 
 void rig_open(struct rig *rig, u32 node);
+kl_chain_config rig_chain_config(struct rig *rig, u32 node);
 /* Another data folder, empty, of a node that is down; its key stays. */
 void rig_wipe(struct rig *rig, u32 node);
 /* Opens a node to be filled by the others; once it is over, rig_filled opens its replica. */

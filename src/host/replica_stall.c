@@ -95,8 +95,21 @@ static const char *why_not_signing(const struct kl_replica *r)
     return r->barred      ? "its key is used elsewhere"
            : r->observing ? "its consensus log was damaged"
            : r->watching  ? "its sign guard may be an old copy"
+           : r->below_pin ? "it is below its checkpoint"
            : !r->guard    ? "it has no sign guard"
                           : NULL;
+}
+
+static void put_off_pin(struct words *w, const kl_pin *pin, const kl_hash *found)
+{
+    const kl_pin other = {pin->number, *found};
+    char wanted[KL_PIN_TEXT_MAX], is[KL_PIN_TEXT_MAX];
+    kl_pin_text(wanted, pin);
+    kl_pin_text(is, &other);
+    put(w,
+        "this node makes nothing final any more: the network's history has the block %s and not "
+        "the checkpoint %s; ",
+        is, wanted);
 }
 
 static void put_why(struct words *w, const struct kl_replica *r, const kl_replica_why *why)
@@ -118,7 +131,9 @@ static void put_why(struct words *w, const struct kl_replica *r, const kl_replic
     if (target > height + BEHIND)
         put(w, "catching up, at block %llu of %llu: ", (unsigned long long)height,
             (unsigned long long)target);
-    if (r->broken != KL_OK)
+    if (r->off_pin)
+        put_off_pin(w, kl_chain_pin(r->chain), &r->found);
+    else if (r->broken != KL_OK)
         put(w, "this node makes nothing final any more: %s; ", kl_status_text(r->broken));
     put(w, "%s", words[s->why]);
     if (s->why == KL_SIMPLEX_WAITS_PROPOSAL)
@@ -162,6 +177,22 @@ static void say(struct kl_replica *r, const char *format, ...)
     (void)vsnprintf(line, sizeof line, format, args);
     va_end(args);
     watch->stalls(watch, line);
+}
+
+void replica_refuse_pin(struct kl_replica *r, const kl_hash *found)
+{
+    char text[KL_REPLICA_WHY_MAX];
+    struct words words = {.text = text};
+    if (r->off_pin)
+        return;
+    r->off_pin = true;
+    r->found = *found;
+    put_off_pin(&words, kl_chain_pin(r->chain), found);
+    say(r,
+        "Another chain than the checkpoint's: %s it was made by the same validators, or the "
+        "checkpoint is wrong",
+        text);
+    replica_fail(r, KL_UNSUPPORTED, "another block is final than the checkpoint of its height");
 }
 
 void replica_stall_begin(struct kl_replica *r)

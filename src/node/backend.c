@@ -339,6 +339,9 @@ static void syncing(struct kl_rpc_backend *backend, kl_rpc_syncing *out)
     if (!node->member)
         return;
     kl_member_progress_of(node->member, &p);
+    out->checkpoint = node->checkpoint;
+    out->off_checkpoint = p.filling ? p.fill.off_pin : p.blocks.off_pin;
+    out->found = p.filling ? p.fill.found : p.blocks.found;
     out->by_state = p.filling;
     out->first = p.filling ? p.fill.first : p.blocks.first;
     out->height = p.filling ? p.fill.height : p.blocks.height;

@@ -69,6 +69,7 @@ static kl_status save(const kl_join_config *c, struct kl_fs *fs, kl_peer_id *id)
     roster->listen = *c->listen;
     roster->peers[roster->peer_count++] = *c->peer;
     roster->open = roster->says_where = true;
+    roster->checkpoint = c->checkpoint;
     if (status == KL_OK)
         status = kl_roster_save(fs, roster);
     free(roster);

@@ -13,6 +13,7 @@ typedef struct kl_join_config {
     const char *genesis_file;
     const kl_multiaddr *peer;   /* host, port and peer */
     const kl_multiaddr *listen; /* numeric */
+    kl_pin checkpoint;          /* the chain must contain it; number 0: none */
 } kl_join_config;
 
 /* Makes it, with an identity of its own and the chain's genesis.  *id: who it is.  KL_BUSY: the

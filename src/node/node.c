@@ -144,10 +144,22 @@ static void print_eta(char *out, usize len, u64 eta_s)
         snprintf(out, len, "%llu s to go", (unsigned long long)eta_s);
 }
 
+static void print_off_pin(char *out, usize len, const struct kl_node *node, const kl_hash *found)
+{
+    const kl_pin is = {node->checkpoint.number, *found};
+    char wanted[KL_PIN_TEXT_MAX], text[KL_PIN_TEXT_MAX];
+    kl_pin_text(wanted, &node->checkpoint);
+    kl_pin_text(text, &is);
+    snprintf(out, len,
+             "filling ended: the network's history has the block %s and not the checkpoint %s: it "
+             "was made by the same validators, or the checkpoint is wrong",
+             text, wanted);
+}
+
 static void on_member_filling(struct kl_member_listener *listener, const kl_filler_status *s)
 {
     struct kl_node *node = node_of_member(listener);
-    char line[200], eta[40];
+    char line[400], eta[40];
     if (s->phase == KL_FILLER_BROKEN && s->status == KL_FULL) {
         node->fill_wanted = true; /* when there is room */
         on_member_broken(listener, s->status);
@@ -173,6 +185,10 @@ static void on_member_filling(struct kl_member_listener *listener, const kl_fill
         break;
     case KL_FILLER_GIVEN_UP:
     case KL_FILLER_BROKEN:
+        if (s->off_pin) {
+            print_off_pin(line, sizeof line, node, &s->found);
+            break;
+        }
         snprintf(line, sizeof line, "filling ended at block %llu: %s; blocks are executed instead",
                  (unsigned long long)s->height,
                  s->phase == KL_FILLER_BROKEN ? kl_status_text(s->status) : "nobody helps");
@@ -181,7 +197,9 @@ static void on_member_filling(struct kl_member_listener *listener, const kl_fill
     }
     if (node->log)
         kl_node_log_stall(node->log, line);
-    if (s->phase != KL_FILLER_RECORDS && s->phase != KL_FILLER_STATE)
+    if (s->off_pin)
+        on_member_broken(listener, s->status);
+    else if (s->phase != KL_FILLER_RECORDS && s->phase != KL_FILLER_STATE)
         turn(node);
 }
 

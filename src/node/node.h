@@ -57,7 +57,8 @@ typedef struct kl_node_config {
     bool log_json;
 
     u64 memory_max; /* bytes; with four fifths of it taken strangers are not let in; 0: none */
-
+    /* Where validators vote: a block that the chain must contain; number 0: network.json's. */
+    kl_pin checkpoint;
     bool by_blocks; /* execute all blocks, however many are missing, for the history of states */
 
     /* Bytes that must be free on the disk of the data folder, below which the chain stands still

@@ -40,6 +40,7 @@ struct kl_node {
     struct kl_host *host;                /* makes blocks alone, or */
     struct kl_member *member;            /* votes on them; the other is NULL */
     bool reaches_others;                 /* the member has a network */
+    kl_pin checkpoint;                   /* the one in force; number 0: none */
     struct kl_fs *shade; /* what readers see while the others fill the chain, or NULL */
     struct kl_kv *shade_kv;
     bool fills, fill_wanted; /* the others do; the member said that they should */

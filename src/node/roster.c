@@ -132,15 +132,27 @@ static kl_rule read_guards(kl_roster *out, const struct kl_json *json, kl_json_r
     return read_ids(out->guards, &out->guard_count, KL_ROSTER_GUARDS_MAX, json, at);
 }
 
+static kl_rule read_checkpoint(kl_roster *out, const struct kl_json *json, kl_json_ref at)
+{
+    return kl_json_is(json, at, KL_JSON_STRING)
+               ? kl_pin_parse(&out->checkpoint, kl_json_raw(json, at))
+               : KL_RULE_ROSTER_FORM;
+}
+
 static const struct member {
     const char *name;
     bool needed;
     kl_rule (*read)(kl_roster *out, const struct kl_json *json, kl_json_ref at);
 } members[] = {
-    {"version", true, read_version},    {"listen", true, read_listen},
-    {"announce", false, read_announce}, {"peers", true, read_peers},
-    {"open", true, read_open},          {"allow", false, read_allow},
-    {"sentries", false, read_sentries}, {"guards", false, read_guards},
+    {"version", true, read_version},
+    {"listen", true, read_listen},
+    {"announce", false, read_announce},
+    {"peers", true, read_peers},
+    {"open", true, read_open},
+    {"allow", false, read_allow},
+    {"sentries", false, read_sentries},
+    {"guards", false, read_guards},
+    {"checkpoint", false, read_checkpoint},
 };
 
 /* A member that nobody reads is a misspelt one, whose author believes that it counts. */
@@ -240,7 +252,7 @@ static void put_ids(struct kl_buf *out, const char *name, const kl_peer_id *ids,
 
 static void put_roster(struct kl_buf *out, const kl_roster *roster)
 {
-    char listen[KL_MULTIADDR_TEXT_MAX];
+    char listen[KL_MULTIADDR_TEXT_MAX], checkpoint[KL_PIN_TEXT_MAX];
     kl_multiaddr_text(listen, &roster->listen);
     kl_buf_print(out, "{\n  \"version\": %d,\n  \"listen\": \"%s\"", KL_ROSTER_VERSION, listen);
     if (roster->announce_count || (!roster->says_where && !roster->sentry_count))
@@ -253,6 +265,10 @@ static void put_roster(struct kl_buf *out, const kl_roster *roster)
         put_addrs(out, "sentries", roster->sentries, roster->sentry_count);
     if (roster->guard_count)
         put_ids(out, "guards", roster->guards, roster->guard_count);
+    if (roster->checkpoint.number) {
+        kl_pin_text(checkpoint, &roster->checkpoint);
+        kl_buf_print(out, ",\n  \"checkpoint\": \"%s\"", checkpoint);
+    }
     kl_buf_str(out, "\n}\n");
 }
 

@@ -1,7 +1,8 @@
 /* roster: how a node reaches the others of its network: two files of its data folder.
  *
  *     node.key       the secret of its identity, Ed25519: 64 digits, readable by its owner alone
- *     network.json   where it listens, whom it is connected with, whom it lets in
+ *     network.json   where it listens, whom it is connected with, whom it lets in, and a block that
+ *                    their chain must contain
  *
  * docs/formats/network.md describes both.  A folder without network.json is that of a node alone.
  * Names stay names: whoever dials resolves them. */
@@ -9,6 +10,7 @@
 #define KL_NODE_ROSTER_H
 
 #include "base/file.h"
+#include "chain/pin.h"
 #include "node/net.h"
 
 enum {
@@ -37,10 +39,11 @@ typedef struct kl_roster {
     /* The validators that this node stands in front of. */
     u32 guard_count;
     kl_peer_id guards[KL_ROSTER_GUARDS_MAX];
+    kl_pin checkpoint; /* number 0: none is asked for */
 } kl_roster;
 
-/* KL_NOTFOUND: there is none.  *broken: the ROSTER_ rows, or what is wrong with an address or a
- * peer's id.  KL_NOMEM, KL_IO; KL_LIMIT: too long a file. */
+/* KL_NOTFOUND: there is none.  *broken: the ROSTER_ rows, PIN_FORM, or what is wrong with an
+ * address or a peer's id.  KL_NOMEM, KL_IO; KL_LIMIT: too long a file. */
 KL_MUST_USE kl_status kl_roster_load(struct kl_fs *fs, kl_roster *out, kl_rule *broken);
 /* Durable when it returns KL_OK; KL_BUSY when there is one. */
 KL_MUST_USE kl_status kl_roster_save(struct kl_fs *fs, const kl_roster *roster);

@@ -50,6 +50,8 @@ static void round_trip(const kl_roster *roster)
     CHECK_U64(back->guard_count, roster->guard_count);
     for (u32 i = 0; i < back->guard_count; i++)
         CHECK(kl_peer_id_eq(&back->guards[i], &roster->guards[i]));
+    CHECK_U64(back->checkpoint.number, roster->checkpoint.number);
+    CHECK(kl_hash_eq(&back->checkpoint.hash, &roster->checkpoint.hash));
     kl_sim_disk_free(disk);
     free(back);
 }
@@ -75,6 +77,8 @@ KL_TEST(roster_round_trip)
         random_id(seed, &roster.allow[roster.allow_count]);
     for (; roster.guard_count < KL_ROSTER_GUARDS_MAX; roster.guard_count++)
         random_id(seed, &roster.guards[roster.guard_count]);
+    roster.checkpoint.number = UINT64_MAX;
+    kl_rand_fill(seed, roster.checkpoint.hash.b, sizeof roster.checkpoint.hash.b);
     round_trip(&roster);
 }
 
@@ -94,6 +98,7 @@ KL_TEST(roster_round_trip_behind_sentries)
 #define ID     "12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN"
 #define LISTEN "{\"version\":2,\"listen\":\"/ip4/1.2.3.4/tcp/5\",\"open\":false,\"peers\":["
 #define PEERS  LISTEN "]"
+#define DIGITS "5c000000000000000000000000000000000000000000000000000000000000ab"
 
 KL_TEST(roster_refuses)
 {
@@ -127,6 +132,9 @@ KL_TEST(roster_refuses)
         {PEERS ",\"announce\":\"/ip4/1.2.3.4/tcp/5\"}", KL_RULE_ROSTER_FORM},
         {PEERS ",\"allow\":[\"" ID "\"]}", KL_RULE_NONE},
         {PEERS ",\"allow\":[7]}", KL_RULE_ROSTER_FORM},
+        {PEERS ",\"checkpoint\":7}", KL_RULE_ROSTER_FORM},
+        {PEERS ",\"checkpoint\":\"7\"}", KL_RULE_PIN_FORM},
+        {PEERS ",\"checkpoint\":\"7:0x" DIGITS "\"}", KL_RULE_NONE},
         {PEERS ",\"open\":true,\"allow\":[\"" ID "\"]}", KL_RULE_ROSTER_OPEN},
         {PEERS ",\"sentries\":[\"/dns/a/tcp/5/p2p/" ID "\"]}", KL_RULE_NONE},
         {PEERS ",\"sentries\":[\"/dns/a/tcp/5\"]}", KL_RULE_ROSTER_ADDRESS},

@@ -156,6 +156,21 @@ static kl_status judge_header(const struct kl_node *node, const kl_header *h, kl
     return KL_OK;
 }
 
+static kl_status blame_off_checkpoint(struct kl_node *node, const kl_chain_report *r,
+                                      kl_node_fault *fault)
+{
+    const kl_pin is = {node->checkpoint.number, r->found};
+    char wanted[KL_PIN_TEXT_MAX], found[KL_PIN_TEXT_MAX];
+    kl_pin_text(wanted, &node->checkpoint);
+    kl_pin_text(found, &is);
+    return kl_node_blame(
+        fault, KL_UNSUPPORTED,
+        "the chain in %s has the block %s and not the checkpoint %s: it is another "
+        "history, or the checkpoint is wrong; choose another folder with --dir, or "
+        "another --checkpoint",
+        node->config.dir ? node->config.dir : "memory", found, wanted);
+}
+
 static kl_status blame_chain(struct kl_node *node, kl_status status, const kl_chain_report *r,
                              kl_node_fault *fault)
 {
@@ -164,6 +179,8 @@ static kl_status blame_chain(struct kl_node *node, kl_status status, const kl_ch
         return blame_other_genesis(node, fault);
     if (r->genesis.rule != KL_RULE_NONE)
         return blame_genesis(node, &r->genesis, fault);
+    if (r->off_pin)
+        return blame_off_checkpoint(node, r, fault);
     if (r->ledger.damage)
         return kl_node_blame(
             fault, status,
@@ -298,6 +315,10 @@ static kl_status open_chain(struct kl_node *node, kl_node_report *report, kl_nod
     kl_engine engine;
     report->chain = (kl_chain_report){0};
     KL_TRY(find_engine(node, &engine));
+    if (node->config.checkpoint.number && engine != KL_ENGINE_SIMPLEX)
+        return kl_node_blame(fault, KL_UNSUPPORTED,
+                             "a checkpoint is for a chain that others make, and no validators vote "
+                             "on this one");
     KL_TRY(open_kv(node));
     const kl_host_config config = host_config(node);
     kl_status status =
@@ -317,7 +338,7 @@ static kl_status open_chain(struct kl_node *node, kl_node_report *report, kl_nod
 static bool is_cache_fault(kl_status status, const kl_chain_report *r)
 {
     return (status == KL_CORRUPT || status == KL_UNSUPPORTED) && !r->ledger.damage &&
-           !r->other_genesis && r->genesis.rule == KL_RULE_NONE;
+           !r->other_genesis && !r->off_pin && r->genesis.rule == KL_RULE_NONE;
 }
 
 static kl_status open_with_cache(struct kl_node *node, kl_node_report *report, kl_node_fault *fault)

@@ -110,7 +110,7 @@ static kl_status open_with_network(struct kl_node *node, const kl_replica_config
     return status;
 }
 
-static kl_status open_member(struct kl_node *node, const kl_replica_config *config,
+static kl_status open_member(struct kl_node *node, kl_replica_config *config,
                              kl_replica_report *found, kl_node_fault *fault)
 {
     kl_roster *roster = calloc(1, sizeof *roster);
@@ -121,6 +121,10 @@ static kl_status open_member(struct kl_node *node, const kl_replica_config *conf
                                        .identity = &identity,
                                        .fs = node->folder.fs,
                                        .memory_max = node->config.memory_max};
+    node->checkpoint = node->config.checkpoint;
+    if (use && !node->checkpoint.number)
+        node->checkpoint = roster->checkpoint;
+    config->chain.pin = node->checkpoint;
     if (status == KL_OK)
         status = open_with_network(node, config, use ? &network : NULL, found, &listens);
     char listen[KL_MULTIADDR_TEXT_MAX];

@@ -40,6 +40,9 @@ typedef struct kl_rpc_syncing {
     u32 state_ppm;             /* of the state; 0: records of blocks are taken */
     u64 leaves;                /* accounts and slots, so far */
     u64 eta_s;                 /* UINT64_MAX: cannot be told */
+    kl_pin checkpoint;         /* a block that the chain must contain; number 0: none */
+    bool off_checkpoint;       /* the others' has `found` there */
+    kl_hash found;
 } kl_rpc_syncing;
 
 /* Connections with peers: those that are there, and since the start. */

@@ -158,6 +158,32 @@ KL_TEST(status_says_how_far_behind_it_is)
     chain_rig_done(&rig);
 }
 
+/* A checkpoint is reached or not; where the others have another block, both are told. */
+KL_TEST(status_tells_of_the_checkpoint)
+{
+    struct chain_rig rig;
+    chain_rig_init(&rig);
+    kl_span got = chain_rig_result(&rig, "keel_status", "[]");
+    CHECK_U64(chain_rig_member(&rig, got, "checkpoint").len, 0);
+    rig.syncing = (kl_rpc_syncing){
+        .height = 9, .target = 10, .checkpoint = {10, {.b = {0xab}}}, .eta_s = UINT64_MAX};
+    got = chain_rig_member(&rig, chain_rig_result(&rig, "keel_status", "[]"), "checkpoint");
+    CHECK_SPAN(chain_rig_member(&rig, got, "number"), kl_span_str("0xa"));
+    CHECK(memcmp(chain_rig_member(&rig, got, "hash").p, "0xab00", 6) == 0);
+    CHECK_SPAN(chain_rig_member(&rig, got, "reached"), kl_span_str("false"));
+    CHECK_U64(chain_rig_member(&rig, got, "found").len, 0);
+    rig.syncing.height = 10;
+    got = chain_rig_member(&rig, chain_rig_result(&rig, "keel_status", "[]"), "checkpoint");
+    CHECK_SPAN(chain_rig_member(&rig, got, "reached"), kl_span_str("true"));
+    rig.syncing.height = 9;
+    rig.syncing.off_checkpoint = true;
+    rig.syncing.found.b[0] = 0xcd;
+    got = chain_rig_member(&rig, chain_rig_result(&rig, "keel_status", "[]"), "checkpoint");
+    CHECK_SPAN(chain_rig_member(&rig, got, "reached"), kl_span_str("false"));
+    CHECK(memcmp(chain_rig_member(&rig, got, "found").p, "0xcd00", 6) == 0);
+    chain_rig_done(&rig);
+}
+
 /* Who is well says so; where votes are missing, whose. */
 KL_TEST(status_says_why_no_block_comes)
 {

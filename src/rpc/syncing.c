@@ -34,11 +34,26 @@ bool kl_rpc_eth_syncing(struct kl_rpc_call *call)
     return true;
 }
 
+static void put_checkpoint(struct kl_json_out *out, const kl_rpc_syncing *s)
+{
+    if (!s->checkpoint.number)
+        return;
+    kl_json_put_key(out, "checkpoint");
+    kl_json_put_object(out);
+    kl_json_add_quantity(out, "number", s->checkpoint.number);
+    kl_json_add_hash(out, "hash", &s->checkpoint.hash);
+    kl_json_add_bool(out, "reached", !s->off_checkpoint && s->height >= s->checkpoint.number);
+    if (s->off_checkpoint)
+        kl_json_add_hash(out, "found", &s->found);
+    kl_json_put_object_end(out);
+}
+
 void kl_rpc_put_syncing(struct kl_rpc_call *call)
 {
     kl_rpc_syncing s;
     struct kl_json_out *out = call->out;
     call->backend->ops->syncing(call->backend, &s);
+    put_checkpoint(out, &s);
     if (!s.by_state && s.target <= s.height)
         return;
     kl_json_put_key(out, "syncing");

@@ -4,7 +4,7 @@
 
 #include "rpc/call.h"
 
-/* Adds "syncing" to an object, only while it is behind. */
+/* Adds "syncing" to an object, only while it is behind, and "checkpoint", where there is one. */
 void kl_rpc_put_syncing(struct kl_rpc_call *call);
 
 #endif

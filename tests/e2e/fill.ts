@@ -1,5 +1,5 @@
 /* Theme fill: a validator that has lost its data takes the state of the others, within one life of
- * its process, and is killed meanwhile.
+ * its process, and is killed meanwhile; others join with a checkpoint, a right one and a wrong one.
  *
  *     --blocks N   that it lacks (300) */
 import assert from "node:assert/strict";
@@ -8,13 +8,22 @@ import { join } from "node:path";
 import { sleep, theme, until } from "./lib/harness.ts";
 import { init, verify, verifyState } from "./lib/keel.ts";
 import { agree, CHAIN_ID, Load, operatorOf, PATIENCE_MS, Processes } from "./lib/network.ts";
+import type { Node } from "./lib/node.ts";
 import { type Hex, quantity, type RpcReceipt } from "./lib/rpc.ts";
+import { output, run } from "./lib/tool.ts";
 
 /* What is no data: who it is, and whom it knows. */
 const KEPT = ["validator", "genesis.json", "network.json", "node.key"];
 const LOST = 3;
 /* Two slots are set, and the code is one byte, 0. */
 const CONTRACT = "0x6001600055600260015560016000f3";
+
+interface Checkpoint {
+    number: Hex;
+    hash: Hex;
+    reached: boolean;
+    found?: Hex;
+}
 
 interface Syncing {
     startingBlock: Hex;
@@ -70,8 +79,10 @@ await theme("fill", {
         await net.stop(LOST);
         await wipe();
         await net.start(LOST);
-        const told = await until("that it is being filled", isFilling, PATIENCE_MS);
-        assert.ok(Number(told.startingBlock) < 100, `it began at ${told.startingBlock}`);
+        /* It may be over between two questions. */
+        const isFilled = (): null | undefined => /filled: /.test(net.node(LOST).log) ? null : undefined;
+        const told = await until("that it is being filled", async () => await isFilling() ?? isFilled(), PATIENCE_MS);
+        assert.ok(Number(told?.startingBlock ?? 0) < 100, `it began at ${told?.startingBlock}`);
         await until("how far the others are", async () => {
             const now = await isFilling();
             return now === undefined || Number(now.highestBlock) >= blocks || undefined;
@@ -111,6 +122,52 @@ await theme("fill", {
                                       ["eth_getBalance", [operatorOf(net.folder(2)).address]]] as const) {
             const answers = await Promise.all(net.all.map((i) => net.rpc(i).call(method, [...args, quantity(head)])));
             answers.forEach((one) => assert.deepEqual(one, answers[0], method));
+        }
+    });
+
+    await t.test("who joins takes a chain with its checkpoint, and no other", async () => {
+        const height = Math.floor((await net.height(0)) / 2);
+        const right = (await net.rpc(0).block(quantity(height))).hash;
+        const address = /^Peers: +(\/ip4\/127\.0\.0\.1\/tcp\/\d+\/p2p\/12D3KooW\w+)$/m.exec(net.node(0).log)?.[1];
+        assert.ok(address, "node 0 says where it is");
+        const follow = async (hash: Hex, extra: readonly string[]): Promise<[Node, () => Promise<Checkpoint | undefined>, string]> => {
+            const dir = join(t.folder(), "follower");
+            await output(t.target.command, ["join", join(net.dir, "genesis.json"), address, "--dir", dir, "--listen",
+                                            "/ip4/127.0.0.1/tcp/0", "--checkpoint", `${height}:${hash}`], { cwd: t.folder() });
+            const node = await t.start({ dir, plain: true, extra });
+            /* The server stands still while the chain is opened again. */
+            return [node, () => node.rpc.call<{ checkpoint: Checkpoint }>("keel_status")
+                .then(({ checkpoint }) => checkpoint, () => undefined), dir];
+        };
+        for (const extra of [[], ["--by-blocks"]]) {
+            const [good, goodSays, folder] = await follow(right, extra);
+            await until("the checkpoint", async () => (await goodSays())?.reached || undefined, 4 * PATIENCE_MS);
+            await until("what the others have", async () =>
+                (await good.rpc.number().catch(() => 0)) >= height + 1 || undefined, PATIENCE_MS);
+            assert.equal((await good.rpc.block(quantity(height))).hash, right);
+            await good.stop();
+            assert.equal(good.exitCode, 0);
+
+            const wrong = `0x${"ee".repeat(32)}` as Hex;
+            const opened = await run(t.target.command, ["node", "--dir", folder, "--port", "0", "--checkpoint", `${height}:${wrong}`],
+                                     { cwd: t.folder() });
+            assert.equal(opened.code, 1);
+            assert.match(opened.err, new RegExp(`has the block ${height}:${right} and not the checkpoint ${height}:${wrong}`));
+
+            const [bad, badSays] = await follow(wrong, extra);
+            const said = await until("that it is another chain", async () => {
+                const now = await badSays();
+                return now?.found === undefined ? undefined : now;
+            }, 4 * PATIENCE_MS);
+            assert.deepEqual(said, { number: quantity(height), hash: wrong, reached: false, found: right });
+            assert.ok(await bad.rpc.number() < height);
+            const { health } = await bad.rpc.call<{ health: string }>("keel_status");
+            assert.notEqual(health, "good");
+            assert.notEqual(await bad.rpc.call("eth_syncing"), false);
+            await bad.stop();
+            assert.equal(bad.exitCode, 1);
+            assert.equal(/filling ended/.test(bad.log), extra.length === 0);
+            assert.match(bad.log, new RegExp(`has the block ${height}:${right} and not the checkpoint ${height}:${wrong}`));
         }
     });
 

@@ -19,7 +19,8 @@ const PLAN: readonly { what: string; on: readonly number[] }[] = [
     { what: "scp", on: [MAKER] },
     { what: "keel node", on: [1, 2, 3, 4] },
     { what: "curl", on: [1, 2, 3, 4] },
-    { what: "grep", on: [1] },
+    { what: "cp", on: [1] },
+    { what: "finalized", on: [1] },
     { what: "keel join", on: [5] },
     { what: "keel node", on: [5] },
     { what: "keel validator add", on: [1, 2, 3] },
@@ -29,7 +30,7 @@ const PLAN: readonly { what: string; on: readonly number[] }[] = [
     { what: "keel validator remove", on: [2, 3, 5] },
 ];
 /* What people send one another. */
-const SENT = ["genesis.json", "address", "account", "leaving"];
+const SENT = ["genesis.json", "address", "checkpoint", "account", "leaving"];
 
 /* A machine has an address of its own, where its node is asked, too. */
 const KEEL = `#!/bin/sh
@@ -130,6 +131,7 @@ await theme("guide", {
     };
 
     const checks: Record<string, () => Promise<void>> = {
+        "curl": () => untilStatus("a block", 1, (status) => Number(status.number) > 0),
         "keel validator ready": () =>
             untilStatus("the fifth votes", 5, (status) => status.signing && status.validators === "0x5"),
         "keel validator remove": () =>
