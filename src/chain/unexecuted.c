@@ -33,7 +33,7 @@ static kl_status judge_senders(struct kl_unexecuted *j, kl_block *block, kl_rule
         stored[i] = tx->sender;
         tx->has_sender = j->chain->spec.dev && kl_tx_impersonates(tx, &tx->sender);
     }
-    kl_tx_recover_all(block->txs, verdicts, count, fork, j->chain->workers);
+    kl_senders_recover_all(j->chain->senders, block->txs, verdicts, count, fork, j->chain->workers);
     for (usize i = 0; i < count && *broken == KL_RULE_NONE; i++)
         *broken = verdicts[i] != KL_RULE_NONE                        ? verdicts[i]
                   : kl_address_eq(&stored[i], &block->txs[i].sender) ? KL_RULE_NONE

@@ -145,7 +145,7 @@ struct kl_lab *kl_lab_open(const kl_lab_options *options, const kl_lab_plan *pla
     result->faults = lab->plan.faults;
     kl_buf_init(&lab->genesis, 1 << 20);
     KL_ASSERT(kl_code_cache_new(&lab->codes, 1 << 20, options->seed) == KL_OK);
-    KL_ASSERT(kl_senders_new(&lab->senders, 1 << 10) == KL_OK);
+    KL_ASSERT(kl_senders_new(&lab->senders, 1 << 14) == KL_OK);
     kl_lab_work_begin(lab);
     write_genesis(lab);
     read_genesis(lab);

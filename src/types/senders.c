@@ -57,16 +57,20 @@ static usize bucket_of(const struct kl_senders *senders, const kl_hash *tx)
     return kl_load_be64(tx->b) & senders->mask;
 }
 
+static const entry *find_in(const entry *bucket, const kl_hash *tx)
+{
+    for (usize i = 0; i < WAYS; i++)
+        if (bucket[i].any && kl_hash_eq(&bucket[i].tx, tx))
+            return &bucket[i];
+    return NULL;
+}
+
 static bool find(struct kl_senders *senders, const kl_hash *tx, kl_address *out)
 {
-    const entry *bucket = senders->entries + bucket_of(senders, tx) * WAYS;
-    bool found = false;
     kl_lock(&senders->lock);
-    for (usize i = 0; i < WAYS && !found; i++)
-        if (bucket[i].any && kl_hash_eq(&bucket[i].tx, tx)) {
-            *out = bucket[i].sender;
-            found = true;
-        }
+    const entry *found = find_in(senders->entries + bucket_of(senders, tx) * WAYS, tx);
+    if (found)
+        *out = found->sender;
     kl_unlock(&senders->lock);
     return found;
 }
@@ -74,9 +78,10 @@ static bool find(struct kl_senders *senders, const kl_hash *tx, kl_address *out)
 static void put(struct kl_senders *senders, const kl_tx *tx)
 {
     usize bucket = bucket_of(senders, &tx->hash);
+    entry *entries = senders->entries + bucket * WAYS;
     kl_lock(&senders->lock);
-    usize way = senders->oldest[bucket]++ % WAYS;
-    senders->entries[bucket * WAYS + way] = (entry){tx->hash, tx->sender, true};
+    if (!find_in(entries, &tx->hash))
+        entries[senders->oldest[bucket]++ % WAYS] = (entry){tx->hash, tx->sender, true};
     kl_unlock(&senders->lock);
 }
 

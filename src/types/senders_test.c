@@ -98,3 +98,25 @@ KL_TEST(senders_of_bad_signatures_are_not_remembered)
     kl_senders_free(senders);
     kl_arena_done(&arena);
 }
+
+/* What is told again and again, by many a peer, drives nothing else out. */
+KL_TEST(senders_have_one_place_each)
+{
+    struct kl_arena arena;
+    struct kl_senders *senders;
+    kl_arena_init(&arena, 1 << 26);
+    CHECK_OK(kl_senders_new(&senders, 1)); /* one bucket */
+    kl_secret32 key = random_key(seed);
+    kl_tx one = random_tx(seed, KL_TX_DYNAMIC_FEE, &key, &arena), told = one;
+    kl_tx other = random_tx(seed, KL_TX_DYNAMIC_FEE, &key, &arena);
+    memset(told.sender.b, 0x5a, sizeof told.sender.b);
+    told.has_sender = other.has_sender = true;
+    kl_senders_remember(senders, &told);
+    for (usize i = 0; i < 100; i++)
+        kl_senders_remember(senders, &other);
+    kl_tx back = decoded(&one, &arena);
+    CHECK_RULE(kl_senders_recover(senders, &back, KL_FORK_NEWEST), KL_RULE_NONE);
+    CHECK(kl_address_eq(&back.sender, &told.sender));
+    kl_senders_free(senders);
+    kl_arena_done(&arena);
+}
