@@ -132,6 +132,15 @@ static bool on_dropped(struct event *e)
     return true;
 }
 
+static bool on_refused(struct event *e)
+{
+    char text[200];
+    word(e, "text", text, sizeof text);
+    kl_devnet_say(e->d, e->node, "Block %llu refused: %s", (unsigned long long)number(e, "number"),
+                  text);
+    return true;
+}
+
 /* False for an event that is told as it stands. */
 static bool tell(struct event *e)
 {
@@ -139,8 +148,9 @@ static bool tell(struct event *e)
         const char *name;
         bool (*tell)(struct event *e);
     } rows[] = {
-        {"listening", on_listening}, {"block", on_block}, {"transaction", on_transaction},
-        {"alarm", on_alarm},         {"stall", on_stall}, {"peerDropped", on_dropped},
+        {"listening", on_listening},  {"block", on_block}, {"transaction", on_transaction},
+        {"alarm", on_alarm},          {"stall", on_stall}, {"peerDropped", on_dropped},
+        {"blockRefused", on_refused},
     };
     char name[32];
     word(e, "event", name, sizeof name);

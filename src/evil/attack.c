@@ -29,6 +29,11 @@ bool kl_evil_votes(const struct evil_attack *attack)
     return attack->habits & EVIL_VOTES;
 }
 
+bool kl_evil_leads(const struct evil_attack *attack)
+{
+    return attack->habits & EVIL_LEADS;
+}
+
 u32 kl_evil_wires(const struct evil_attack *attack)
 {
     return attack->wires;

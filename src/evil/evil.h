@@ -16,12 +16,18 @@
 enum {
     KL_EVIL_HOST_MAX = 64,
     KL_EVIL_WIRES_MAX = 16384,
+    KL_EVIL_TARGETS_MAX = 8,
 };
 
-typedef struct kl_evil_config {
-    char host[KL_EVIL_HOST_MAX]; /* the target: a numeric address */
+typedef struct kl_evil_target {
+    char host[KL_EVIL_HOST_MAX]; /* a numeric address */
     u16 port;
-    kl_peer_id target;
+    kl_peer_id id;
+} kl_evil_target;
+
+typedef struct kl_evil_config {
+    kl_evil_target targets[KL_EVIL_TARGETS_MAX]; /* connections go to them in turn */
+    u32 target_count;
     char digest[9]; /* of its network: 8 digits of the genesis' hash */
     u64 chain_id;
     const kl_vote_scheme *scheme;
@@ -31,6 +37,8 @@ typedef struct kl_evil_config {
     kl_secret32 vote_key;
     u32 signer;
     kl_hash genesis;
+    kl_secret32 randao_key; /* of the same validator; and the genesis file: for who leads */
+    kl_span genesis_text;
     bool has_key; /* of an account with funds */
     kl_secret32 key;
     u64 duration_ns;
@@ -44,7 +52,8 @@ typedef struct kl_evil_config {
 typedef struct kl_evil_report {
     u64 dials, refused, reached, dropped;
     u64 steps, bytes_out, bytes_in;
-    u64 heard; /* frames of the target */
+    u64 heard;     /* frames of the target */
+    u64 certified; /* blocks that were proposed, and that certificates named */
     u64 cpu_ns;
 } kl_evil_report;
 
@@ -55,8 +64,11 @@ const struct evil_attack *kl_evil_find(const char *name);
 /* The i-th; NULL behind the last. */
 const struct evil_attack *kl_evil_at(usize i);
 bool kl_evil_votes(const struct evil_attack *attack); /* it needs a validator's key */
+bool kl_evil_leads(const struct evil_attack *attack); /* it proposes blocks with that */
 u32 kl_evil_wires(const struct evil_attack *attack);  /* connections at once */
-/* Static text; the rule is the one by which it is dropped: "" when it is not to be dropped. */
+/* Static text; the rule is the one by which it is dropped, or, of who leads, its blocks are
+ * refused:
+ * "" when that is not to be. */
 const char *kl_evil_name(const struct evil_attack *attack);
 const char *kl_evil_rule(const struct evil_attack *attack);
 const char *kl_evil_text(const struct evil_attack *attack);

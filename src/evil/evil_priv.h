@@ -3,6 +3,7 @@
 #define KL_EVIL_EVIL_PRIV_H
 
 #include "base/buf.h"
+#include "chain/chain.h"
 #include "evil/evil.h"
 #include "p2p/multistream.h"
 #include "p2p/noise.h"
@@ -29,6 +30,8 @@ typedef enum evil_habit {
     EVIL_MUXLESS = 64, /* names no muxer inside noise */
     EVIL_BRIEF = 128,  /* hangs up itself once the stage is reached */
     EVIL_VOTES = 256,  /* needs a validator's key */
+    EVIL_LEADS = 512,  /* proposes when it is that validator's turn; the rule is what refuses the
+                          block, "": it is good */
 } evil_habit;
 
 /* Streams of ours, and names that we listen to. */
@@ -74,6 +77,7 @@ struct evil_heard {
 
 struct evil_wire {
     struct evil *evil;
+    const kl_evil_target *target;
     int fd; /* -1: none */
     evil_stage at;
     kl_secret32 identity;
@@ -106,6 +110,26 @@ struct evil_attack {
     const char *rule, *text;
 };
 
+/* What is the matter with a leader's block. */
+struct evil_block {
+    kl_span code;      /* transactions that create with it take all the gas */
+    usize bytes;       /* of data in each of the transactions that fill it; they are zero */
+    usize junk;        /* bytes of one transaction that its header knows nothing of */
+    u64 ahead_ms;      /* of the clock */
+    bool never;        /* at the end of time */
+    u64 behind, off_s; /* time_ms so far below what its parent allows; timestamp beside it */
+};
+
+/* What a leader knows. */
+struct evil_lead {
+    kl_proposal top;   /* notarized, the highest view */
+    kl_proposal past;  /* a certificate ends this view */
+    kl_proposal led;   /* ours, the newest */
+    kl_proposal along; /* somebody's, for which it has voted as others do */
+    kl_hash own;       /* the block of that, until a certificate names it */
+    u64 asked_ns;      /* for blocks */
+};
+
 struct evil {
     const kl_evil_config *config;
     const struct evil_attack *attack;
@@ -126,6 +150,8 @@ struct evil {
     struct kl_buf made; /* a frame that is being made */
     struct kl_arena arena;
     kl_address account;
+    struct evil_follow *follow; /* NULL: does not lead */
+    struct evil_lead lead;
     u64 nonce;
 };
 
@@ -159,6 +185,20 @@ void evil_frame(struct evil_wire *w, evil_class class, kl_span frame);
 void evil_message(struct evil_wire *w, evil_class class, const kl_message *message);
 /* A frame that was heard; what it points to lives until the next one.  False: it makes no sense. */
 bool evil_decode(struct evil_wire *w, kl_message *out, kl_span frame);
+
+/* follow.c: the chain. */
+KL_MUST_USE kl_status evil_follow_open(struct evil_follow **out, kl_span genesis);
+void evil_follow_close(struct evil_follow *follow); /* NULL is fine */
+/* Executes a body on its parent; false: that is not here, or it is no good. */
+bool evil_follow_take(struct evil_follow *follow, kl_span body);
+struct kl_tip *evil_follow_tip(const struct evil_follow *follow, const kl_hash *hash); /* or NULL */
+u64 evil_follow_height(const struct evil_follow *follow);
+kl_vote_domain evil_follow_domain(const struct evil_follow *follow);
+/* NULL: it could not be built. */
+struct kl_tip *evil_follow_build(struct evil_follow *follow, struct kl_tip *parent,
+                                 const kl_bft_plan *bft, struct kl_tx_source *source);
+u64 evil_follow_nonce(struct evil_follow *follow, const struct kl_tip *tip,
+                      const kl_address *address);
 
 /* forge.c: a handshake in whose third message stands an identity that has not signed it. */
 struct evil_forge *evil_forge_new(struct evil_wire *w);

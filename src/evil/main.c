@@ -10,19 +10,22 @@
 
 #define NS_PER_S 1000000000u
 
+enum { GENESIS_MAX = 8 << 20 };
+
 static const char usage[] =
     "keel-evil ATTACK --target MULTIADDR --digest DIGITS [OPTION VALUE]...\n"
     "keel-evil list\n"
     "keel-evil id FILE\n\n"
     "Attacks a node, to test it; `list` says what attacks there are, `id` whose identity a file\n"
     "has.\n\n"
-    "  --target    /ip4/127.0.0.1/tcp/30300/p2p/12D3KooW...\n"
+    "  --target    /ip4/127.0.0.1/tcp/30300/p2p/12D3KooW...; may be given again\n"
     "  --digest    the first 8 digits of the network's genesis hash\n"
     "  --chain-id  of the network (1)\n"
     "  --scheme    of its votes: 1 secp256k1, 2 bls12-381 (1)\n"
     "  --identity  a file: node.key, of a peer that is let in\n"
     "  --key       of an account with funds, 64 digits\n"
     "  --vote-key  of a validator, 64 digits; --signer its place in the set; --genesis the hash\n"
+    "  --randao-key, --genesis-file  of that validator, and its network's, for who leads\n"
     "  --seconds   how long (2)\n"
     "  --rate      steps a second, at most\n"
     "  --dials     a second, at most\n"
@@ -73,15 +76,28 @@ static bool secret_file(kl_secret32 *out, const char *path)
     return len == 64 && secret(out, text);
 }
 
+static bool whole_file(kl_span *out, const char *path)
+{
+    static u8 text[GENESIS_MAX];
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return false;
+    usize len = fread(text, 1, sizeof text, file);
+    (void)fclose(file);
+    *out = kl_span_of(text, len);
+    return len > 0 && len < sizeof text;
+}
+
 static bool target(kl_evil_config *c, const char *text)
 {
     kl_multiaddr a;
     if (kl_multiaddr_parse(&a, kl_span_str(text)) != KL_RULE_NONE || a.host != KL_HOST_IP4 ||
-        !a.has_port || !a.has_peer)
+        !a.has_port || !a.has_peer || c->target_count == KL_EVIL_TARGETS_MAX)
         return false;
-    snprintf(c->host, sizeof c->host, "%u.%u.%u.%u", a.ip[0], a.ip[1], a.ip[2], a.ip[3]);
-    c->port = a.port;
-    c->target = a.peer;
+    kl_evil_target *t = &c->targets[c->target_count++];
+    snprintf(t->host, sizeof t->host, "%u.%u.%u.%u", a.ip[0], a.ip[1], a.ip[2], a.ip[3]);
+    t->port = a.port;
+    t->id = a.peer;
     return true;
 }
 
@@ -98,6 +114,10 @@ static bool set(kl_evil_config *c, const char *name, const char *value)
         return c->has_key = secret(&c->key, value);
     if (strcmp(name, "--vote-key") == 0)
         return c->has_vote_key = secret(&c->vote_key, value);
+    if (strcmp(name, "--randao-key") == 0)
+        return secret(&c->randao_key, value);
+    if (strcmp(name, "--genesis-file") == 0)
+        return whole_file(&c->genesis_text, value);
     if (strcmp(name, "--genesis") == 0)
         return hash(&c->genesis, value);
     if (strcmp(name, "--chain-id") == 0)
@@ -127,9 +147,10 @@ static int list(void)
 {
     for (usize i = 0; kl_evil_at(i); i++) {
         const struct evil_attack *a = kl_evil_at(i);
-        printf("{\"attack\":\"%s\",\"wires\":%u,\"votes\":%s,\"rule\":\"%s\",\"text\":\"%s\"}\n",
+        printf("{\"attack\":\"%s\",\"wires\":%u,\"votes\":%s,\"leads\":%s,\"rule\":\"%s\","
+               "\"text\":\"%s\"}\n",
                kl_evil_name(a), kl_evil_wires(a), kl_evil_votes(a) ? "true" : "false",
-               kl_evil_rule(a), kl_evil_text(a));
+               kl_evil_leads(a) ? "true" : "false", kl_evil_rule(a), kl_evil_text(a));
     }
     return 0;
 }
@@ -153,7 +174,8 @@ static void print(const char *name, const kl_evil_report *r)
         u64 value;
     } rows[] = {{"dials", r->dials},      {"refused", r->refused}, {"reached", r->reached},
                 {"dropped", r->dropped},  {"steps", r->steps},     {"bytesOut", r->bytes_out},
-                {"bytesIn", r->bytes_in}, {"heard", r->heard},     {"cpuNs", r->cpu_ns}};
+                {"bytesIn", r->bytes_in}, {"heard", r->heard},     {"certified", r->certified},
+                {"cpuNs", r->cpu_ns}};
     printf("{\"attack\":\"%s\"", name);
     for (usize i = 0; i < KL_COUNT_OF(rows); i++)
         printf(",\"%s\":%llu", rows[i].name, (unsigned long long)rows[i].value);
@@ -180,7 +202,7 @@ int main(int argc, char **argv)
     for (int i = 2; i < argc; i += 2)
         if (!set(&config, argv[i], argv[i + 1]))
             return fail(argv[i], argv[i + 1]);
-    if (!config.port || strlen(config.digest) != 8)
+    if (!config.target_count || strlen(config.digest) != 8)
         return fail("--target and --digest", "are needed");
     KL_ASSERT(signal(SIGPIPE, SIG_IGN) != SIG_ERR);
     kl_status status = kl_evil_run(&report, &config, attack);

@@ -6,6 +6,8 @@
 #include <time.h>
 
 #include "base/rand.h"
+#include "crypto/address.h"
+#include "crypto/secp256k1.h"
 #include "evil/evil_priv.h"
 #include "p2p/identify.h"
 #include "sys/env.h"
@@ -215,9 +217,11 @@ static kl_status prepare(struct evil *e)
 {
     static const char *const topics[] = {"bft", "proposal", "tx", "sync", "hello"};
     const kl_evil_config *c = e->config;
+    kl_pubkey pubkey;
     unsigned habits = e->attack->habits;
-    if ((habits & EVIL_VOTES && !c->has_vote_key) || (habits & EVIL_LISTED && !c->has_identity) ||
-        (habits & EVIL_FUNDED && !c->has_key))
+    if ((habits & EVIL_VOTES && !c->has_vote_key) ||
+        (habits & EVIL_LEADS && !c->genesis_text.len) ||
+        (habits & EVIL_LISTED && !c->has_identity) || (habits & EVIL_FUNDED && !c->has_key))
         return KL_UNSUPPORTED;
     if (kl_tcp_room() < e->wire_count + 16)
         return KL_LIMIT;
@@ -231,7 +235,9 @@ static kl_status prepare(struct evil *e)
     kl_buf_init(&e->kept, KL_MESSAGE_MAX);
     kl_buf_init(&e->made, KL_MESSAGE_MAX);
     kl_arena_init(&e->arena, (usize)64 << 20);
-    return KL_OK;
+    if (habits & EVIL_FUNDED && kl_secp256k1_pubkey(&pubkey, &c->key))
+        e->account = kl_address_of_pubkey(&pubkey);
+    return habits & EVIL_LEADS ? evil_follow_open(&e->follow, c->genesis_text) : KL_OK;
 }
 
 kl_status kl_evil_run(kl_evil_report *out, const kl_evil_config *config,
@@ -239,7 +245,7 @@ kl_status kl_evil_run(kl_evil_report *out, const kl_evil_config *config,
 {
     kl_evil_report report = {0};
     struct evil e = {.config = config, .attack = attack, .report = &report};
-    e.wire_count = config->wires ? config->wires : attack->wires;
+    e.wire_count = config->wires ? config->wires : KL_MAX(attack->wires, config->target_count);
     KL_ASSERT(e.wire_count <= KL_EVIL_WIRES_MAX);
     e.wires = calloc(e.wire_count, sizeof *e.wires);
     struct pollfd *polls = calloc(e.wire_count, sizeof *polls);
@@ -253,6 +259,7 @@ kl_status kl_evil_run(kl_evil_report *out, const kl_evil_config *config,
     kl_buf_done(&e.kept);
     kl_buf_done(&e.made);
     kl_arena_done(&e.arena);
+    evil_follow_close(e.follow);
     free(e.wires);
     free(polls);
     report.cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);

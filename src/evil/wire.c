@@ -16,7 +16,9 @@ static const kl_span yamux_name = {(const u8 *)"/yamux/1.0.0", 12};
 
 void evil_wire_init(struct evil_wire *w, struct evil *evil)
 {
+    const kl_evil_config *config = evil->config;
     *w = (struct evil_wire){.evil = evil, .fd = -1};
+    w->target = &config->targets[(usize)(w - evil->wires) % config->target_count];
     kl_buf_init(&w->in, 1 << 20);
     kl_buf_init(&w->plain, 1 << 22);
     kl_buf_init(&w->raw, (usize)64 << 20);
@@ -49,7 +51,7 @@ bool evil_wire_dial(struct evil_wire *w)
     w->identity = e->config->identity;
     if (e->attack->habits & EVIL_NOBODY || !e->config->has_identity)
         evil_random_bytes(e, w->identity.b, sizeof w->identity.b);
-    return kl_tcp_dial(&w->fd, e->config->host, e->config->port) == KL_OK;
+    return kl_tcp_dial(&w->fd, w->target->host, w->target->port) == KL_OK;
 }
 
 /* --- what is said --- */
@@ -353,7 +355,7 @@ static bool begin_noise(struct evil_wire *w)
     kl_noise_config config = {
         .dials = true,
         .identity = &w->identity,
-        .expected = &w->evil->config->target,
+        .expected = &w->target->id,
         .muxers = &yamux_name,
         .muxer_count = w->evil->attack->habits & EVIL_MUXLESS ? 0 : 1,
     };

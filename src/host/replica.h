@@ -68,6 +68,15 @@ struct kl_replica_net {
                     kl_replica_verdict verdict);
 };
 
+/* A block that was proposed and gets no vote of ours: it breaks a rule, or (CONSENSUS_EARLY) its
+ * time is too far ahead of our clock so far. */
+typedef struct kl_replica_refusal {
+    kl_rule why;
+    u64 number, epoch, view;
+    bool has_leader; /* that view's, where the epoch is the one we are in */
+    kl_address leader;
+} kl_replica_refusal;
+
 /* Hears what becomes visible, on the replica's thread; must return quickly.  Each may be NULL. */
 struct kl_replica_watch {
     void (*final)(struct kl_replica_watch *watch, struct kl_tip *tip);  /* shown to readers */
@@ -79,6 +88,7 @@ struct kl_replica_watch {
     void (*far)(struct kl_replica_watch *watch, u64 height);
     /* Nothing became final for some seconds though it should, and why; and that it is over. */
     void (*stalls)(struct kl_replica_watch *watch, const char *line); /* for the call */
+    void (*refused)(struct kl_replica_watch *watch, const kl_replica_refusal *refusal);
 };
 
 typedef struct kl_replica_config {

@@ -200,6 +200,21 @@ static bool fits(const struct replica_candidate *c, const kl_proposal *p)
                  : c->view == p->view && kl_hash_eq(&c->parent_hash, &p->parent_hash);
 }
 
+void replica_refused(struct kl_replica *r, const struct replica_candidate *c, kl_rule why)
+{
+    struct kl_replica_watch *watch = r->config.watch;
+    kl_replica_refusal refusal = {
+        .why = why, .number = c->height, .epoch = c->epoch, .view = c->view};
+    if (!watch || !watch->refused)
+        return;
+    if (c->epoch == r->epoch->number) {
+        const kl_valset *set = &r->epoch->set;
+        refusal.has_leader = true;
+        refusal.leader = set->validators[kl_valset_leader(set, c->epoch, c->view)].operator;
+    }
+    watch->refused(watch, &refusal);
+}
+
 /* Whether the block's time is too far ahead of our clock for a vote.  Once a quorum has notarized
  * it, which is when the engine is in a later view, our clock no longer counts. */
 static bool is_early(struct kl_replica *r, struct replica_candidate *c, const kl_proposal *p)
@@ -213,7 +228,9 @@ static bool is_early(struct kl_replica *r, struct replica_candidate *c, const kl
         return false;
     u64 wait_ns = block_ns - wall_ns - r->config.drift_ns;
     r->early_due_ns = KL_MIN(r->early_due_ns, kl_add_sat_u64(replica_now(r), wait_ns));
-    c->early = true;
+    if (!c->told_early)
+        replica_refused(r, c, KL_RULE_CONSENSUS_EARLY);
+    c->early = c->told_early = true;
     return true;
 }
 

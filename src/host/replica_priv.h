@@ -105,6 +105,7 @@ struct replica_candidate {
     usize order_count;
     bool notarized;    /* it may become final, however old its view */
     bool early, rouse; /* valid and ahead of our clock; to be looked at again */
+    bool told_early;
     replica_state state;
     struct replica_txs *txs; /* when VALID */
     kl_proposal asks[REPLICA_ASKS_MAX];
@@ -405,6 +406,8 @@ void replica_candidates_done(struct kl_replica *r);
 /* The engine asks for a verdict. */
 void replica_execute(struct kl_replica *r, const kl_proposal *proposal);
 /* A verdict can be given to everybody who waits for it. */
+/* Tells the watch of a candidate that gets no vote of ours. */
+void replica_refused(struct kl_replica *r, const struct replica_candidate *c, kl_rule why);
 void replica_candidate_answer(struct kl_replica *r, struct replica_candidate *c);
 /* Blocks that were ahead of our clock may not be any more. */
 void replica_early(struct kl_replica *r);

@@ -187,6 +187,14 @@ static void watch_alarm(struct kl_replica_watch *watch, const char *what)
         printf("%u alarm: %s\n", node->index, what);
 }
 
+static void watch_refused(struct kl_replica_watch *watch, const kl_replica_refusal *refusal)
+{
+    struct rig_node *node = of_watch(watch);
+    CHECK(refusal->why != KL_RULE_NONE && refusal->number > 0);
+    node->refused++;
+    node->refusal = refusal->why;
+}
+
 static void watch_stalls(struct kl_replica_watch *watch, const char *line)
 {
     struct rig_node *node = of_watch(watch);
@@ -332,7 +340,8 @@ void rig_init(struct rig *rig, u32 count, u64 epoch_blocks, u64 seed)
                       .found = watch_found,
                       .alarm = watch_alarm,
                       .far = watch_far,
-                      .stalls = watch_stalls},
+                      .stalls = watch_stalls,
+                      .refused = watch_refused},
             .vote_secret = {.b = {[30] = 1, [31] = (u8)(i + 1)}},
             .randao_secret = {.b = {[30] = 2, [31] = (u8)(i + 1)}},
         };

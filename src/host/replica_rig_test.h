@@ -32,7 +32,8 @@ struct rig_node {
     struct kl_replica_watch watch;
     u64 lane_free_ns[KL_LANES], lane_slow_ns[KL_LANES];
     u64 height; /* shown */
-    usize signs, found, penalties, far;
+    usize signs, found, penalties, far, refused;
+    kl_rule refusal;        /* the last one, of a block */
     kl_rule penalty;        /* the last one */
     u64 verdicts[3];        /* on gossip, by kind */
     kl_vote_subject *votes; /* all that it ever signed: none excludes another (checked) */

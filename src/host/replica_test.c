@@ -508,6 +508,9 @@ KL_TEST(replica_a_block_ahead_of_our_clock_is_voted_for_later)
     rig_start(&rig);
     CHECK(rig_reaches(&rig, 10, 60 * RIG_S));
     CHECK(rig.nodes[2].signs > 5);
+    CHECK(rig.nodes[2].refused > 5);
+    CHECK_RULE(rig.nodes[2].refusal, KL_RULE_CONSENSUS_EARLY);
+    CHECK_U64(rig.nodes[0].refused + rig.nodes[1].refused + rig.nodes[3].refused, 0);
     check_settled(0);
     rig_done(&rig);
 }

@@ -121,6 +121,7 @@ static void judge_finish(struct replica_work *work)
             r->config.net->penalize(r->config.net, w->source, f->broken);
     } else if (f->status == KL_OK && f->broken != KL_RULE_NONE) {
         c->state = REPLICA_INVALID;
+        replica_refused(r, c, f->broken);
     } else if (f->status == KL_OK && !f->no_body && !f->no_parent) {
         c->state = REPLICA_VALID;
         c->txs = f->txs;

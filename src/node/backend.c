@@ -294,6 +294,11 @@ static u64 dropped(struct kl_rpc_backend *backend, kl_rule why)
     return atomic_load(&node_of(backend)->dropped[why]);
 }
 
+static u64 refused(struct kl_rpc_backend *backend, kl_rule why)
+{
+    return atomic_load(&node_of(backend)->refused[why]);
+}
+
 static kl_rpc_memory memory(struct kl_rpc_backend *backend)
 {
     struct kl_node *node = node_of(backend);
@@ -376,6 +381,7 @@ const struct kl_rpc_backend_ops kl_node_backend_ops = {
     .peer_count = peer_count,
     .network = network,
     .dropped = dropped,
+    .refused = refused,
     .memory = memory,
     .votes = votes,
     .syncing = syncing,

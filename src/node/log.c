@@ -16,6 +16,7 @@
 #include "evm/evm.h"
 #include "node/drops.h"
 #include "node/node_priv.h"
+#include "node/refusals.h"
 #include "rpc/revert.h"
 #include "sys/env.h"
 
@@ -50,6 +51,7 @@ struct kl_node_log {
     const char *alarms[ALARMS_MAX];
     usize alarm_count;
     kl_drops drops;
+    kl_refusals refusals;
     char stall[STALL_MAX]; /* the newest untold line, or "" */
     u64 reasons;           /* so far; the last REASONS of them are kept */
     struct reason reason[REASONS];
@@ -107,6 +109,15 @@ void kl_node_log_dropped(struct kl_node_log *log, const kl_net_dropped *dropped)
 {
     kl_lock(&log->lock);
     bool told = kl_drops_add(&log->drops, dropped);
+    kl_unlock(&log->lock);
+    if (told)
+        kl_bell_ring(&log->node->bell);
+}
+
+void kl_node_log_refused(struct kl_node_log *log, const kl_replica_refusal *refusal)
+{
+    kl_lock(&log->lock);
+    bool told = kl_refusals_add(&log->refusals, refusal, kl_mono_ns(kl_sys_clock()));
     kl_unlock(&log->lock);
     if (told)
         kl_bell_ring(&log->node->bell);
@@ -331,6 +342,7 @@ static void write_drops(struct kl_node_log *log)
 {
     kl_lock(&log->lock);
     kl_drops_print(&log->drops, &log->text, log->json, kl_mono_ns(kl_sys_clock()));
+    kl_refusals_print(&log->refusals, &log->text, log->json);
     kl_unlock(&log->lock);
 }
 

@@ -126,6 +126,12 @@ static void on_stalls(struct kl_replica_watch *watch, const char *line)
     m->listener->stalls(m->listener, line);
 }
 
+static void on_refused(struct kl_replica_watch *watch, const kl_replica_refusal *refusal)
+{
+    struct kl_member *m = (struct kl_member *)((char *)watch - offsetof(struct kl_member, watch));
+    m->listener->refused(m->listener, refusal);
+}
+
 /* --- its thread --- */
 
 static void tick(struct kl_member *m)
@@ -205,8 +211,11 @@ kl_status kl_member_open(struct kl_member **out, const kl_replica_config *config
         return KL_NOMEM;
     m->listener = listener;
     member_net_init(m);
-    m->watch = (struct kl_replica_watch){
-        .final = on_final, .alarm = on_alarm, .far = on_far, .stalls = on_stalls};
+    m->watch = (struct kl_replica_watch){.final = on_final,
+                                         .alarm = on_alarm,
+                                         .far = on_far,
+                                         .stalls = on_stalls,
+                                         .refused = on_refused};
     kl_mutex_init(&m->lock);
     kl_mutex_init(&m->bell);
     kl_cond_init(&m->progress);

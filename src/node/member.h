@@ -17,6 +17,7 @@ struct kl_member_listener {
     void (*pending)(struct kl_member_listener *listener, const kl_tx *tx);
     void (*alarm)(struct kl_member_listener *listener, const char *what); /* static text */
     void (*stalls)(struct kl_member_listener *listener, const char *line);
+    void (*refused)(struct kl_member_listener *listener, const kl_replica_refusal *refusal);
     void (*broken)(struct kl_member_listener *listener, kl_status status);
     /* So many blocks are missing that it is to be opened again to be filled, see kl_replica_watch.
      */

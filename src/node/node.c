@@ -108,6 +108,15 @@ static void on_member_dropped(struct kl_member_listener *listener, const kl_net_
         kl_node_log_dropped(node->log, dropped);
 }
 
+static void on_member_refused(struct kl_member_listener *listener,
+                              const kl_replica_refusal *refusal)
+{
+    struct kl_node *node = node_of_member(listener);
+    atomic_fetch_add(&node->refused[refusal->why], 1);
+    if (node->log)
+        kl_node_log_refused(node->log, refusal);
+}
+
 static void on_member_stalls(struct kl_member_listener *listener, const char *line)
 {
     struct kl_node *node = node_of_member(listener);
@@ -261,7 +270,8 @@ kl_status kl_node_open(struct kl_node **out, const kl_node_config *config, kl_no
                                                         .broken = on_member_broken,
                                                         .far = on_member_far,
                                                         .filling = on_member_filling,
-                                                        .dropped = on_member_dropped};
+                                                        .dropped = on_member_dropped,
+                                                        .refused = on_member_refused};
     KL_ASSERT(sem_init(&node->bell.sem, 0, 0) == 0);
     kl_status status = open_all(node, report, fault);
     if (status == KL_OK && config->log_fd >= 0)

@@ -50,12 +50,13 @@ struct kl_node {
     kl_thread threads[KL_NODE_THREADS];
     usize thread_count;
     struct kl_node_bell bell;
-    kl_status ended;                      /* why there is no chain any more */
-    kl_room room;                         /* of the thread that runs the node */
-    bool told_room;                       /* its text is the reason that health is not good */
-    char room_text[KL_ROOM_TEXT_MAX];     /* this and told_room under rpc_mutex */
-    struct kl_node_log *log;              /* NULL: none */
-    atomic_ullong dropped[KL_RULE_COUNT]; /* peers, by rule, since the start */
+    kl_status ended;                  /* why there is no chain any more */
+    kl_room room;                     /* of the thread that runs the node */
+    bool told_room;                   /* its text is the reason that health is not good */
+    char room_text[KL_ROOM_TEXT_MAX]; /* this and told_room under rpc_mutex */
+    struct kl_node_log *log;          /* NULL: none */
+    /* Peers and proposals, by rule, since the start. */
+    atomic_ullong dropped[KL_RULE_COUNT], refused[KL_RULE_COUNT];
 };
 
 /* Fills the fault, in printf's manner, and gives status back. */
@@ -111,6 +112,8 @@ void kl_node_log_step(struct kl_node_log *log, const struct kl_tip *tip);
 void kl_node_log_alarm(struct kl_node_log *log, const char *what);
 /* A peer was dropped; on the net's thread. */
 void kl_node_log_dropped(struct kl_node_log *log, const kl_net_dropped *dropped);
+/* A block that was proposed was refused; on the replica's thread. */
+void kl_node_log_refused(struct kl_node_log *log, const kl_replica_refusal *refusal);
 /* Why no block is being made, or that one is again; how filling goes; copied. */
 void kl_node_log_stall(struct kl_node_log *log, const char *line);
 /* A transaction was executed; on the execution thread. */

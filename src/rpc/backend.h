@@ -104,6 +104,8 @@ struct kl_rpc_backend_ops {
     kl_rpc_network (*network)(struct kl_rpc_backend *backend);
     /* Connections that were ended by a rule, since the start. */
     u64 (*dropped)(struct kl_rpc_backend *backend, kl_rule why);
+    /* Proposed blocks that got no vote of ours by it, since the start. */
+    u64 (*refused)(struct kl_rpc_backend *backend, kl_rule why);
     kl_rpc_memory (*memory)(struct kl_rpc_backend *backend);
     /* False where nobody votes, or it cannot be told. */
     bool (*votes)(struct kl_rpc_backend *backend, kl_rpc_votes *out);

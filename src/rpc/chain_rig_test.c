@@ -300,6 +300,11 @@ static u64 rig_dropped(KL_UNUSED struct kl_rpc_backend *backend, kl_rule why)
     return why == KL_RULE_SWARM_FULL ? 5 : why == KL_RULE_VOTE_SIGNATURE ? 17 : 0;
 }
 
+static u64 rig_refused(KL_UNUSED struct kl_rpc_backend *backend, kl_rule why)
+{
+    return why == KL_RULE_CONSENSUS_TIME ? 3 : 0;
+}
+
 static kl_rpc_memory rig_memory(KL_UNUSED struct kl_rpc_backend *backend)
 {
     return (kl_rpc_memory){.taken = 800, .max = 1000, .sated = true};
@@ -324,6 +329,7 @@ static const struct kl_rpc_backend_ops ops = {
     .peer_count = rig_peer_count,
     .network = rig_network,
     .dropped = rig_dropped,
+    .refused = rig_refused,
     .memory = rig_memory,
     .votes = rig_votes,
     .syncing = rig_syncing,

@@ -222,6 +222,8 @@ KL_TEST(status_says_why_no_block_comes)
     CHECK_SPAN(chain_rig_member(&rig, got, "need"), kl_span_str("0x3"));
     CHECK_U64(chain_rig_count(&rig, chain_rig_member(&rig, got, "missing")), 1);
     CHECK_U64(chain_rig_count(&rig, chain_rig_member(&rig, got, "silent")), 1);
+    CHECK_SPAN(chain_rig_member(&rig, got, "refusedBlocks"),
+               kl_span_str("{\"CONSENSUS_TIME\":\"0x3\"}"));
     CHECK_SPAN(chain_rig_member(&rig, got, "stalledSeconds"), kl_span_str("0xc"));
     chain_rig_done(&rig);
 }

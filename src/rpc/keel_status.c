@@ -54,6 +54,20 @@ static void put_silent(struct kl_json_out *out, const kl_valset *set, const kl_r
     kl_json_put_array_end(out);
 }
 
+/* How often each rule was broken; never mind those that nobody broke. */
+static void put_rules(struct kl_rpc_call *call, const char *key,
+                      u64 (*count_of)(struct kl_rpc_backend *backend, kl_rule why))
+{
+    kl_json_put_key(call->out, key);
+    kl_json_put_object(call->out);
+    for (u32 rule = KL_RULE_NONE + 1; rule < KL_RULE_COUNT; rule++) {
+        u64 count = count_of(call->backend, (kl_rule)rule);
+        if (count)
+            kl_json_add_quantity(call->out, kl_rule_name((kl_rule)rule), count);
+    }
+    kl_json_put_object_end(call->out);
+}
+
 static bool put_votes(struct kl_rpc_call *call)
 {
     kl_rpc_votes votes;
@@ -73,6 +87,7 @@ static bool put_votes(struct kl_rpc_call *call)
         kl_json_add_address(out, "leader", &set.validators[votes.leader].operator);
     kl_json_add_quantity(out, "notarizedNumber", votes.notarized);
     kl_json_add_quantity(out, "validators", set.count);
+    put_rules(call, "refusedBlocks", call->backend->ops->refused);
     if (votes.need) {
         kl_json_add_quantity(out, "need", votes.need);
         kl_json_add_quantity(out, "have", votes.have);
@@ -90,19 +105,6 @@ static void put_network(struct kl_json_out *out, kl_rpc_network network)
     kl_json_add_quantity(out, "refused", network.refused);
     kl_json_add_quantity(out, "bytesSent", network.sent_bytes);
     kl_json_add_quantity(out, "bytesReceived", network.received_bytes);
-}
-
-/* By which rules peers were dropped, and how often; never mind those that nobody broke. */
-static void put_dropped(struct kl_rpc_call *call)
-{
-    kl_json_put_key(call->out, "dropped");
-    kl_json_put_object(call->out);
-    for (u32 rule = KL_RULE_NONE + 1; rule < KL_RULE_COUNT; rule++) {
-        u64 count = call->backend->ops->dropped(call->backend, (kl_rule)rule);
-        if (count)
-            kl_json_add_quantity(call->out, kl_rule_name((kl_rule)rule), count);
-    }
-    kl_json_put_object_end(call->out);
 }
 
 static void put_memory(struct kl_json_out *out, kl_rpc_memory memory)
@@ -137,7 +139,7 @@ bool kl_rpc_keel_status(struct kl_rpc_call *call)
     put_health(call);
     kl_json_add_quantity(out, "peers", ops->peer_count(call->backend));
     put_network(out, ops->network(call->backend));
-    put_dropped(call);
+    put_rules(call, "dropped", ops->dropped);
     put_memory(out, ops->memory(call->backend));
     kl_json_add_quantity(out, "number", tip->header.number);
     kl_json_add_hash(out, "hash", &tip->hash);

@@ -37,6 +37,7 @@ interface Attack {
     attack: string;
     wires: number;
     votes: boolean;
+    leads: boolean; /* proposes blocks, which the rule refuses */
     rule: string;
     text: string;
 }
@@ -47,6 +48,7 @@ interface Report {
     reached: number;
     dropped: number;
     steps: number;
+    certified: number;
     bytesOut: number;
 }
 
@@ -69,6 +71,7 @@ class Net {
     readonly attacker: Hex;
     count = COUNT; /* of those who run */
     target = "";
+    others: string[] = []; /* who must hear a leader too, as options */
     digest = "";
     #nonce = 0;
 
@@ -102,11 +105,14 @@ class Net {
     async asLast(): Promise<string[]> {
         const dir = join(this.dir, `node-${COUNT - 1}`);
         const genesis = await this.node(0).rpc.call("eth_getBlockByNumber", ["0x0", false]) as { hash: Hex };
-        const key = JSON.parse(readFileSync(join(dir, "validator", "key.json"), "utf8")) as { vote: Hex };
+        const key = JSON.parse(readFileSync(join(dir, "validator", "key.json"), "utf8")) as { vote: Hex; randao: Hex };
+        const roster = JSON.parse(readFileSync(join(dir, "network.json"), "utf8")) as { peers: string[] };
+        this.others = roster.peers.filter((peer) => peer !== this.target).slice(0, COUNT - 2)
+            .flatMap((peer) => ["--target", peer]);
         await this.node(COUNT - 1).stop();
         this.count = COUNT - 1;
         return ["--identity", join(dir, "node.key"), "--vote-key", key.vote, "--signer", String(COUNT - 1),
-                "--genesis", genesis.hash];
+                "--genesis", genesis.hash, "--randao-key", key.randao, "--genesis-file", join(dir, "genesis.json")];
     }
 
     async start(): Promise<void> {
@@ -155,9 +161,10 @@ async function make(t: Theme, evil: string): Promise<Net> {
     return net;
 }
 
-/* By which rules peers were dropped. */
+/* By which rules peers were dropped, or blocks refused. */
 const rulesIn = (log: string): string[] =>
-    [...log.matchAll(/Peer dropped: \w+ at [^\n]+ \((\w+)\)/g)].map((match) => match[1] ?? "");
+    [...log.matchAll(/(?:Peer dropped: \w+ at|Block \d+ of view \d+, of 0x\w+, refused:) [^\n]+ \((\w+)\)/g)]
+        .map((match) => match[1] ?? "");
 
 /* One attack, while transfers go on; what it did to the node. */
 async function under(net: Net, attack: Attack, seconds: number, more: readonly string[] = []): Promise<string> {
@@ -178,7 +185,7 @@ async function under(net: Net, attack: Attack, seconds: number, more: readonly s
         /* An attacker that gets little of a busy machine may not have come to the point. */
         for (let tries = 1; ; tries++) {
             const one = await net.attack(attack.attack, seconds * tries, more);
-            if (attack.rule === "" || one.dropped > 0 || tries === TRIES) {
+            if (tries === TRIES || (attack.leads ? one.steps > 1 : attack.rule === "" || one.dropped > 0)) {
                 return one;
             }
         }
@@ -192,13 +199,19 @@ async function under(net: Net, attack: Attack, seconds: number, more: readonly s
     assert.ok((await net.height(0)) > before.height, "blocks go on");
     assert.ok(transfers > 0);
     if (!net.t.args.has("sanitized")) { /* such a build is slow, and has shadows in memory */
-        assert.ok(transfers >= seconds, `${transfers} transfers became final in ${seconds} s`);
+        /* A leader may cost what its views last. */
+        assert.ok(transfers >= (attack.leads ? seconds / 2 : seconds), `${transfers} transfers became final in ${seconds} s`);
         assert.ok(most - before.rss <= GROWTH_BYTES, `memory grew by ${most - before.rss} bytes`);
         assert.ok(most <= RSS_BYTES, `${most} bytes in memory`);
     }
     assert.ok(report.reached > 0, `no connection got as far as the attack: ${JSON.stringify(report)}`);
+    if (attack.leads) {
+        assert.ok(report.steps > 1, `it did not lead: ${JSON.stringify(report)}`);
+        const good = attack.rule === "";
+        assert.ok(good ? report.certified > 0 : report.certified === 0, `its blocks: ${JSON.stringify(report)}`);
+    }
     if (attack.rule !== "") {
-        assert.ok(report.dropped > 0, `it was not dropped: ${JSON.stringify(report)}`);
+        assert.ok(attack.leads || report.dropped > 0, `it was not dropped: ${JSON.stringify(report)}`);
         const told = async (): Promise<true | undefined> => {
             await net.transfer(0); /* the log is written when something happens */
             return rulesIn(seen()).some((rule) => rule.startsWith(attack.rule)) || undefined;
@@ -207,7 +220,9 @@ async function under(net: Net, attack: Attack, seconds: number, more: readonly s
             throw new Error(`${error.message}; it says ${rulesIn(seen()).join(", ")}; ${JSON.stringify(report)}`);
         });
     }
-    return `${transfers} transfers, ${report.reached} connections, ${report.dropped} dropped, ${report.steps} steps, `
+    const blocks = (await net.height(0)) - before.height;
+    const led = attack.leads ? `${report.certified} of ${report.steps} blocks certified, ` : "";
+    return `${transfers} transfers, ${blocks} blocks, ${led}${report.reached} connections, ${report.dropped} dropped, ${report.steps} steps, `
         + `${((most - before.rss) / (1 << 20)).toFixed(1)} MiB more`;
 }
 
@@ -254,7 +269,12 @@ await theme("hostile", {
     });
     /* One of four validators is the attacker: three are a quorum. */
     const validator = await net.asLast();
-    for (const attack of list.filter((a) => a.votes)) {
+    for (const attack of list.filter((a) => a.leads)) {
+        await t.test(`${attack.attack}: ${attack.text}`, async () => {
+            console.log(`     ${await under(net, attack, 4 * seconds, [...validator, ...net.others])}`);
+        });
+    }
+    for (const attack of list.filter((a) => a.votes && !a.leads)) {
         await t.test(`${attack.attack}: ${attack.text}`, async () => {
             console.log(`     ${await under(net, attack, 4 * seconds, validator)}`);
         });
