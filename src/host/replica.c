@@ -245,6 +245,7 @@ static kl_status open_execution(struct kl_replica *r)
     KL_TRY(kl_exec_new(&r->exec, &exec));
     KL_TRY(kl_run_new(&r->run, r->exec));
     KL_TRY(kl_pool_new(&r->pool, &r->config.pool));
+    replica_pool_pass_time(r);
     r->head = kl_chain_head(r->chain);
     r->durable = kl_tip_ref(r->head);
     r->status_height = r->status_sent_height = r->first_height = r->head->header.number;
@@ -516,6 +517,8 @@ void kl_replica_tick(struct kl_replica *r)
         replica_gossip_due(r);
     if (r->rebuilds.due_ns <= now_ns)
         replica_compact_due(r);
+    if (r->pool_time_ns <= now_ns)
+        replica_pool_pass_time(r);
     if (replica_local_due_ns(r) <= now_ns)
         replica_local_tick(r);
     if (r->started && r->stall.due_ns <= now_ns)

@@ -30,6 +30,39 @@ static kl_replica_compacts compacts(void)
     return sum;
 }
 
+static usize queued_at(u32 node)
+{
+    return kl_pool_count(kl_replica_pool(rig.nodes[node].replica)).queued;
+}
+
+/* Whoever was given it keeps it, and tells the others again; they need not. */
+KL_TEST(gossip_what_waits_too_long_for_a_nonce_is_only_its_own_nodes)
+{
+    rig_init(&rig, 4, 32, *seed);
+    rig.queued_ns = 300 * RIG_S;
+    rig_start(&rig);
+    CHECK(rig_reaches(&rig, 3, 20 * RIG_S));
+    rig.nonce[0] = 1;
+    CHECK_RULE(rig_submit(&rig, 0, 0), KL_RULE_NONE);
+    rig_until(&rig, rig.now_ns + RIG_S);
+    for (u32 i = 0; i < 4; i++)
+        CHECK_U64(queued_at(i), 1);
+    rig.cut[0] = true;
+    rig_until(&rig, rig.now_ns + 200 * RIG_S);
+    for (u32 i = 0; i < 4; i++)
+        CHECK_U64(queued_at(i), 1);
+    rig_until(&rig, rig.now_ns + 200 * RIG_S);
+    CHECK_U64(queued_at(0), 1);
+    for (u32 i = 1; i < 4; i++)
+        CHECK_U64(queued_at(i), 0);
+    rig.cut[0] = false;
+    rig_until(&rig, rig.now_ns + 20 * RIG_S);
+    for (u32 i = 0; i < 4; i++)
+        CHECK_U64(queued_at(i), 1);
+    check_no_penalties();
+    rig_done(&rig);
+}
+
 KL_TEST(gossip_is_worth_what_its_transactions_are)
 {
     u8 copy[300];

@@ -6,6 +6,8 @@
 #include "exec/fees.h"
 #include "host/replica_priv.h"
 
+#define TIME_NS UINT64_C(60000000000) /* between two times that the pool is told */
+
 /* The gas limit moves towards the wanted one by less than a 1024th of the parent's a block. */
 u64 replica_gas_limit(const struct kl_replica *r, const kl_header *parent)
 {
@@ -52,6 +54,13 @@ kl_status replica_facts_of(struct kl_replica *r, const kl_address *sender, kl_po
     KL_TRY(status);
     *out = (kl_pool_facts){account.nonce, account.balance};
     return KL_OK;
+}
+
+void replica_pool_pass_time(struct kl_replica *r)
+{
+    u64 now_ns = replica_now(r);
+    kl_pool_pass_time(r->pool, now_ns);
+    r->pool_time_ns = kl_add_sat_u64(now_ns, TIME_NS);
 }
 
 kl_status kl_replica_submit(struct kl_replica *r, const kl_tx *tx, bool only_new, kl_rule *broken)

@@ -315,6 +315,7 @@ struct kl_replica {
     /* Transactions. */
     struct kl_pool *pool;
     struct kl_view *pool_view;
+    u64 pool_time_ns;  /* when the pool is told the time; nobody is woken for it */
     bool pending;      /* as the engine was told */
     bool pool_grown;   /* something was added */
     bool branch_moved; /* or what the notarized head holds has changed */
@@ -476,6 +477,7 @@ void replica_pool_facts(struct kl_replica *r, const replica_fact *facts, usize c
 KL_MUST_USE kl_status replica_facts_of(struct kl_replica *r, const kl_address *sender,
                                        kl_pool_facts *out);
 void replica_pending(struct kl_replica *r);
+void replica_pool_pass_time(struct kl_replica *r);
 /* The branch from a block down to the head: its candidates' transactions; at most `most`. */
 usize replica_branch(const struct kl_replica *r, const kl_hash *from,
                      const struct replica_txs **out, usize most);

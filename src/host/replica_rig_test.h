@@ -68,6 +68,7 @@ struct rig {
     kl_hash final[RIG_HEIGHTS_MAX];
     u64 height, transactions;
     usize compact_bytes; /* of replicas' config */
+    u64 queued_ns;       /* of their pools' */
     u64 nonce[RIG_ACCOUNTS];
     u64 fee_percent; /* of what transactions offer usually; 0: 100 */
     struct kl_arena arena;

@@ -11,6 +11,7 @@
 #include "store/memkv.h"
 
 #define SECOND_NS      UINT64_C(1000000000)
+#define HOUR_NS        (3600 * SECOND_NS)
 #define READ_LIMIT_NS  (300 * SECOND_NS)
 #define READER_MAX     1024u
 #define SEGMENT_BYTES  ((usize)64 << 20)
@@ -223,6 +224,8 @@ static kl_host_config host_config(const struct kl_node *node)
                 .tx_bytes_max = 128 << 10,
                 .per_sender_max = 50000,
                 .queued_sender_max = 1000,
+                .sender_share = 64,
+                .queued_ns = 3 * HOUR_NS,
                 .replace_percent = 10,
                 .nonce_gap_max = 10000,
                 .seed = seed,

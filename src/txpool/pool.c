@@ -35,6 +35,7 @@ void kl_pool_clear(struct kl_pool *pool)
     kl_map_clear(&pool->by_sender);
     kl_map_clear(&pool->by_hash);
     pool->heap_count = pool->bytes = pool->pending = pool->queued = 0;
+    pool->large = NULL;
 }
 
 void kl_pool_free(struct kl_pool *pool)
@@ -113,6 +114,7 @@ static void take_out(struct kl_pool *pool, struct sender *sender, usize position
 {
     count_out(pool, sender, position);
     struct entry *entry = kl_sender_take(sender, position);
+    kl_share_changed(pool, sender);
     kl_map_take(&pool->by_hash, entry->pub.tx.hash.b);
     kl_entry_unref(entry);
 }
@@ -188,6 +190,7 @@ static kl_status insert(struct kl_pool *pool, struct sender *sender, usize posit
         return status;
     }
     count_in(pool, sender, entry);
+    kl_share_changed(pool, sender);
     kl_price_heap_changed(pool, sender);
     return KL_OK;
 }
@@ -261,6 +264,7 @@ kl_status kl_pool_add(struct kl_pool *pool, const kl_tx *tx, const kl_pool_arriv
     pool->arrivals++;
     sender = kl_map_get(&pool->by_sender, tx->sender.b);
     sender->facts = how->facts;
+    sender->news_ns = pool->now_ns;
     if (kl_u256_lt(sender->cost_max, entry->cost))
         sender->cost_max = entry->cost;
     recount(pool, sender, sender->pending); /* nothing can be put in before the end of the run */
@@ -290,6 +294,7 @@ void kl_pool_update(struct kl_pool *pool, const kl_address *address, const kl_po
     if (!sender || is_known(&sender->facts, facts))
         return;
     sender->facts = *facts;
+    sender->news_ns = pool->now_ns;
     while (sender->count && kl_sender_at(sender, 0)->pub.tx.nonce < facts->nonce)
         take_out(pool, sender, 0);
     /* What is left of the run is still one, unless the nonce went back or over a gap. */
@@ -301,6 +306,38 @@ void kl_pool_update(struct kl_pool *pool, const kl_address *address, const kl_po
         drop_unpayable(pool, sender);
     }
     resettle(pool, sender, known);
+}
+
+static bool is_stale(const struct kl_pool *pool, const struct sender *sender)
+{
+    return sender->count > sender->pending &&
+           pool->now_ns - sender->news_ns > pool->config.queued_ns;
+}
+
+static void drop_queued(struct kl_pool *pool, struct sender *sender)
+{
+    for (usize i = sender->count; i-- > sender->pending;)
+        if (!kl_sender_at(sender, i)->pub.local)
+            take_out(pool, sender, i);
+    resettle(pool, sender, sender->pending);
+}
+
+void kl_pool_pass_time(struct kl_pool *pool, u64 now_ns)
+{
+    struct sender *stale = NULL; /* they may leave the map, so they are gathered first */
+    usize cursor = 0;
+    pool->now_ns = now_ns;
+    if (!pool->config.queued_ns)
+        return;
+    for (struct sender *s; (s = kl_map_next(&pool->by_sender, &cursor)) != NULL;)
+        if (is_stale(pool, s)) {
+            s->next_stale = stale;
+            stale = s;
+        }
+    for (struct sender *next; stale; stale = next) {
+        next = stale->next_stale;
+        drop_queued(pool, stale);
+    }
 }
 
 void kl_pool_senders(struct kl_pool *pool, void (*each)(void *ctx, const kl_address *sender),

@@ -24,6 +24,10 @@ struct sender {
     usize pending;    /* how many of them, from the first on, could be in the next block */
     kl_u256 cost_max; /* no entry costs more */
     usize heap_index; /* in the pool's heap by price of the last entry */
+    u64 news_ns;      /* when a transaction of it came or went */
+    bool is_large;    /* it has more than its share: */
+    struct sender *larger_before, *larger_after; /* others that have, in no order */
+    struct sender *next_stale;                   /* while they are gathered */
 };
 
 struct kl_pool {
@@ -33,8 +37,9 @@ struct kl_pool {
     struct kl_map by_sender; /* senders */
     struct sender **heap;    /* the sender whose last entry pays least stands first */
     usize heap_count, heap_cap;
+    struct sender *large; /* that have more than their share, see sender_share */
     usize bytes, pending, queued;
-    u64 arrivals;
+    u64 arrivals, now_ns;
 };
 
 /* entry.c */
@@ -77,6 +82,11 @@ struct arrival {
 };
 /* room.c: evicts what stands in an arrival's way, or says the rule that keeps it out. */
 kl_rule kl_pool_make_room(struct kl_pool *pool, const struct arrival *a);
+
+/* share.c: keeps kl_pool.large; after each change of a sender's count. */
+void kl_share_changed(struct kl_pool *pool, struct sender *sender);
+/* The one that has most, of those that have more than their share; or NULL. */
+struct sender *kl_share_largest(const struct kl_pool *pool);
 
 /* pool.c */
 void kl_pool_drop(struct kl_pool *pool, struct sender *sender, usize position);

@@ -59,7 +59,7 @@ static kl_rule add(struct kl_pool *pool, const struct made *m, const kl_pool_fac
                    kl_pool_added *added)
 {
     kl_rule broken;
-    const kl_pool_arrival how = {.local = true, .facts = *facts};
+    const kl_pool_arrival how = {.local = m->tx.sender.b[0] % 2, .facts = *facts};
     CHECK_OK(kl_pool_add(pool, &m->tx, &how, added, &broken));
     return broken;
 }
@@ -302,6 +302,130 @@ KL_TEST(pool_that_one_sender_fills_is_full_for_it)
     kl_pool_free(pool);
 }
 
+static struct kl_pool *pool_with(const kl_pool_config *other)
+{
+    struct kl_pool *pool;
+    CHECK_OK(kl_pool_new(&pool, other));
+    kl_pool_set_head(pool, &(kl_pool_head){.base_fee = kl_u256_of(2 * (u64)GWEI),
+                                           .gas_limit = 10000000,
+                                           .fork = KL_OSAKA,
+                                           .chain_id = 31337});
+    return pool;
+}
+
+static usize count_of(struct kl_pool *pool, u8 sender)
+{
+    kl_address address;
+    memset(address.b, sender, sizeof address.b);
+    return (usize)kl_pool_next_nonce(pool, &address, 0);
+}
+
+/* Who has filled it alone gives way down to its share, to whatever the next block could hold. */
+KL_TEST(pool_when_full_takes_what_senders_have_beyond_their_share)
+{
+    kl_pool_config shared = config;
+    struct made m;
+    kl_pool_added added;
+    shared.per_sender_max = shared.nonce_gap_max = 60;
+    shared.sender_share = 8;
+    struct kl_pool *pool = pool_with(&shared);
+    for (u64 n = 0; n < 40; n++) { /* while there is room everybody may have more */
+        make(&m, 1, n, 50, 1);
+        CHECK_RULE(add(pool, &m, &rich, &added), KL_RULE_NONE);
+    }
+    for (u64 n = 0; n < 20; n++) {
+        make(&m, 2, n, 40, 1);
+        CHECK_RULE(add(pool, &m, &rich, &added), KL_RULE_NONE);
+    }
+    make(&m, 2, 20, 90, 9);
+    CHECK_RULE(add(pool, &m, &rich, &added), KL_RULE_POOL_SENDER_FULL);
+    make(&m, 3, 0, 1, 1); /* less than the base fee */
+    CHECK_RULE(add(pool, &m, &rich, &added), KL_RULE_POOL_UNDERPRICED);
+    make(&m, 3, 1, 3, 1); /* behind a gap */
+    CHECK_RULE(add(pool, &m, &rich, &added), KL_RULE_POOL_UNDERPRICED);
+    for (u8 s = 3; s < 47; s++) {
+        make(&m, s, 0, 3, 1);
+        CHECK_RULE(add(pool, &m, &rich, &added), KL_RULE_NONE);
+        CHECK_U64(kl_pool_count(pool).pending, 60);
+        if (s == 22)
+            CHECK(count_of(pool, 1) == 20 && count_of(pool, 2) == 20); /* the largest first */
+    }
+    CHECK(count_of(pool, 1) == 8 && count_of(pool, 2) == 8);
+    make(&m, 60, 0, 3, 1); /* nobody has more than that: it is as ever */
+    CHECK_RULE(add(pool, &m, &rich, &added), KL_RULE_POOL_UNDERPRICED);
+    make(&m, 60, 0, 4, 1);
+    CHECK_RULE(add(pool, &m, &rich, &added), KL_RULE_NONE);
+    CHECK(count_of(pool, 1) == 8 && count_of(pool, 2) == 8);
+    kl_pool_free(pool);
+}
+
+KL_TEST(pool_takes_bytes_from_large_senders_only_where_they_are_enough)
+{
+    kl_pool_config shared = config;
+    struct made m;
+    kl_pool_added added;
+    shared.per_sender_max = shared.nonce_gap_max = 60;
+    shared.sender_share = 50;
+    struct kl_pool *pool = pool_with(&shared);
+    for (u64 n = 0; n < 60; n++) {
+        make(&m, 1, n, 50, 1);
+        CHECK_RULE(add(pool, &m, &rich, &added), KL_RULE_NONE);
+    }
+    make(&m, 2, 0, 3, 1);
+    m.tx.raw.len = 1000; /* all ten that are beyond the share */
+    CHECK_RULE(add(pool, &m, &rich, &added), KL_RULE_NONE);
+    CHECK_U64(count_of(pool, 1), 50);
+    CHECK_U64(kl_pool_count(pool).bytes, 6000);
+    make(&m, 3, 0, 3, 1);
+    CHECK_RULE(add(pool, &m, &rich, &added), KL_RULE_POOL_UNDERPRICED);
+    CHECK_U64(count_of(pool, 1), 50);
+    kl_pool_free(pool);
+}
+
+static void add_from(struct kl_pool *pool, u8 sender, u64 nonce, bool local)
+{
+    struct made m;
+    kl_pool_added added;
+    kl_rule broken;
+    const kl_pool_arrival how = {.local = local, .facts = rich};
+    make(&m, sender, nonce, 5, 1);
+    CHECK_OK(kl_pool_add(pool, &m.tx, &how, &added, &broken));
+    CHECK_RULE(broken, KL_RULE_NONE);
+}
+
+KL_TEST(pool_lets_go_of_what_waits_too_long_for_a_nonce)
+{
+    enum { S = 1000000000 };
+    kl_pool_config timed = config;
+    timed.queued_ns = 100ull * S;
+    struct kl_pool *pool = pool_with(&timed);
+    kl_pool_pass_time(pool, 1000ull * S);
+    add_from(pool, 1, 0, false);
+    add_from(pool, 1, 2, false); /* a gap */
+    add_from(pool, 2, 1, false); /* only what waits */
+    add_from(pool, 3, 1, true);  /* our own */
+    add_from(pool, 3, 2, false);
+    kl_pool_pass_time(pool, 1060ull * S);
+    add_from(pool, 4, 1, false);
+    add_from(pool, 2, 3, false); /* news of it: it goes on waiting */
+    kl_pool_pass_time(pool, 1100ull * S);
+    CHECK_U64(kl_pool_count(pool).queued, 6);
+    kl_pool_pass_time(pool, 1101ull * S);
+    CHECK_U64(kl_pool_count(pool).pending, 1);
+    CHECK_U64(kl_pool_count(pool).queued, 4); /* 1's and 3's have gone, but for our own */
+    kl_address two = {0}, four = {0};
+    memset(two.b, 2, sizeof two.b);
+    memset(four.b, 4, sizeof four.b);
+    kl_pool_update(pool, &four, &(kl_pool_facts){1, rich.balance}); /* it is not gapped any more */
+    kl_pool_pass_time(pool, 1161ull * S);
+    CHECK_U64(kl_pool_count(pool).queued, 1);
+    CHECK_U64(kl_pool_count(pool).pending, 2);
+    kl_pool_pass_time(pool, 9999ull * S);
+    CHECK_U64(kl_pool_count(pool).pending, 2); /* these wait as long as it takes */
+    CHECK_U64(kl_pool_next_nonce(pool, &two, 7), 7);
+    kl_pool_free(pool);
+}
+
 /* The words that wallets and scripts look for [geth txpool]. */
 KL_TEST(pool_speaks_as_geth_does)
 {
@@ -452,9 +576,18 @@ static void check_pick(struct kl_pool *pool, const kl_pool_facts facts[8],
     }
 }
 
-KL_TEST(pool_stays_consistent_under_random_use)
+/* Now and then some time passes; a share is left to everybody, or none. */
+static void use_at_random(u64 *seed, usize share)
 {
-    struct kl_pool *pool = pool_new();
+    kl_pool_config timed = config;
+    u64 now_ns = 0;
+    timed.sender_share = share;
+    timed.queued_ns = 1000;
+    struct kl_pool *pool = pool_with(&timed);
+    kl_pool_set_head(pool, &(kl_pool_head){.base_fee = kl_u256_of(GWEI),
+                                           .gas_limit = 10000000,
+                                           .fork = KL_OSAKA,
+                                           .chain_id = 31337});
     kl_pool_facts facts[8];
     for (usize s = 0; s < 8; s++)
         facts[s] = rich;
@@ -486,6 +619,15 @@ KL_TEST(pool_stays_consistent_under_random_use)
         check_pick(pool, facts, &shown);
         if (shown.count && kl_rand_below(seed, 20) == 0)
             CHECK(kl_pool_remove(pool, &shown.tx[kl_rand_below(seed, shown.count)]->tx.hash));
+        now_ns += kl_rand_below(seed, 100);
+        if (kl_rand_below(seed, 10) == 0)
+            kl_pool_pass_time(pool, now_ns);
     }
     kl_pool_free(pool);
+}
+
+KL_TEST(pool_stays_consistent_under_random_use)
+{
+    use_at_random(seed, 0);
+    use_at_random(seed, 3);
 }

@@ -1,6 +1,8 @@
-/* room: whether a full pool takes an arrival, and what goes for it: others' last ones, cheapest
- * first, all of them cheaper than the arrival.  What that comes to is found out before anything
- * goes, so that nobody makes others' transactions go with one that is not taken itself. */
+/* room: whether a full pool takes an arrival, and what goes for it: what senders have beyond their
+ * share, from the largest, where the arrival's has less and the next block could hold it; else
+ * others' last ones, cheapest first, all of them cheaper than the arrival.  What that comes to is
+ * found out before anything goes, so that nobody makes others' transactions go with one that is not
+ * taken itself. */
 #include "txpool/pool_priv.h"
 
 /* What must go, at least. */
@@ -71,6 +73,34 @@ static bool is_enough(const struct kl_pool *pool, const kl_tx *tx, struct lack l
     return false;
 }
 
+/* Whether what senders have beyond their share is enough.  Each one seen gives something. */
+static bool is_enough_beyond(const struct kl_pool *pool, struct lack lack)
+{
+    for (const struct sender *s = pool->large; s && is_lacking(lack); s = s->larger_after)
+        for (usize i = s->count; i > pool->config.sender_share && is_lacking(lack); i--)
+            lack = without(lack, kl_sender_at(s, i - 1));
+    return !is_lacking(lack);
+}
+
+static bool has_its_share(const struct kl_pool *pool, const struct arrival *a)
+{
+    usize share = pool->config.sender_share;
+    return share && !a->old && a->sender && a->sender->count >= share;
+}
+
+/* Takes what is lacking from those that have more than their share; false: nothing was taken. */
+static bool make_room_beyond(struct kl_pool *pool, const struct arrival *a, struct lack lack)
+{
+    bool is_next = a->pending && !kl_u256_lt(a->tx->max_fee, pool->head.base_fee);
+    if (!is_next || a->old || !is_enough_beyond(pool, lack))
+        return false;
+    while (is_lacking(lack_of(pool, a))) {
+        struct sender *largest = kl_share_largest(pool);
+        kl_pool_drop(pool, largest, largest->count - 1);
+    }
+    return true;
+}
+
 static kl_rule judge(const struct kl_pool *pool, const struct arrival *a, struct lack lack)
 {
     const struct sender *cheapest = pool->heap_count ? pool->heap[0] : NULL;
@@ -89,6 +119,10 @@ kl_rule kl_pool_make_room(struct kl_pool *pool, const struct arrival *a)
 {
     struct lack lack = lack_of(pool, a);
     if (!is_lacking(lack))
+        return KL_RULE_NONE;
+    if (has_its_share(pool, a))
+        return KL_RULE_POOL_SENDER_FULL;
+    if (make_room_beyond(pool, a, lack))
         return KL_RULE_NONE;
     if (a->sender) /* its own stay: a gap before the arrival would be no help */
         kl_price_heap_remove(pool, a->sender);

@@ -1,11 +1,12 @@
 /* txpool: transactions that wait for a block: pending ones, which could be in the next block, and
  * queued ones, which wait for a nonce before them.
  *
- * A pure machine: it owns no thread, lock, clock or state.  Who calls it brings the sender's facts
- * (nonce and balance as of the head) and says when blocks changed them.  Everything is bounded: by
- * count, by bytes, by sender; when full, the cheapest transaction goes, and an arrival that is not
- * worth more is turned away.  What waits for a nonce takes no place of what does not.  Verdicts
- * carry geth's words.
+ * A pure machine: it owns no thread, lock, clock or state; the time is told to it.  Who calls it
+ * brings the sender's facts (nonce and balance as of the head) and says when blocks changed them.
+ * Everything is bounded: by count, by bytes, by sender; when full, the cheapest transaction goes,
+ * and an arrival that is not worth more is turned away; but nobody fills it alone: what a sender
+ * has beyond its share goes first, whatever it pays, for whoever has less.  What waits for a nonce
+ * takes no place of what does not, and not for ever.  Verdicts carry geth's words.
  *
  * Ownership: the pool copies what it admits and hands out references (kl_pool_tx) that stay good
  * until unref, also when the transaction has left the pool. */
@@ -33,6 +34,8 @@ typedef struct kl_pool_config {
     usize tx_bytes_max;      /* of one envelope */
     usize per_sender_max;    /* pending of one sender */
     usize queued_sender_max; /* queued of one sender */
+    usize sender_share;      /* of one sender while the pool is full; 0: as many as there are */
+    u64 queued_ns;           /* how long queued ones wait since their sender's last news; 0: ever */
     u64 replace_percent;     /* a replacement pays at least so much more (10) */
     u64 nonce_gap_max;       /* furthest nonce ahead that is queued */
     u64 seed;
@@ -56,6 +59,11 @@ typedef struct kl_pool_head {
 } kl_pool_head;
 void kl_pool_set_head(struct kl_pool *pool, const kl_pool_head *head);
 
+/* What time it is, monotonic; told before the first add, and now and then: queued transactions of
+ * others go whose sender has had none come or go for queued_ns, by the times that were told.  What
+ * came through our own RPC stays. */
+void kl_pool_pass_time(struct kl_pool *pool, u64 now_ns);
+
 /* Who brings a transaction, and how. */
 typedef struct kl_pool_arrival {
     bool local;    /* see kl_pool_tx */
@@ -72,9 +80,10 @@ typedef struct kl_pool_added {
 
 /* Judges tx (sender set) and admits it.  *broken: POOL_KNOWN "already known", TX_NONCE_LOW,
  * POOL_REPLACE_UNDERPRICED, TX_FUNDS (for all of the sender's together), TX_INTRINSIC_GAS,
- * BLOCK_GAS "exceeds block gas limit", POOL_SENDER_FULL; of a full pool POOL_UNDERPRICED: nothing
- * is cheaper, POOL_FUTURE: it is gapped, and what is cheapest is not, POOL_FULL: what is cheaper
- * takes too little room, or is the sender's own; … and nothing has changed.  KL_NOMEM. */
+ * BLOCK_GAS "exceeds block gas limit", POOL_SENDER_FULL, of a full pool where the sender has its
+ * share too; of a full pool POOL_UNDERPRICED: nothing is cheaper, POOL_FUTURE: it is gapped, and
+ * what is cheapest is not, POOL_FULL: what is cheaper takes too little room, or is the sender's
+ * own; … and nothing has changed.  KL_NOMEM. */
 KL_MUST_USE kl_status kl_pool_add(struct kl_pool *pool, const kl_tx *tx, const kl_pool_arrival *how,
                                   kl_pool_added *out, kl_rule *broken);
 
