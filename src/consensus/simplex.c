@@ -67,7 +67,7 @@ static void epoch_enter(struct kl_simplex *s, const kl_bft_epoch *epoch)
     s->epoch = epoch->epoch;
     s->self = epoch->self;
     s->ended = s->syncing = false;
-    s->nullified_in_row = 0;
+    s->given_up_in_row = 0;
     s->retry_at_ns = NEVER;
     memset(s->suspect_view, 0, sizeof s->suspect_view);
     memset(s->helped_ns, 0, sizeof s->helped_ns);

@@ -299,7 +299,7 @@ static void learn_final(struct kl_simplex *s, const kl_certificate *certificate)
     kl_simplex_certificate_copy(&s->final_certificate, s->final_room, certificate);
     s->has_final_certificate = true;
     s->syncing = false;
-    s->nullified_in_row = 0; /* [Simplex R11] */
+    s->given_up_in_row = 0; /* [Simplex R11] */
     if (p->view > s->root.view)
         kl_simplex_root_set(s, p, certificate);
 }
@@ -325,10 +325,19 @@ static void suspect(struct kl_simplex *s, u64 view)
     const kl_simplex_slot *slot = slot_at(s, view);
     if (has_certificate(slot, KL_VOTE_NOTARIZE))
         return;
-    s->nullified_in_row += s->nullified_in_row < 64;
+    s->given_up_in_row += s->given_up_in_row < 64;
     u32 leader = kl_valset_leader(s->set, s->epoch, view);
     if (leader != s->self)
         s->suspect_view[leader] = view;
+}
+
+/* [Simplex R11] A view that we gave up and that was notarized all the same: with less patience than
+ * messages take nobody would ever be free to sign finalize. */
+static void outgrow(struct kl_simplex *s)
+{
+    const kl_simplex_slot *slot = slot_at(s, s->view);
+    if (slot->own[KL_VOTE_NULLIFY - 1].state != OWN_NONE)
+        s->given_up_in_row += s->given_up_in_row < 64;
 }
 
 /* [Simplex R4 R5 R6] Votes go from everybody to everybody, so a certificate is news only to those
@@ -377,6 +386,8 @@ void kl_simplex_learn(struct kl_simplex *s, const kl_certificate *certificate)
         kl_simplex_send_certificate(s, certificate, KL_BFT_ALL);
     if (kind == KL_VOTE_NULLIFY && p->view == s->view)
         suspect(s, p->view);
+    if (kind == KL_VOTE_NOTARIZE && p->view == s->view)
+        outgrow(s);
     enter(s, p->view + 1);
 }
 

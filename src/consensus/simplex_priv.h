@@ -118,7 +118,7 @@ struct kl_simplex {
     u64 timer_ns, retry_at_ns, asked_behind_ns;
     bool pending;
     u64 pending_since_ns;
-    u32 nullified_in_row;
+    u32 given_up_in_row;
 
     /* By validator. */
     u64 suspect_view[KL_VALIDATORS_MAX]; /* led, nullified, and silent since; 0: no suspicion */

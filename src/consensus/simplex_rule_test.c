@@ -191,7 +191,7 @@ KL_TEST(simplex_r11_patience_has_an_end)
     begin(4, 16);
     struct kl_simplex *s = sim.nodes[0].engine;
     u64 before = 0;
-    for (s->nullified_in_row = 0; s->nullified_in_row < 64; s->nullified_in_row++) {
+    for (s->given_up_in_row = 0; s->given_up_in_row < 64; s->given_up_in_row++) {
         u64 wait = kl_simplex_advance_deadline(s) - s->entered_ns;
         CHECK(wait >= before && wait <= s->config.block_period_ns + 10000 * SIM_MS);
         before = wait;

@@ -137,6 +137,26 @@ KL_TEST(simplex_script_dead_leader_is_skipped)
     sim_done(&sim);
 }
 
+/* Messages take longer than the genesis says, up to twelve times: every view is given up before its
+ * block is notarized, which it is all the same, so that nobody is free to sign finalize.  Patience
+ * grows by such views too. */
+KL_TEST(simplex_script_messages_slower_than_delta)
+{
+    for (u32 validators = 4; validators <= 7; validators += 3)
+        for (u64 delay_ms = 50; delay_ms <= 1200; delay_ms += 50) {
+            sim_options o = calm_options(validators);
+            o.steady = true;
+            o.delay_ns = delay_ms * SIM_MS;
+            o.epoch_blocks = 4;
+            sim_begin(&sim, &o);
+            for (u32 i = 0; i < validators; i++)
+                sim.nodes[i].engine->config.delta_ns = 100 * SIM_MS;
+            sim_until(&sim, 200 * o.delay_ns);
+            hold(20);
+            sim_done(&sim);
+        }
+}
+
 /* The leader's power fails at each moment, also between its guard's record and the vote. */
 KL_TEST(simplex_script_leader_crashes_at_each_moment)
 {

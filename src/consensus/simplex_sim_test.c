@@ -171,7 +171,7 @@ static void send_one(struct sim *sim, const sim_node *from, u32 to, const sim_it
         *copy = *item;
         copy->node = to;
         copy->from = me;
-        u64 delay_ns = SIM_MS + sim_below(sim, sim->o.delay_ns);
+        u64 delay_ns = sim->o.steady ? sim->o.delay_ns : SIM_MS + sim_below(sim, sim->o.delay_ns);
         if (rough && sim_percent(sim, 5))
             delay_ns += sim_below(sim, sim->o.tail_ns + 1);
         if (from->kind == SIM_LATE)

@@ -129,6 +129,7 @@ typedef struct sim_options {
     u64 delay_ns, tail_ns;
     u64 log_ns; /* what a barrier of the consensus log takes; 0: little */
     bool partitions, crashes, slow_disk, weights, idle, calm;
+    bool steady; /* each message takes delay_ns */
     u64 epoch_blocks;
     u32 window;
     u8 scheme;     /* 0: the keyed hash */

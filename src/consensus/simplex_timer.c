@@ -5,12 +5,12 @@
 #define PATIENCE_CAP    8u
 #define PATIENCE_MAX_NS (10u * 1000000000ull)
 
-/* [Simplex R11] deltas * Δ * 1.5^(views nullified in a row), at most 8 times, at most 10 s. */
+/* [Simplex R11] deltas * Δ * 1.5^(views given up in a row), at most 8 times, at most 10 s. */
 static u64 patience(const struct kl_simplex *s, u64 deltas)
 {
     u64 base = kl_mul_sat_u64(deltas, s->config.delta_ns);
     u64 ns = base;
-    for (u32 i = 0; i < s->nullified_in_row && ns < PATIENCE_CAP * base; i++)
+    for (u32 i = 0; i < s->given_up_in_row && ns < PATIENCE_CAP * base; i++)
         ns = kl_add_sat_u64(ns, ns / 2);
     return KL_MIN(KL_MIN(ns, kl_mul_sat_u64(base, PATIENCE_CAP)), PATIENCE_MAX_NS);
 }
