@@ -6,7 +6,7 @@
 #include "base/span.h"
 
 #define KL_BENCH_RUNS_MAX 32
-#define KL_FIGURES_MAX    20
+#define KL_FIGURES_MAX    26
 
 typedef struct kl_figure {
     const char *name, *unit; /* "submit p50", "ms"; a name of letters, digits and blanks */

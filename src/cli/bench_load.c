@@ -18,7 +18,7 @@ struct load {
     kl_bench_kind kind;
     kl_bench_plan plan;
     u64 count, accounts;
-    struct kl_figures figures;
+    struct kl_figures *figures;
 };
 
 static double ms_of(const u32 *us, usize count, unsigned per_mille)
@@ -29,7 +29,7 @@ static double ms_of(const u32 *us, usize count, unsigned per_mille)
 /* The rate is over what was mined, from the first request to the last block with one of them. */
 static void take_figures(struct load *load, struct kl_bench_run *run, const kl_bench_tally *tally)
 {
-    struct kl_figures *f = &load->figures;
+    struct kl_figures *f = load->figures;
     double seconds = (double)KL_MAX(run->end_ns - run->start_ns, 1u) / 1e9;
     double mined = (double)run->mined;
     kl_figures_add(f, "rate", "tx/s", 0, mined / seconds);
@@ -64,8 +64,8 @@ static void take_inclusion(struct load *load, const kl_bench_tx *txs, usize coun
             us[seen++] = (u32)((txs[i].seen_ns - txs[i].due_ns) / 1000);
     if (seen) {
         kl_sort_u32(us, seen);
-        kl_figures_add(&load->figures, "inclusion p50", "ms", 1, ms_of(us, seen, 500));
-        kl_figures_add(&load->figures, "inclusion p99", "ms", 1, ms_of(us, seen, 990));
+        kl_figures_add(load->figures, "inclusion p50", "ms", 1, ms_of(us, seen, 500));
+        kl_figures_add(load->figures, "inclusion p99", "ms", 1, ms_of(us, seen, 990));
     }
     free(us);
 }
@@ -147,7 +147,7 @@ static int run_all(struct load *load)
     }
     snprintf(title, sizeof title, "load %s %s", kl_bench_kind_name(load->kind),
              modes[load->plan.mode]);
-    kl_figures_print(&load->figures, title, load->common.json);
+    kl_figures_print(load->figures, title, load->common.json);
     return all_good ? KL_EXIT_OK : KL_EXIT_FAILED;
 }
 
@@ -239,5 +239,8 @@ int kl_bench_load(int argc, char **argv)
                 "sync\n");
         return KL_EXIT_USAGE;
     }
-    return run_all(&load);
+    load.figures = calloc(1, sizeof *load.figures);
+    code = load.figures ? run_all(&load) : KL_EXIT_FAILED;
+    free(load.figures);
+    return code;
 }

@@ -6,13 +6,13 @@
  *              eth_sendRawTransactionSync comes when the node has it in a final block
  *   saturated  as many transfers as go in, to all nodes
  *   deaths     a validator is killed while light transactions go on at the others
- *   catching up  a node begins anew from the genesis */
+ *   catching up  a node begins anew from the genesis, by blocks, and again, by state */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/rand.h"
 #include "cli/bench.h"
-#include "cli/bench_fleet.h"
+#include "cli/bench_catch.h"
 #include "cli/command.h"
 #include "codec/hex.h"
 #include "sys/env.h"
@@ -20,22 +20,23 @@
 #define NS_PER_S      UINT64_C(1000000000)
 #define NS_PER_MS     UINT64_C(1000000)
 #define FINAL_WAIT_NS (60 * NS_PER_S)
-#define CATCH_WAIT_NS (300 * NS_PER_S)
 #define POLL_NS       NS_PER_MS
 
-enum { ACCOUNTS = 100, ROUNDS = 2 /* of leaders, for a death and for later */ };
+enum {
+    ACCOUNTS = 100,
+    ROUNDS = 2, /* of leaders, for a death and for later */
+    STRETCH = 64,
+};
 
 struct net_bench {
-    u64 nodes, runs, block_time_ns, sync_delay_ns, idle_ns, light, transfers, deaths;
+    u64 nodes, runs, block_time_ns, sync_delay_ns, idle_ns, light, transfers, deaths, blocks;
     const char *dir, *program;
     bool json, loud;
     struct kl_fleet fleet;
     struct kl_bench_work work;
     struct kl_figures figures;
-    u64 lots;         /* a generator's state */
-    u32 *us;          /* of light transactions */
-    u64 saturated_to; /* the height behind that phase */
-    u64 transactions; /* up to there */
+    u64 lots; /* a generator's state */
+    u32 *us;  /* of light transactions */
     double light_p50_ms;
 };
 
@@ -165,7 +166,6 @@ static kl_status light(struct net_bench *b)
     put(b, "light cpu", "ms/block", 2, ms_of(after.cpu_ns - before.cpu_ns) / all);
     put(b, "light network", "B/block", 0, (double)(after.sent_bytes - before.sent_bytes) / all);
     put(b, "light disk", "B/block", 0, (double)(after.file_bytes - before.file_bytes) / all);
-    b->transactions += 2 * b->nodes + b->light;
     return KL_OK;
 }
 
@@ -188,8 +188,6 @@ static kl_status saturated(struct net_bench *b)
         (double)(after.sent_bytes - before.sent_bytes) / mined / (double)b->nodes);
     put(b, "saturated blocks", "", 0, (double)(after.height - before.height));
     put(b, "memory behind it", "MB", 1, (double)after.rss_bytes / 1e6);
-    b->transactions += driven.mined;
-    b->saturated_to = after.height;
     return KL_OK;
 }
 
@@ -227,42 +225,66 @@ static kl_status deaths(struct net_bench *b)
 
 /* --- catching up --- */
 
-/* Waits until the node's head is at least height. */
-static kl_status reach(struct kl_bench_node *node, u64 height)
+/* All that the chain holds. */
+static u64 sent_so_far(const struct net_bench *b)
 {
-    for (u64 start = kl_bench_now_ns(); kl_bench_now_ns() - start < CATCH_WAIT_NS;) {
-        u64 number;
-        KL_TRY(kl_bench_call_u64(node, "eth_blockNumber", "[]", &number));
-        if (number >= height)
-            return KL_OK;
-        KL_TRY(go_on());
-        kl_sys_nap(POLL_NS);
-    }
-    fprintf(stderr, "keel bench net: a node does not catch up\n");
-    return KL_TIMEOUT;
+    u64 sum = 0;
+    for (usize i = 0; i < ACCOUNTS; i++)
+        sum += b->work.nonces[i];
+    return sum;
 }
 
-/* From its start, and the whole chain at once: it fetches before it answers, and the head that it
- * shows goes up by many blocks at a time. */
-static kl_status catch_up(struct net_bench *b)
+/* Until the chain is long enough that a node without data takes the state of the others. */
+static kl_status lengthen(struct net_bench *b)
 {
-    const u32 late = (u32)b->nodes - 1;
-    kl_bench_weight weight;
-    if (b->nodes < 4 || !b->saturated_to)
+    u32 us[STRETCH];
+    for (;;) {
+        u64 height;
+        KL_TRY(kl_bench_call_u64(&b->fleet.nodes[0], "eth_blockNumber", "[]", &height));
+        if (height >= b->blocks)
+            return kl_fleet_meet(&b->fleet);
+        KL_TRY(send_light(b, us, KL_MIN(b->blocks - height, (u64)STRETCH)));
+    }
+}
+
+static kl_status catch_up(struct net_bench *b, bool by_blocks, const char *const *names)
+{
+    kl_bench_caught caught;
+    kl_address account = kl_bench_work_account(&b->work, 0);
+    KL_TRY(kl_bench_catch_up(&b->fleet, (u32)b->nodes - 1, by_blocks, &account, &caught));
+    double seconds = (double)caught.took_ns / 1e9, blocks = (double)caught.height,
+           transactions = (double)KL_MAX(sent_so_far(b), 1u);
+    if (!by_blocks && !caught.by_state) {
+        fprintf(stderr, "keel bench net: %llu blocks are too few to be caught up with by state\n",
+                (unsigned long long)caught.height);
         return KL_OK;
-    kl_fleet_end(&b->fleet, late, SIGTERM);
-    KL_TRY(kl_fleet_forget(&b->fleet, late));
-    b->fleet.by_blocks = true;
-    u64 start = kl_bench_now_ns();
-    KL_TRY(kl_fleet_start(&b->fleet, late));
-    KL_TRY(reach(&b->fleet.nodes[late], b->saturated_to));
-    double seconds = (double)(kl_bench_now_ns() - start) / 1e9,
-           transactions = (double)KL_MAX(b->transactions, 1u);
-    put(b, "catching up blocks", "blocks/s", 0, (double)b->saturated_to / seconds);
-    put(b, "catching up", "tx/s", 0, transactions / seconds);
-    if (kl_bench_weigh(&b->fleet.nodes[late], &weight))
-        put(b, "catching up cpu", "us/tx", 1, (double)weight.cpu_ns / 1e3 / transactions);
+    }
+    put(b, names[0], "s", 2, seconds);
+    put(b, names[1], "blocks/s", 0, blocks / seconds);
+    put(b, names[2], "tx/s", 0, transactions / seconds);
+    put(b, names[3], "us/tx", 1, (double)caught.cpu_ns / 1e3 / transactions);
+    if (by_blocks)
+        return KL_OK;
+    put(b, "by state records", "blocks/s", 0,
+        (double)caught.blocks * 1e3 / (double)KL_MAX(caught.blocks_ms, 1u));
+    put(b, "by state leaves", "", 0, (double)caught.leaves);
+    put(b, "by state leaf rate", "leaves/s", 0,
+        (double)caught.leaves * 1e3 / (double)KL_MAX(caught.leaves_ms, 1u));
     return KL_OK;
+}
+
+/* A new node, and then another one, each from its start and with the whole chain to fetch. */
+static kl_status catching_up(struct net_bench *b)
+{
+    static const char *const by_blocks[] = {"by blocks", "by blocks blocks", "by blocks rate",
+                                            "by blocks cpu"};
+    static const char *const by_state[] = {"by state", "by state blocks", "by state rate",
+                                           "by state cpu"};
+    if (b->nodes < 4 || !b->blocks)
+        return KL_OK;
+    KL_TRY(lengthen(b));
+    KL_TRY(catch_up(b, true, by_blocks));
+    return catch_up(b, false, by_state);
 }
 
 /* --- the whole --- */
@@ -276,7 +298,7 @@ static kl_status run_phases(struct net_bench *b)
     KL_TRY(light(b));
     KL_TRY(saturated(b));
     KL_TRY(deaths(b));
-    return catch_up(b);
+    return catching_up(b);
 }
 
 static kl_status run_once(struct net_bench *b)
@@ -291,7 +313,6 @@ static kl_status run_once(struct net_bench *b)
     kl_status status = kl_fleet_open(&b->fleet, &config);
     if (status == KL_OK) {
         b->work = (struct kl_bench_work){0};
-        b->transactions = b->saturated_to = 0;
         status = run_phases(b);
         kl_bench_work_close(&b->work);
     }
@@ -341,6 +362,9 @@ static int parse(struct net_bench *b, int argc, char **argv)
          .max = 1000000, .into = &b->transfers},
         {KL_OPTION_NUMBER, "--deaths", .value = "N", .help = "of validators, one at a time (4)",
          .max = 64, .into = &b->deaths},
+        {KL_OPTION_NUMBER, "--blocks", .value = "N",
+         .help = "that a new node has to catch up with, at least; 0: none does (300)",
+         .max = 1000000, .into = &b->blocks},
         {KL_OPTION_GROUP, .help = "figures"},
         {KL_OPTION_NUMBER, "--runs", .value = "N",
          .help = "on so many fresh networks; the median is shown (1)", .min = 1, .max = 8,
@@ -381,6 +405,7 @@ int kl_bench_net(int argc, char **argv)
     b->light = 200;
     b->transfers = 30000;
     b->deaths = 4;
+    b->blocks = 300;
     int code = parse(b, argc, argv);
     b->us = code < 0 ? calloc(b->light + 1, sizeof *b->us) : NULL;
     if (code < 0)

@@ -20,14 +20,18 @@ KL_TEST(bench_net_runs_every_phase_and_leaves_nothing)
         "saturated_cpu",
         "lost_at_a_death",
         "lost_later",
-        "catching_up_blocks",
-        "catching_up_cpu",
+        "by_blocks_rate",
+        "by_blocks_cpu",
+        "by_state_blocks",
+        "by_state_rate",
+        "by_state_leaf_rate",
     };
     struct place place;
     char line[200];
     fleet_enter(&place);
     snprintf(line, sizeof line,
-             "bench net --seconds 0.1 --light 4 --transfers 200 --deaths 1 --block-time 20ms "
+             "bench net --seconds 0.1 --light 4 --transfers 200 --deaths 1 --blocks 270 "
+             "--block-time 10ms "
              "--fsync-delay 1ms --json --dir %s",
              place.dir);
     for (usize i = 0; i < KL_COUNT_OF(names); i++)

@@ -126,6 +126,17 @@ kl_status kl_bench_node_open(struct kl_bench_node *node, const kl_bench_target *
     return wait_for_answer(node, start);
 }
 
+kl_status kl_bench_node_again(struct kl_bench_node *node)
+{
+    u64 first_answer_ns = node->first_answer_ns;
+    kl_bench_conn_close(&node->conn);
+    node->conn.answered = answered;
+    node->conn.owner = node;
+    kl_status status = wait_for_answer(node, kl_bench_now_ns());
+    node->first_answer_ns = first_answer_ns;
+    return status;
+}
+
 void kl_bench_node_close(struct kl_bench_node *node)
 {
     kl_bench_conn_close(&node->conn);
@@ -186,6 +197,21 @@ kl_status kl_bench_call(struct kl_bench_node *node, const char *method, const ch
             status == KL_UNSUPPORTED ? ": " : "", status == KL_UNSUPPORTED ? 400 : 0,
             status == KL_UNSUPPORTED ? (const char *)node->body.p : "");
     return status;
+}
+
+kl_status kl_bench_same(struct kl_bench_node *a, struct kl_bench_node *b, const char *method,
+                        const char *params)
+{
+    struct kl_json json;
+    kl_json_ref result;
+    KL_TRY(kl_bench_call(a, method, params, &json, &result));
+    KL_TRY(kl_bench_call(b, method, params, &json, &result));
+    if (kl_span_eq(a->body, b->body))
+        return KL_OK;
+    fprintf(stderr, "keel %s: %s %s: %.*s and %.*s\n", a->who, method, params,
+            (int)KL_MIN(a->body.len, (usize)400), (const char *)a->body.p,
+            (int)KL_MIN(b->body.len, (usize)400), (const char *)b->body.p);
+    return KL_CORRUPT;
 }
 
 kl_status kl_bench_receipt(struct kl_bench_node *node, const kl_hash *hash, struct kl_json *json,

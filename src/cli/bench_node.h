@@ -39,6 +39,10 @@ KL_MUST_USE kl_status kl_bench_node_open(struct kl_bench_node *node, const kl_be
 /* Ends what was started here, with SIGTERM, and waits for it. */
 void kl_bench_node_close(struct kl_bench_node *node);
 
+/* Connects again with a node that has closed the connection, as one does that opens its chain
+ * anew, and waits for its first answer. */
+KL_MUST_USE kl_status kl_bench_node_again(struct kl_bench_node *node);
+
 /* A call: params is a JSON array.  The answer's result, in json, lives until the next call; an
  * error object is KL_UNSUPPORTED, told on stderr. */
 KL_MUST_USE kl_status kl_bench_call(struct kl_bench_node *node, const char *method,
@@ -49,6 +53,10 @@ KL_MUST_USE kl_status kl_bench_call_u64(struct kl_bench_node *node, const char *
 /* What eth_getTransactionReceipt says of a transaction: null while it is in no block. */
 KL_MUST_USE kl_status kl_bench_receipt(struct kl_bench_node *node, const kl_hash *hash,
                                        struct kl_json *json, kl_json_ref *receipt);
+/* Two nodes answer the same, byte for byte; KL_CORRUPT, told on stderr: they do not, or with an
+ * error. */
+KL_MUST_USE kl_status kl_bench_same(struct kl_bench_node *a, struct kl_bench_node *b,
+                                    const char *method, const char *params);
 /* A body of its own making, a batch for one: the answer as it stands. */
 KL_MUST_USE kl_status kl_bench_post(struct kl_bench_node *node, kl_span body, struct kl_json *json);
 

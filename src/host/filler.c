@@ -59,6 +59,8 @@ struct kl_filler {
     u64 moved_ns; /* the newest progress */
     u64 first, height;
     u64 began_ns, began_height; /* of the phase */
+    u64 records_ns, state_ns;   /* of those that are over */
+    u64 leaves;                 /* of states that are over */
     u32 began_ppm;
     bool stale, off_pin;
     struct fill_work *works; /* all that are out */
@@ -171,8 +173,21 @@ static void drop(struct fill_work *w)
 
 /* --- the filler's thread --- */
 
+/* A phase is over, by another one or the same at a later block. */
+static void leave(struct kl_filler *f)
+{
+    u64 passed_ns = now_of(f) - f->began_ns;
+    if (f->phase == KL_FILLER_RECORDS) {
+        f->records_ns += passed_ns;
+    } else if (f->phase == KL_FILLER_STATE) {
+        f->state_ns += passed_ns;
+        f->leaves += kl_statesync_progress_of(f->sync).leaves;
+    }
+}
+
 static void enter(struct kl_filler *f, kl_filler_phase phase)
 {
+    leave(f);
     f->phase = phase;
     f->began_ns = now_of(f);
     f->began_height = f->height;
@@ -578,6 +593,9 @@ void kl_filler_status_of(const struct kl_filler *f, kl_filler_status *out)
                               .height = f->height,
                               .target = KL_MAX(f->height, kl_fetch_credible(f->fetch, 1)),
                               .off_pin = f->off_pin,
+                              .leaves = f->leaves,
+                              .records_ns = f->records_ns,
+                              .state_ns = f->state_ns,
                               .eta_s = UINT64_MAX};
     out->target = KL_MAX(out->target, kl_fill_pin(f->fill)->number);
     if (f->off_pin)
@@ -588,7 +606,7 @@ void kl_filler_status_of(const struct kl_filler *f, kl_filler_status *out)
         return;
     kl_statesync_progress progress = kl_statesync_progress_of(f->sync);
     out->state_ppm = progress.ppm;
-    out->leaves = progress.leaves;
+    out->leaves += progress.leaves;
     out->eta_s = eta_s(passed_ns, progress.ppm - f->began_ppm, 1000000 - f->began_ppm);
 }
 
@@ -663,6 +681,6 @@ void kl_filler_halt(struct kl_filler *f)
 
 void kl_filler_start(struct kl_filler *f)
 {
-    f->moved_ns = now_of(f);
+    f->moved_ns = f->began_ns = now_of(f);
     enter_records(f);
 }

@@ -45,9 +45,10 @@ typedef struct kl_filler_status {
     u64 first, height, target; /* of records: where it began, is, and is to be */
     bool off_pin;              /* `found` is final where the pinned block belongs */
     kl_hash found;
-    u32 state_ppm; /* of the state */
-    u64 leaves;    /* accounts and slots taken in this life */
-    u64 eta_s;     /* until this phase is over; UINT64_MAX: cannot be told */
+    u32 state_ppm;            /* of the state */
+    u64 leaves;               /* accounts and slots taken in this life */
+    u64 records_ns, state_ns; /* how long the phases that are over took, in this life */
+    u64 eta_s;                /* until this phase is over; UINT64_MAX: cannot be told */
 } kl_filler_status;
 
 /* Is the chain's database being filled?  Then only a filler can go on with it. */

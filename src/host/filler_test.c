@@ -68,6 +68,9 @@ KL_TEST(filler_brings_a_wiped_node_back)
     until_over(3, 60 * RIG_S);
     CHECK(status_of(3).phase == KL_FILLER_WHOLE);
     CHECK(status_of(3).height >= 55);
+    CHECK(status_of(3).leaves > RIG_ACCOUNTS);
+    CHECK(status_of(3).records_ns > 0 && status_of(3).state_ns > 0);
+    CHECK(status_of(3).records_ns + status_of(3).state_ns <= 60 * RIG_S);
     u64 height = status_of(3).height;
     rig_filled(&rig, 3);
     CHECK(rig.nodes[3].height >= height);

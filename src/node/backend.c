@@ -1,7 +1,8 @@
 /* What the RPC methods ask, answered by host and wallet. */
 #include "node/node_priv.h"
 
-#define NS_PER_S 1000000000u
+#define NS_PER_S  1000000000u
+#define NS_PER_MS 1000000u
 
 #define SUBMIT_WAIT_NS UINT64_C(10000000000)
 
@@ -353,8 +354,18 @@ static void syncing(struct kl_rpc_backend *backend, kl_rpc_syncing *out)
     out->target = p.filling ? p.fill.target : p.blocks.target;
     out->state_ppm = p.fill.state_ppm;
     out->leaves = p.fill.leaves;
-    if (p.filling)
+    if (p.filling) {
         out->eta_s = p.fill.eta_s;
+        return;
+    }
+    const kl_filler_status *filled = &node->filled;
+    out->filled = (kl_rpc_filled){
+        .number = filled->height,
+        .blocks = filled->height - filled->first,
+        .blocks_ms = filled->records_ns / NS_PER_MS,
+        .leaves = filled->leaves,
+        .leaves_ms = filled->state_ns / NS_PER_MS,
+    };
 }
 
 const struct kl_rpc_backend_ops kl_node_backend_ops = {

@@ -189,8 +189,13 @@ static void on_member_filling(struct kl_member_listener *listener, const kl_fill
                  eta);
         break;
     case KL_FILLER_WHOLE:
-        snprintf(line, sizeof line, "filled: the state of block %llu is here",
-                 (unsigned long long)s->height);
+        node->filled = *s;
+        snprintf(
+            line, sizeof line,
+            "filled: the state of block %llu is here: %llu blocks in %.1f s, %llu accounts and "
+            "slots in %.1f s",
+            (unsigned long long)s->height, (unsigned long long)(s->height - s->first),
+            (double)s->records_ns / 1e9, (unsigned long long)s->leaves, (double)s->state_ns / 1e9);
         break;
     case KL_FILLER_GIVEN_UP:
     case KL_FILLER_BROKEN:

@@ -45,6 +45,7 @@ struct kl_node {
     struct kl_kv *shade_kv;
     bool fills, fill_wanted; /* the others do; the member said that they should */
     bool fill_given_up;      /* not again, in this life */
+    kl_filler_status filled; /* what the newest came to; height 0: none; written while it fills */
     kl_mutex rpc_mutex;      /* of rpc, for threads that the server does not wait for */
     struct kl_rpc *rpc;      /* NULL before it runs and as it ends */
     kl_thread threads[KL_NODE_THREADS];

@@ -33,6 +33,12 @@ typedef struct kl_rpc_votes {
     u32 silent_s[256];
 } kl_rpc_votes;
 
+/* What was taken from the others in the place of executing, in the life of the process. */
+typedef struct kl_rpc_filled {
+    u64 number; /* the block whose state it was; 0: nothing was taken */
+    u64 blocks, blocks_ms, leaves, leaves_ms;
+} kl_rpc_filled;
+
 /* How far the node is behind the others. */
 typedef struct kl_rpc_syncing {
     bool by_state;             /* it takes their state, and has none to show */
@@ -43,6 +49,7 @@ typedef struct kl_rpc_syncing {
     kl_pin checkpoint;         /* a block that the chain must contain; number 0: none */
     bool off_checkpoint;       /* the others' has `found` there */
     kl_hash found;
+    kl_rpc_filled filled;
 } kl_rpc_syncing;
 
 /* Connections with peers: those that are there, and since the start. */

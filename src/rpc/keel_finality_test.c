@@ -158,6 +158,23 @@ KL_TEST(status_says_how_far_behind_it_is)
     chain_rig_done(&rig);
 }
 
+/* What was taken instead of executing, and in which time. */
+KL_TEST(status_tells_what_was_filled)
+{
+    struct chain_rig rig;
+    chain_rig_init(&rig);
+    kl_span got = chain_rig_result(&rig, "keel_status", "[]");
+    CHECK_U64(chain_rig_member(&rig, got, "filled").len, 0);
+    rig.syncing = (kl_rpc_syncing){.height = 9, .target = 9, .filled = {9, 8, 7, 6, 5}};
+    got = chain_rig_member(&rig, chain_rig_result(&rig, "keel_status", "[]"), "filled");
+    CHECK_SPAN(chain_rig_member(&rig, got, "number"), kl_span_str("0x9"));
+    CHECK_SPAN(chain_rig_member(&rig, got, "blocks"), kl_span_str("0x8"));
+    CHECK_SPAN(chain_rig_member(&rig, got, "blocksMs"), kl_span_str("0x7"));
+    CHECK_SPAN(chain_rig_member(&rig, got, "stateLeaves"), kl_span_str("0x6"));
+    CHECK_SPAN(chain_rig_member(&rig, got, "stateMs"), kl_span_str("0x5"));
+    chain_rig_done(&rig);
+}
+
 /* A checkpoint is reached or not; where the others have another block, both are told. */
 KL_TEST(status_tells_of_the_checkpoint)
 {

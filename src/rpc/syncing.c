@@ -48,12 +48,27 @@ static void put_checkpoint(struct kl_json_out *out, const kl_rpc_syncing *s)
     kl_json_put_object_end(out);
 }
 
+static void put_filled(struct kl_json_out *out, const kl_rpc_filled *f)
+{
+    if (!f->number)
+        return;
+    kl_json_put_key(out, "filled");
+    kl_json_put_object(out);
+    kl_json_add_quantity(out, "number", f->number);
+    kl_json_add_quantity(out, "blocks", f->blocks);
+    kl_json_add_quantity(out, "blocksMs", f->blocks_ms);
+    kl_json_add_quantity(out, "stateLeaves", f->leaves);
+    kl_json_add_quantity(out, "stateMs", f->leaves_ms);
+    kl_json_put_object_end(out);
+}
+
 void kl_rpc_put_syncing(struct kl_rpc_call *call)
 {
     kl_rpc_syncing s;
     struct kl_json_out *out = call->out;
     call->backend->ops->syncing(call->backend, &s);
     put_checkpoint(out, &s);
+    put_filled(out, &s.filled);
     if (!s.by_state && s.target <= s.height)
         return;
     kl_json_put_key(out, "syncing");

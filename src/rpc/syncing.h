@@ -4,7 +4,8 @@
 
 #include "rpc/call.h"
 
-/* Adds "syncing" to an object, only while it is behind, and "checkpoint", where there is one. */
+/* Adds "syncing" to an object, only while it is behind, "checkpoint", where there is one, and
+ * "filled", once a state was taken. */
 void kl_rpc_put_syncing(struct kl_rpc_call *call);
 
 #endif

@@ -55,7 +55,7 @@ await theme("fill", {
         return told !== false && told.stage !== undefined ? told : undefined;
     };
     const filled = (): Promise<boolean> => until("the state of the others", () =>
-        /^ {4}filled: the state of block \d+ is here$/m.test(net.node(LOST).log) || undefined, 4 * PATIENCE_MS);
+        /^ {4}filled: the state of block \d+ is here: \d+ blocks in /m.test(net.node(LOST).log) || undefined, 4 * PATIENCE_MS);
 
     await t.test("four make blocks, with storage and code", async () => {
         await net.startAll();
