@@ -33,8 +33,8 @@ evil_act evil_long_frame, evil_slow_frame, evil_unknown_kind, evil_bad_rlp, evil
 evil_hears evil_keep_frame, evil_vote_twice, evil_vote_bodiless;
 
 /* lead.c */
-evil_hears evil_lead_gas, evil_lead_bytes, evil_lead_huge, evil_lead_edge, evil_lead_ahead,
-    evil_lead_never, evil_lead_same, evil_lead_behind, evil_lead_apart;
+evil_hears evil_lead_gas, evil_lead_slow, evil_lead_bytes, evil_lead_huge, evil_lead_edge,
+    evil_lead_ahead, evil_lead_never, evil_lead_same, evil_lead_behind, evil_lead_apart;
 
 /* fetch.c */
 evil_act evil_ask_blocks, evil_ask_records, evil_ask_state, evil_ask_bodies, evil_unasked_state,

@@ -112,6 +112,7 @@ struct evil_attack {
 
 /* What is the matter with a leader's block. */
 struct evil_block {
+    usize txs;         /* at most; 0: as many as fit */
     kl_span code;      /* transactions that create with it take all the gas */
     usize bytes;       /* of data in each of the transactions that fill it; they are zero */
     usize junk;        /* bytes of one transaction that its header knows nothing of */

@@ -75,7 +75,7 @@ struct filling {
     u64 nonce, gas;
     kl_span code, data;
     kl_tx tx; /* the newest; whoever builds copies it */
-    usize count;
+    usize count, most;
 };
 
 /* As much gas as the block has for it, or as the data costs. */
@@ -83,7 +83,7 @@ static const kl_tx *next_tx(struct kl_tx_source *source, u64 gas_left)
 {
     struct filling *f = (struct filling *)source;
     u64 gas = f->data.len ? f->gas : KL_MIN(gas_left, (u64)TX_GAS);
-    if (gas_left < KL_MAX(gas, (u64)100000) || f->count == ENVELOPES_MAX)
+    if (gas_left < KL_MAX(gas, (u64)100000) || f->count == f->most)
         return NULL;
     kl_tx *tx = &f->tx;
     *tx = (kl_tx){
@@ -121,8 +121,8 @@ static struct kl_tip *build(struct evil *e, struct kl_tip *parent, const kl_prop
     f.data = kl_span_of(zeros, what->bytes);
     f.gas = 21000 + 10 * (u64)what->bytes + 1000; /* the floor of bytes that are zero [EIP-7623] */
     f.nonce = evil_follow_nonce(e->follow, parent, &e->account);
-    if (!what->code.len && !what->bytes)
-        f.count = ENVELOPES_MAX;
+    if (what->code.len || what->bytes)
+        f.most = what->txs ? what->txs : ENVELOPES_MAX;
     const kl_bft_plan plan = {.view = p->view,
                               .time_ms = what->never ? UINT64_MAX : now_ms + what->ahead_ms,
                               .randao_proof = proof};
@@ -268,6 +268,15 @@ static void follow(struct evil_wire *w, kl_span frame, const struct evil_block *
 /* Gas without end: JUMPDEST PUSH0 JUMP. */
 static const u8 spins[] = {0x5b, 0x5f, 0x56};
 
+/* The slowest thing that gas buys: ecrecover without end, of a key behind the code. */
+#define ZEROS "\0\0\0\0\0\0\0\0"
+#define HIGH  "\x79\xbe\x66\x7e\xf9\xdc\xbb\xac\x55\xa0\x62\x95\xce\x87\x0b\x07"
+#define LOW   "\x02\x9b\xfc\xdb\x2d\xce\x28\xd9\x59\xf2\x81\x5b\x16\xf8\x17\x98"
+static const char recovers[] = "\x60\x80\x60\x14\x5f\x39"                 /* CODECOPY(0, 20, 128) */
+                               "\x5b\x5f\x5f\x60\x80\x5f\x60\x01\x5a\xfa" /* STATICCALL(gas, 1, … */
+                               "\x50\x60\x06\x56"                         /* POP, and again */
+    LOW HIGH ZEROS ZEROS ZEROS "\0\0\0\0\0\0\0\x1b" HIGH LOW HIGH LOW;
+
 #define LEADS(name, ...)                                                                  \
     void evil_lead_##name(struct evil_wire *w, KL_UNUSED evil_class class, kl_span frame) \
     {                                                                                     \
@@ -276,6 +285,7 @@ static const u8 spins[] = {0x5b, 0x5f, 0x56};
     }
 
 LEADS(gas, .code = {spins, sizeof spins})
+LEADS(slow, .txs = 1, .code = {(const u8 *)recovers, sizeof recovers - 1})
 LEADS(bytes, .bytes = 126 << 10)
 LEADS(huge, .junk = HUGE - 4096)
 LEADS(edge, .ahead_ms = EDGE_MS)

@@ -167,6 +167,43 @@ KL_TEST(compact_blocks_that_nobody_completes_are_fetched)
     rig_done(&rig);
 }
 
+/* Node 0 proposes by hashes what nobody else has, and answers nobody. */
+static bool withholds(KL_UNUSED struct rig *r, u32 from, KL_UNUSED u32 to, kl_message_kind kind)
+{
+    return from != 0 || (kind != KL_MESSAGE_TRANSACTIONS && kind != KL_MESSAGE_TRANSACTIONS_OF &&
+                         kind != KL_MESSAGE_BODY);
+}
+
+static void give_nothing(KL_UNUSED struct rig *r, u32 from, kl_message *m)
+{
+    if (from == 0 && m->kind == KL_MESSAGE_COMPACT)
+        m->given_count = 0;
+}
+
+/* Its views end when everybody's patience does, a period and 3 Δ; the others' are as ever. */
+KL_TEST(compact_blocks_that_are_withheld_cost_a_view_and_no_more)
+{
+    begin(4, *seed);
+    rig.passes = withholds;
+    rig.twist = give_nothing;
+    u64 height = rig.height, since_ns = rig.now_ns, longest_ns = 0;
+    for (u32 i = 0; i < 1000; i++) {
+        if (i % 4 || i < 40)
+            CHECK_RULE(rig_submit(&rig, i % 4, i % 4), KL_RULE_NONE);
+        rig_until(&rig, rig.now_ns + 20 * RIG_MS);
+        longest_ns = KL_MAX(longest_ns, rig.now_ns - since_ns);
+        if (rig.height > height)
+            since_ns = rig.now_ns;
+        height = rig.height;
+    }
+    CHECK(rig.frames[KL_MESSAGE_COMPACT] > 3 * 20 && compacts().given_up > 3 * 20);
+    CHECK(longest_ns >= 400 * RIG_MS && longest_ns <= (400 + 100 + 100) * RIG_MS);
+    rig_until(&rig, rig.now_ns + RIG_S);
+    CHECK_U64(rig.transactions, 750);
+    check_no_penalties();
+    rig_done(&rig);
+}
+
 /* Node 1 is honest in nothing that is asked of it: the wrong transaction, nothing, or a place that
  * the block has not. */
 static void lie(KL_UNUSED struct rig *r, u32 from, kl_message *m)
