@@ -59,7 +59,7 @@ static bool make(const struct kl_devnet *d)
         .epoch_blocks = 32,
         .block_period_ms = KL_MAX(o->block_time_ns / 1000000, (u64)1),
         .empty_period_ms = 10000,
-        .delta_ms = 100,
+        .delta_ms = o->delta_ms,
     };
     if (kl_network_make(&config, &genesis, &fault) == KL_OK)
         return true;
@@ -220,6 +220,9 @@ static int parse(struct command *c, int argc, char **argv, int *count)
         {KL_OPTION_SECONDS, "--block-time", .value = "SECONDS",
          .help = "between blocks under load, of a network that is made (0.2)", .min = 1000000,
          .max = 3600ull * NS_PER_S, .into = &o->block_time_ns},
+        {KL_OPTION_NUMBER, "--delta", .value = "MS",
+         .help = "what a message takes, as a rule, of a network that is made (100)", .min = 1,
+         .max = 10000, .into = &o->delta_ms},
         {KL_OPTION_NUMBER, "--chain-id", .value = "ID", .help = "of a network that is made (31337)",
          .min = 1, .max = UINT64_MAX, .into = &o->chain_id},
         {KL_OPTION_FLAG, "--no-proxy",
@@ -256,6 +259,7 @@ int kl_cmd_devnet(int argc, char **argv)
                                                    .count = 4,
                                                    .base_port = 8545,
                                                    .block_time_ns = NS_PER_S / 5,
+                                                   .delta_ms = 100,
                                                    .chain_id = 31337};
     char words[200];
     int count, code = parse(&c, argc, argv, &count);

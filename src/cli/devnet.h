@@ -32,7 +32,7 @@ struct kl_devnet;
 
 struct kl_devnet_options {
     const char *dir;
-    u64 count, base_port, block_time_ns, chain_id;
+    u64 count, base_port, block_time_ns, delta_ms, chain_id;
     bool no_proxy;
 };
 

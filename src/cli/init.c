@@ -12,7 +12,7 @@
 
 struct init {
     const char *genesis, *dir, *scheme, *hosts;
-    u64 validators, chain_id, epoch_blocks, period_ms, base_port;
+    u64 validators, chain_id, epoch_blocks, period_ms, delta_ms, base_port;
     bool reset;
 };
 
@@ -67,6 +67,9 @@ static int parse(struct init *init, int argc, char **argv)
          .into = &init->hosts},
         {KL_OPTION_NUMBER, "--period", .value = "MS", .help = "between blocks under load (200)",
          .min = 1, .max = 3600000, .into = &init->period_ms},
+        {KL_OPTION_NUMBER, "--delta", .value = "MS",
+         .help = "what a message takes, as a rule (500)", .min = 1, .max = 10000,
+         .into = &init->delta_ms},
     };
     const kl_usage usage = {
         .command = "init",
@@ -144,7 +147,7 @@ static int make_network(const struct init *init)
         .epoch_blocks = init->epoch_blocks,
         .block_period_ms = init->period_ms,
         .empty_period_ms = 10000,
-        .delta_ms = 500,
+        .delta_ms = init->delta_ms,
     };
     for (u8 id = 1; id < UINT8_MAX; id++) {
         const kl_vote_scheme *scheme = kl_vote_scheme_of(id, false);
@@ -212,6 +215,7 @@ int kl_cmd_init(int argc, char **argv)
                         .scheme = "secp256k1",
                         .epoch_blocks = 32,
                         .period_ms = 200,
+                        .delta_ms = 500,
                         .base_port = 30300};
     kl_span genesis;
     int code = parse(&init, argc, argv);

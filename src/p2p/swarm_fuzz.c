@@ -1,6 +1,7 @@
 /* A peer with a good handshake that says any bytes inside the encryption: to a swarm that answers
- * all that it answers, with a router of gossip behind it.  Nothing fails, and nothing grows without
- * end, and in time it is forgotten. */
+ * all that it answers, with a router of gossip behind it; or, by the last byte, to one that lets
+ * nobody in but by a hello.  Nothing fails, and nothing grows without end, and in time it is
+ * forgotten. */
 #include "base/rand.h"
 #include "p2p/noise.h"
 #include "p2p/swarm.h"
@@ -9,7 +10,7 @@ int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
 
 #define MS UINT64_C(1000000)
 
-enum { FRAME_MAX = 1 << 16 };
+enum { FRAME_MAX = 1 << 16, CLOSED = 0xc1 };
 
 struct world {
     struct kl_swarm_user user;
@@ -17,7 +18,7 @@ struct world {
     struct kl_gossip_user gossip_user;
     struct kl_gossip *gossip;
     u32 number; /* of the peer in gossip */
-    bool met, up, gossips, closed;
+    bool open, met, up, gossips, closed, is_friend;
     u32 link;
     u64 now_ns, random;
 };
@@ -33,12 +34,16 @@ static struct kl_entropy entropy = {fill};
 
 static void on_dial(KL_UNUSED struct kl_swarm_user *user, KL_UNUSED i32 peer, KL_UNUSED u32 link)
 {
-    KL_ASSERT(false); /* nobody is wanted */
+    KL_ASSERT(w.is_friend); /* nobody else is wanted */
 }
 
 static void on_close(KL_UNUSED struct kl_swarm_user *user, u32 link, KL_UNUSED kl_rule why)
 {
-    KL_ASSERT(!w.closed && link == w.link);
+    if (link != w.link) {
+        KL_ASSERT(w.is_friend); /* nobody answered */
+        return;
+    }
+    KL_ASSERT(!w.closed);
     w.closed = true;
 }
 
@@ -66,6 +71,14 @@ static void on_greet(KL_UNUSED struct kl_swarm_user *user, KL_UNUSED u32 peer, s
 static kl_rule on_hello(KL_UNUSED struct kl_swarm_user *user, KL_UNUSED u32 peer, kl_span hello)
 {
     return hello.len && hello.p[0] == 0xff ? KL_RULE_SWARM_NETWORK : KL_RULE_NONE;
+}
+
+static kl_swarm_standing on_introduced(KL_UNUSED struct kl_swarm_user *user,
+                                       KL_UNUSED const kl_peer_id *id, kl_span hello)
+{
+    KL_ASSERT(!w.met && hello.len <= KL_SWARM_HELLO_MAX);
+    w.is_friend = hello.len % 2;
+    return w.is_friend ? KL_SWARM_FRIEND : KL_SWARM_STRANGER;
 }
 
 static void on_up(KL_UNUSED struct kl_swarm_user *user, KL_UNUSED u32 peer)
@@ -120,7 +133,7 @@ static void on_gossip(KL_UNUSED struct kl_gossip_user *user, const kl_gossip_eve
         kl_gossip_verdict(w.gossip, w.now_ns, e->id, (kl_gossip_verdict_kind)(e->bytes.len % 3));
 }
 
-static void open_world(void)
+static void open_world(bool open)
 {
     static const kl_secret32 ours = {{1}};
     static const kl_gossip_topic topic = {.name = {(const u8 *)"t", 1}};
@@ -128,12 +141,12 @@ static void open_world(void)
                               .entropy = &entropy,
                               .digest = "00000000",
                               .agent = "keel",
-                              .open = true,
+                              .open = open,
                               .limits = kl_swarm_limits_usual()};
     kl_gossip_config router = kl_gossip_config_usual();
     for (usize i = 0; i < KL_SWARM_CLASSES; i++)
         config.frame_max[i] = FRAME_MAX;
-    w = (struct world){.now_ns = 1000 * MS, .random = 7};
+    w = (struct world){.now_ns = 1000 * MS, .random = 7, .open = open};
     w.user = (struct kl_swarm_user){.dial = on_dial,
                                     .close = on_close,
                                     .writable = on_writable,
@@ -141,6 +154,7 @@ static void open_world(void)
                                     .lost = on_lost,
                                     .greet = on_greet,
                                     .hello = on_hello,
+                                    .introduced = on_introduced,
                                     .up = on_up,
                                     .down = on_down,
                                     .frame = on_frame,
@@ -197,7 +211,7 @@ static struct kl_noise *shake(struct kl_buf *send, struct kl_buf *got)
     KL_ASSERT(kl_noise_feed(noise, &in, send, &plain, &broken) == KL_OK && broken == KL_RULE_NONE);
     kl_buf_done(&plain);
     feed(kl_buf_view(send));
-    KL_ASSERT(w.met);
+    KL_ASSERT(w.met == w.open);
     return noise;
 }
 
@@ -228,7 +242,7 @@ int LLVMFuzzerTestOneInput(const u8 *bytes, usize len)
     kl_rule why;
     kl_buf_init(&send, 1 << 22);
     kl_buf_init(&got, 1 << 24);
-    open_world();
+    open_world(!len || bytes[len - 1] != CLOSED);
     i32 link = kl_swarm_accepted(w.swarm, &remote, w.now_ns, &why);
     KL_ASSERT(link != KL_SWARM_NONE);
     w.link = (u32)link;

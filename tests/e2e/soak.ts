@@ -170,7 +170,7 @@ async function parted(net: Devnet): Promise<void> {
 }
 
 async function badLine(net: Devnet): Promise<void> {
-    for (const [latency, loss] of [[100, 0], [0, 5], [100, 5]] as const) {
+    for (const [latency, loss] of [[100, 0], [0, 5], [100, 5], [300, 0]] as const) {
         await net.order("latency", String(latency));
         await net.order("loss", String(loss));
         const before = await net.top();
