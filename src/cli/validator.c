@@ -3,7 +3,9 @@
  *
  * Somebody is added in four steps: it makes a key; more than half of the validators say `add`; it
  * is sent some ether; it says `ready`.  The first who says `add` or `remove` proposes it, whoever
- * says the same agrees. */
+ * says the same agrees.
+ *
+ * `key` and `resume` are about a folder, and ask no node. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -266,6 +268,22 @@ static int key(struct desk *d, KL_UNUSED char **words)
     return KL_EXIT_OK;
 }
 
+static int resume(struct desk *d, KL_UNUSED char **words)
+{
+    kl_node_fault fault;
+    if (!d->dir) {
+        fprintf(stderr, "keel validator: --dir FOLDER is missing: the data folder with the key\n");
+        return KL_EXIT_USAGE;
+    }
+    if (kl_node_resume(d->dir, &fault) != KL_OK) {
+        fprintf(stderr, "keel validator: %s\n", fault.text);
+        return KL_EXIT_FAILED;
+    }
+    printf("From its next start on the node watches, and votes again when nothing that its key\n"
+           "may have signed elsewhere can matter any more\n");
+    return KL_EXIT_OK;
+}
+
 /* --- the commands --- */
 
 struct row {
@@ -322,26 +340,30 @@ static int run(const struct row *row, int argc, char **argv)
     return code;
 }
 
-#define COMMANDS(X)                                                                              \
-    X(list, "", 0, list, false, false, "Who validates, and what is proposed",                    \
-      "Shows the validators, and what is proposed.")                                             \
-    X(key, "", 0, key, false, false, "Make a key for a node that is to validate",                \
-      "Makes a key for a node that has a chain and does not run yet; prints its account.\n"      \
-      "Where there is a key, it stays.")                                                         \
-    X(add, "ACCOUNT", 1, add, true, false, "Propose to add somebody, or agree to it",            \
-      "As a validator, proposes to add an account, or agrees where that is proposed: once\n"     \
-      "more than half have, it is accepted, and takes its seat by 'keel validator ready'.")      \
-    X(remove, "ACCOUNT", 1, remove_, false, false, "Propose to remove somebody, or agree to it", \
-      "As a validator, proposes to remove a validator, or agrees where that is proposed:\n"      \
-      "once more than half have, it is none from the next epoch on.")                            \
-    X(weigh, "ACCOUNT", 1, weigh, true, false,                                                   \
-      "Propose another weight for somebody, or agree to it",                                     \
-      "As a validator, proposes another weight for a validator, or agrees to it.")               \
-    X(fund, "ACCOUNT", 1, fund, false, true, "Send ether to a candidate",                        \
-      "Sends ether, which a candidate needs for the gas of 'keel validator ready'.")             \
-    X(ready, "", 0, ready, false, false, "Take the seat, as an accepted candidate",              \
-      "As an accepted candidate, takes the seat: it is there, and these are its keys.  As a\n"   \
-      "validator, changes its keys to those in the folder.")
+#define COMMANDS(X)                                                                               \
+    X(list, "", 0, list, false, false, "Who validates, and what is proposed",                     \
+      "Shows the validators, and what is proposed.")                                              \
+    X(key, "", 0, key, false, false, "Make a key for a node that is to validate",                 \
+      "Makes a key for a node that has a chain and does not run yet; prints its account.\n"       \
+      "Where there is a key, it stays.")                                                          \
+    X(add, "ACCOUNT", 1, add, true, false, "Propose to add somebody, or agree to it",             \
+      "As a validator, proposes to add an account, or agrees where that is proposed: once\n"      \
+      "more than half have, it is accepted, and takes its seat by 'keel validator ready'.")       \
+    X(remove, "ACCOUNT", 1, remove_, false, false, "Propose to remove somebody, or agree to it",  \
+      "As a validator, proposes to remove a validator, or agrees where that is proposed:\n"       \
+      "once more than half have, it is none from the next epoch on.")                             \
+    X(weigh, "ACCOUNT", 1, weigh, true, false,                                                    \
+      "Propose another weight for somebody, or agree to it",                                      \
+      "As a validator, proposes another weight for a validator, or agrees to it.")                \
+    X(fund, "ACCOUNT", 1, fund, false, true, "Send ether to a candidate",                         \
+      "Sends ether, which a candidate needs for the gas of 'keel validator ready'.")              \
+    X(ready, "", 0, ready, false, false, "Take the seat, as an accepted candidate",               \
+      "As an accepted candidate, takes the seat: it is there, and these are its keys.  As a\n"    \
+      "validator, changes its keys to those in the folder.")                                      \
+    X(resume, "", 0, resume, false, false, "Vote again with a key that was used elsewhere",       \
+      "Says that no other machine has the key any more: after a node has stopped voting since\n"  \
+      "somebody else signed with its key, and where a key's folder came back from an old copy.\n" \
+      "The node, which must not run, watches first when it is started, then votes again.")
 
 #define COMMAND(name, arguments, words, function, weight, ether, line, help)                    \
     static int cmd_##name(int argc, char **argv)                                                \

@@ -64,6 +64,7 @@ typedef struct kl_bft_epoch {
     const kl_valset *set;
     u32 self;          /* our place, or KL_BFT_NOBODY */
     u64 last_height;   /* of the epoch's last block */
+    u64 signed_view;   /* up to here other lives of ours may have signed; UINT64_MAX: anywhere */
     kl_proposal floor; /* the newest durable final block: of this epoch, or (view 0) its anchor */
 } kl_bft_epoch;
 #define KL_BFT_NOBODY UINT32_MAX
@@ -102,7 +103,8 @@ typedef enum kl_bft_effect_kind {
     KL_BFT_EPOCH_DONE, /* proposal: the epoch's last block is final */
     KL_BFT_FOUND,      /* evidence: gossip it, put it on chain */
     KL_BFT_PENALIZE,   /* peer, rule: it sent what no correct peer sends */
-    KL_BFT_KEY_IS_USED, /* vote: somebody else signs with our key; signing is off from here */
+    KL_BFT_KEY_IS_USED, /* subject: somebody else signed it with our key; signing is off from here
+                         */
     KL_BFT_FORKED,      /* certificate, proposal: two certificates that exclude each other */
 } kl_bft_effect_kind;
 

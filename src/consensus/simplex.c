@@ -273,6 +273,14 @@ static void on_pending(struct kl_simplex *s, bool on)
     s->pending = on;
 }
 
+/* Who watched first may have signed in an earlier life what it saw then. */
+static void on_signing(struct kl_simplex *s, bool on)
+{
+    if (on && !s->signing)
+        s->start_view = s->view;
+    s->signing = on;
+}
+
 static void take(struct kl_simplex *s, const kl_bft_event *event)
 {
     switch (event->kind) {
@@ -330,7 +338,7 @@ static void take(struct kl_simplex *s, const kl_bft_event *event)
         on_pending(s, event->on);
         break;
     case KL_BFT_SIGNING:
-        s->signing = event->on;
+        on_signing(s, event->on);
         break;
     }
 }

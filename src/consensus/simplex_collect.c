@@ -153,14 +153,27 @@ static const kl_vote *conflicting(const kl_simplex_slot *slot, const kl_vote *vo
     return NULL;
 }
 
-/* Somebody else signs with our key: what we did not sign since we started.  Older votes may be
- * replayed to us. */
-static bool key_is_used(struct kl_simplex *s, kl_simplex_slot *slot, const kl_vote *vote)
+/* Whether a vote of ours that says this is somebody else's: we have not signed it, and it is above
+ * all that an earlier life may have signed, whose votes are replayed and counted at any time. */
+static bool is_foreign(const struct kl_simplex *s, const kl_vote_subject *subject)
 {
-    const kl_simplex_own *own = own_of(slot, vote->subject.kind);
-    if (vote->signer != s->self || !s->signing || slot->view < s->start_view || MUTANT(SHARED_KEY))
+    u64 view = subject->proposal.view;
+    if (!s->signing || view < s->start_view || view <= s->config.epoch.signed_view ||
+        MUTANT(SHARED_KEY))
         return false;
-    return own->state == OWN_NONE || !kl_vote_subject_eq(&own->vote.subject, &vote->subject);
+    kl_simplex_slot *slot = slot_at(s, view);
+    if (!slot)
+        return view >= s->base; /* we were never there */
+    const kl_simplex_own *own = own_of(slot, subject->kind);
+    return own->state == OWN_NONE || !kl_vote_subject_eq(&own->vote.subject, subject);
+}
+
+static void key_is_used(struct kl_simplex *s, const kl_vote_subject *subject)
+{
+    if (!s->signing)
+        return;
+    s->signing = false;
+    kl_simplex_emit(s, KL_BFT_KEY_IS_USED)->subject = *subject;
 }
 
 /* A vote whose signature holds. */
@@ -168,14 +181,13 @@ static void on_good_vote(struct kl_simplex *s, kl_simplex_slot *slot, const kl_v
                          kl_bft_peer peer)
 {
     kl_vote_kind kind = vote->subject.kind;
-    if (key_is_used(s, slot, vote)) {
-        s->signing = false;
-        kl_simplex_emit(s, KL_BFT_KEY_IS_USED)->vote = vote;
-        return;
-    }
     const kl_vote *held = conflicting(slot, vote);
     if (held)
         found(s, held, vote);
+    if (vote->signer == s->self && is_foreign(s, &vote->subject)) {
+        key_is_used(s, &vote->subject);
+        return;
+    }
     bool is_second = has_cell(slot, vote->signer, kind);
     if (is_second && kind == KL_VOTE_NOTARIZE &&
         vote->signer == kl_valset_leader(s->set, s->epoch, slot->view))
@@ -404,18 +416,58 @@ static bool is_news(const struct kl_simplex *s, const kl_vote_subject *subject)
     return !slot || !has_certificate(slot, subject->kind);
 }
 
+static bool counts(const kl_certificate *certificate, u32 signer)
+{
+    return certificate->signers[signer / 8] >> signer % 8 & 1;
+}
+
+/* A certificate that counts a vote of ours which we did not sign.  Whoever else has our key stands
+ * where we stand: nobody is connected with both, so that its votes do not come to us themselves. */
+static bool is_of_foreign(const struct kl_simplex *s, const kl_certificate *certificate)
+{
+    return s->self != KL_BFT_NOBODY && counts(certificate, s->self) &&
+           is_foreign(s, &certificate->subject);
+}
+
+/* The vote of ours in it beside the one that it excludes, if we have signed such a one. */
+static void find_own_conflict(struct kl_simplex *s, const kl_certificate *certificate)
+{
+    const kl_vote_scheme *scheme = s->set->scheme;
+    const kl_simplex_slot *slot = slot_at(s, certificate->subject.proposal.view);
+    kl_vote vote = {.subject = certificate->subject, .signer = s->self};
+    usize before = 0;
+    if (!slot || scheme->aggregates)
+        return;
+    for (u32 i = 0; i < s->self; i++)
+        before += counts(certificate, i);
+    memcpy(vote.signature, certificate->signatures.p + before * scheme->signature_len,
+           scheme->signature_len);
+    const kl_vote *held = conflicting(slot, &vote);
+    if (held)
+        found(s, held, &vote);
+}
+
 void kl_simplex_on_certificate(struct kl_simplex *s, const kl_certificate *certificate,
                                kl_bft_peer peer)
 {
     const kl_proposal *p = &certificate->subject.proposal;
     if (p->epoch > s->epoch)
         ask_behind(s, peer);
-    if (p->epoch != s->epoch || s->ended || !p->view || !is_news(s, &certificate->subject))
+    if (p->epoch != s->epoch || s->ended || !p->view)
+        return;
+    bool news = is_news(s, &certificate->subject), foreign = is_of_foreign(s, certificate);
+    if (!news && !foreign)
         return;
     kl_rule rule = kl_simplex_certificate_check(s, certificate);
-    if (rule != KL_RULE_NONE)
+    if (rule != KL_RULE_NONE) {
         penalize(s, peer, rule);
-    else
+        return;
+    }
+    if (foreign) {
+        find_own_conflict(s, certificate);
+        key_is_used(s, &certificate->subject);
+    }
+    if (news)
         kl_simplex_learn(s, certificate);
 }
 
@@ -426,10 +478,16 @@ void kl_simplex_on_evidence(struct kl_simplex *s, const kl_evidence *evidence, k
         s->reported[signer])
         return;
     kl_rule rule = kl_evidence_check(evidence, s->set, &s->config.domain);
-    if (rule != KL_RULE_NONE)
+    if (rule != KL_RULE_NONE) {
         penalize(s, peer, rule);
-    else
-        found(s, &evidence->first, &evidence->second);
+        return;
+    }
+    const kl_vote_subject *first = &evidence->first.subject, *second = &evidence->second.subject;
+    if (signer == s->self && is_foreign(s, first))
+        key_is_used(s, first);
+    else if (signer == s->self && is_foreign(s, second))
+        key_is_used(s, second);
+    found(s, &evidence->first, &evidence->second);
 }
 
 /* [Simplex R9] */

@@ -393,6 +393,11 @@ kl_bft_epoch sim_epoch_of(struct sim *sim, const sim_node *node, u64 height,
                         .floor = *head};
     if (is_anchor)
         out.floor = (kl_proposal){.epoch = epoch, .height = height, .block_hash = head->block_hash};
+    for (u32 i = 0; i < node->guard_count; i++) {
+        const kl_proposal *p = &node->guard[i].subject.proposal;
+        if (p->epoch == epoch)
+            out.signed_view = KL_MAX(out.signed_view, p->view);
+    }
     return out;
 }
 

@@ -88,7 +88,8 @@ struct kl_simplex {
 
     /* Views [base, base + window) have slots; view & (window - 1) is the place. */
     kl_simplex_slot *slots;
-    u64 base, view, start_view, entered_ns;
+    u64 base, view, entered_ns;
+    u64 start_view; /* from here on we know what we have signed */
 
     /* Below the ring: the newest notarized or final block, and the nullified run above it. */
     kl_proposal root;

@@ -253,14 +253,240 @@ KL_TEST(simplex_who_observes_signs_nothing_and_follows)
     sim_done(&sim);
 }
 
+/* --- a key that somebody else has --- */
+
+/* A quorum's certificate, of three of the four. */
+static void make_certificate(kl_certificate *out, u8 room[4 * KL_VOTE_SIGNATURE_MAX],
+                             const kl_vote_subject *subject, u32 without)
+{
+    kl_vote votes[4];
+    const kl_vote *chosen[4];
+    usize count = 0;
+    for (u32 i = 0; i < 4; i++)
+        if (i != without) {
+            sim_sign(&sim, &sim.nodes[i], subject, &votes[count]);
+            chosen[count] = &votes[count];
+            count++;
+        }
+    kl_certificate_make(out, room, chosen, count, sim.nodes[0].engine->set);
+}
+
+static void tell_certificate(const kl_vote_subject *subject, u32 without)
+{
+    kl_certificate certificate;
+    u8 room[4 * KL_VOTE_SIGNATURE_MAX];
+    make_certificate(&certificate, room, subject, without);
+    tell((kl_bft_event){.kind = KL_BFT_CERTIFICATE, .peer = 1, .certificate = &certificate});
+}
+
+static void tell_nullification(u64 view, u32 without)
+{
+    kl_vote_subject subject = nullify(view);
+    tell_certificate(&subject, without);
+}
+
+/* Against node 0 itself. */
+static void tell_evidence(u64 view)
+{
+    kl_vote_subject one = proposal(view, 0, &sim.final[0], 1), two = one;
+    kl_evidence evidence;
+    two.proposal.block_hash.b[0] ^= 1;
+    sim_sign(&sim, &sim.nodes[0], &one, &evidence.first);
+    sim_sign(&sim, &sim.nodes[0], &two, &evidence.second);
+    tell((kl_bft_event){.kind = KL_BFT_EVIDENCE, .peer = 1, .evidence = &evidence});
+}
+
+/* Node 0 in another life; what it signed in earlier ones is unknown, up to that view. */
+static void begin_again(u64 signed_view)
+{
+    kl_simplex_config config = sim.nodes[0].engine->config;
+    config.epoch.signed_view = signed_view;
+    sim.nodes[0].engine = kl_simplex_init(sim.nodes[0].room, &config);
+    tell((kl_bft_event){.kind = KL_BFT_START});
+}
+
+/* The last event did it, and it is for good. */
+static void check_stops(void)
+{
+    CHECK(find(KL_BFT_KEY_IS_USED));
+    sim.now_ns += 30000 * SIM_MS;
+    tell((kl_bft_event){.kind = KL_BFT_TIMER});
+    CHECK(!find(KL_BFT_SIGN));
+    CHECK(!kl_simplex_status_of(sim.nodes[0].engine, sim.now_ns).signing);
+}
+
+static void check_goes_on(void)
+{
+    CHECK(!find(KL_BFT_KEY_IS_USED));
+    CHECK(kl_simplex_status_of(sim.nodes[0].engine, sim.now_ns).signing);
+    sim.now_ns += 30000 * SIM_MS;
+    tell((kl_bft_event){.kind = KL_BFT_TIMER});
+    CHECK(asked_to_sign(KL_VOTE_NULLIFY));
+}
+
 KL_TEST(simplex_a_key_used_elsewhere_stops_signing)
 {
     begin(4, 16);
     tell_vote(0, nullify(2));
-    CHECK(find(KL_BFT_KEY_IS_USED));
-    sim.now_ns = 30000 * SIM_MS;
+    check_stops();
+    sim_done(&sim);
+}
+
+/* Whoever has our key stands where we stand: nobody is connected with both.  What the others have
+ * counted tells. */
+KL_TEST(simplex_a_key_counted_elsewhere_stops_signing)
+{
+    begin(4, 16);
+    tell_nullification(1, 0);
+    CHECK(!find(KL_BFT_KEY_IS_USED));
+    tell_nullification(2, 3);
+    CHECK_U64(sim.nodes[0].engine->view, 3); /* it is true all the same */
+    CHECK_U64(find(KL_BFT_KEY_IS_USED)->subject.proposal.view, 2);
+    check_stops();
+    sim_done(&sim);
+}
+
+/* What it says is known here already, of others. */
+KL_TEST(simplex_a_key_counted_for_what_is_no_news_stops_signing)
+{
+    begin(4, 16);
+    tell_nullification(1, 0);
+    CHECK_U64(sim.nodes[0].engine->view, 2);
+    tell_nullification(1, 0);
+    CHECK_U64(last.count, 0);
+    tell_nullification(1, 3);
+    CHECK(!find(KL_BFT_PERSIST) && !find(KL_BFT_SEND_CERTIFICATE));
+    check_stops();
+    sim_done(&sim);
+}
+
+KL_TEST(simplex_a_key_counted_in_a_view_far_ahead_stops_signing)
+{
+    begin(4, 8);
+    tell_nullification(100, 0);
+    CHECK(!find(KL_BFT_KEY_IS_USED));
+    tell_nullification(200, 3);
+    check_stops();
+    sim_done(&sim);
+}
+
+/* Anybody can write our name on a certificate. */
+KL_TEST(simplex_a_key_counted_by_a_forgery_goes_on_signing)
+{
+    begin(4, 16);
+    kl_certificate certificate;
+    u8 room[4 * KL_VOTE_SIGNATURE_MAX];
+    kl_vote_subject subject = nullify(2);
+    make_certificate(&certificate, room, &subject, 3);
+    room[0] ^= 1;
+    tell((kl_bft_event){.kind = KL_BFT_CERTIFICATE, .peer = 1, .certificate = &certificate});
+    CHECK(find(KL_BFT_PENALIZE));
+    check_goes_on();
+    sim_done(&sim);
+}
+
+/* Our own votes come back to us in certificates. */
+KL_TEST(simplex_a_key_counted_for_what_we_signed_goes_on_signing)
+{
+    begin(4, 16);
+    sim.now_ns = 5000 * SIM_MS;
     tell((kl_bft_event){.kind = KL_BFT_TIMER});
-    CHECK(!find(KL_BFT_SIGN));
+    CHECK(asked_to_sign(KL_VOTE_NULLIFY));
+    tell_nullification(1, 3);
+    CHECK(!find(KL_BFT_KEY_IS_USED));
+    check_goes_on();
+    sim_done(&sim);
+}
+
+/* Others count and replay for as long as they like what earlier lives have signed, of which, with
+ * the data folder wiped, nothing but the guard's newest view is known here. */
+KL_TEST(simplex_a_key_counted_for_what_earlier_lives_signed_goes_on_signing)
+{
+    begin(4, 8);
+    begin_again(50);
+    tell_vote(0, nullify(2));
+    CHECK(!find(KL_BFT_KEY_IS_USED));
+    tell_nullification(3, 3);
+    CHECK(!find(KL_BFT_KEY_IS_USED));
+    tell_nullification(50, 3);
+    CHECK(!find(KL_BFT_KEY_IS_USED));
+    tell_evidence(20);
+    CHECK(find(KL_BFT_FOUND) && !find(KL_BFT_KEY_IS_USED));
+    check_goes_on();
+    tell_nullification(52, 3);
+    check_stops();
+    sim_done(&sim);
+}
+
+/* Whoever watched first may have signed what it saw meanwhile. */
+KL_TEST(simplex_a_key_is_counted_from_where_signing_was_switched_on)
+{
+    begin(4, 16);
+    tell((kl_bft_event){.kind = KL_BFT_SIGNING});
+    tell_nullification(1, 3);
+    tell_nullification(2, 3);
+    tell((kl_bft_event){.kind = KL_BFT_SIGNING, .on = true});
+    tell((kl_bft_event){.kind = KL_BFT_SIGNING, .on = true});
+    tell_vote(0, nullify(1));
+    CHECK(!find(KL_BFT_KEY_IS_USED));
+    tell_evidence(2);
+    CHECK(find(KL_BFT_FOUND) && !find(KL_BFT_KEY_IS_USED));
+    check_goes_on();
+    tell_nullification(4, 3);
+    check_stops();
+    sim_done(&sim);
+}
+
+KL_TEST(simplex_a_key_is_counted_in_an_epoch_from_where_no_earlier_life_signed)
+{
+    begin(4, 16);
+    kl_bft_epoch next =
+        sim_epoch_of(&sim, &sim.nodes[0], sim.o.epoch_blocks, &sim.nodes[0].engine->final);
+    next.signed_view = 6;
+    tell((kl_bft_event){.kind = KL_BFT_NEXT_EPOCH, .epoch_config = &next});
+    kl_vote_subject subject = nullify(6);
+    subject.proposal.epoch = next.epoch;
+    tell_vote(0, subject);
+    CHECK(!find(KL_BFT_KEY_IS_USED));
+    check_goes_on();
+    subject.proposal.view = 7;
+    tell_vote(0, subject);
+    check_stops();
+    sim_done(&sim);
+}
+
+KL_TEST(simplex_evidence_of_what_we_did_not_sign_stops_signing)
+{
+    begin(4, 16);
+    tell_evidence(1);
+    CHECK(find(KL_BFT_FOUND));
+    check_stops();
+    sim_done(&sim);
+}
+
+/* Both machines have voted before one has noticed: a certificate has the other's vote, and with our
+ * own that is evidence, whoever it is against. */
+KL_TEST(simplex_a_key_counted_for_the_contrary_of_what_we_signed_is_evidence)
+{
+    begin(4, 16);
+    kl_vote_subject ours = proposal(1, 0, &sim.final[0], 1), others = ours;
+    others.proposal.block_hash.b[0] ^= 1;
+    tell_vote(1, ours);
+    tell((kl_bft_event){
+        .kind = KL_BFT_EXECUTED, .hash = ours.proposal.block_hash, .verdict = KL_BFT_VALID});
+    CHECK(asked_to_sign(KL_VOTE_NOTARIZE));
+    u64 token = find(KL_BFT_BARRIER)->token;
+    kl_vote vote;
+    sim_sign(&sim, &sim.nodes[0], &ours, &vote);
+    tell((kl_bft_event){.kind = KL_BFT_SIGNED, .vote = &vote});
+    tell((kl_bft_event){.kind = KL_BFT_PERSISTED, .token = token});
+    CHECK(find(KL_BFT_SEND_VOTE));
+    tell_certificate(&others, 1);
+    const kl_bft_effect *evidence = find(KL_BFT_FOUND);
+    CHECK(evidence && evidence->evidence.first.signer == 0);
+    CHECK_RULE(kl_evidence_check(&evidence->evidence, sim.nodes[0].engine->set, &sim.domain),
+               KL_RULE_NONE);
+    check_stops();
     sim_done(&sim);
 }
 

@@ -502,13 +502,15 @@ void world_begin(world *w, const world_options *options)
         KL_ASSERT(scheme->public_key(v->key, &w->secrets[i]));
     }
     KL_ASSERT(kl_valset_init(&w->set, scheme, w->validators, WORLD_VALIDATORS) == KL_RULE_NONE);
-    w->config = (kl_simplex_config){.domain = {.chain_id = 1},
-                                    .validators_max = WORLD_VALIDATORS,
-                                    .window = KL_SIMPLEX_WINDOW_MIN,
-                                    .delta_ns = 1000000000,
-                                    .retry_ns = 1000 * ROUND_NS,
-                                    .signing = true,
-                                    .epoch = {.set = &w->set, .last_height = 1000}};
+    w->config = (kl_simplex_config){
+        .domain = {.chain_id = 1},
+        .validators_max = WORLD_VALIDATORS,
+        .window = KL_SIMPLEX_WINDOW_MIN,
+        .delta_ns = 1000000000,
+        .retry_ns = 1000 * ROUND_NS,
+        .signing = true,
+        /* Certificates name everybody, whoever has voted. */
+        .epoch = {.set = &w->set, .last_height = 1000, .signed_view = UINT64_MAX}};
     make_blocks(w);
     make_subjects(w);
     make_events(w);

@@ -136,7 +136,11 @@ kl_status kl_guard_open(struct kl_guard **out, struct kl_fs *fs, const kl_guard_
     KL_CLEANUP(closep) struct kl_guard *guard = NULL;
     kl_rule rule = KL_RULE_NONE;
     KL_TRY(guard_new(&guard, fs, &(guard_header){.owner = *owner}));
-    KL_TRY(guard_load(guard, &rule));
+    KL_TRY(guard_marks(guard));
+    if (guard->used)
+        rule = KL_RULE_GUARD_USED;
+    else
+        KL_TRY(guard_load(guard, &rule));
     if (rule == KL_RULE_NONE)
         KL_TRY(guard_rewrite(guard));
     *broken = rule;
@@ -181,6 +185,10 @@ kl_status kl_guard_ask(struct kl_guard *guard, const kl_vote_subject *subject, k
     u8 sector[GUARD_SECTOR];
     bool found;
     KL_TRY(guard->failed);
+    if (guard->used) {
+        *broken = KL_RULE_GUARD_USED;
+        return KL_OK;
+    }
     kl_rule rule = guard_judge(guard, subject);
     u32 at = guard_find(guard, subject, &found);
     if (rule != KL_RULE_NONE || found) {

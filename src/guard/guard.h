@@ -10,8 +10,9 @@
  * chain's data), for one key on one chain: docs/formats/guard.md.  One process has it open at a
  * time.  It spans epochs: a new epoch resets nothing.
  *
- * What it cannot tell from the file alone is that the file is an old copy.  Whoever restores one
- * must watch before voting; that is the engine's observer rule.
+ * What it cannot tell from the file alone is that the file is an old copy, or has one elsewhere.
+ * Whoever restores one must watch before voting: a mark beside the file says so (kl_guard_resume).
+ * Whoever hears a vote that its guard lacks stops signing: another mark says that (kl_guard_bar).
  *
  * Once a write or sync has failed, the guard answers nothing but that failure until the process
  * ends: what has reached the disk is then unknown.  Thread: one at a time. */
@@ -47,10 +48,10 @@ typedef struct kl_guard_view {
 KL_MUST_USE kl_status kl_guard_create(struct kl_guard **out, struct kl_fs *fs,
                                       const kl_guard_owner *owner, kl_guard_view floor, u32 room);
 
-/* *broken: GUARD_MISSING, GUARD_DAMAGED, GUARD_FOREIGN (another chain's, scheme's or key's); *out
- * is then NULL, and whoever asks must not sign: it is an observer.  Nothing is made or mended
- * behind the caller's back.  What is kept is written anew and durable before this returns. KL_BUSY,
- * KL_NOMEM, KL_IO, KL_FULL. */
+/* *broken: GUARD_USED (see kl_guard_bar), GUARD_MISSING, GUARD_DAMAGED, GUARD_FOREIGN (another
+ * chain's, scheme's or key's); *out is then NULL, and whoever asks must not sign: it is an
+ * observer.  Nothing is made or mended behind the caller's back.  What is kept is written anew and
+ * durable before this returns. KL_BUSY, KL_NOMEM, KL_IO, KL_FULL. */
 KL_MUST_USE kl_status kl_guard_open(struct kl_guard **out, struct kl_fs *fs,
                                     const kl_guard_owner *owner, kl_rule *broken);
 
@@ -59,6 +60,7 @@ void kl_guard_close(struct kl_guard *guard);
 
 /* May this be signed?  *broken:
  *   KL_RULE_NONE      yes, and it is written down; or it was already
+ *   GUARD_USED        see kl_guard_bar
  *   GUARD_FLOOR       below the floor: what was signed there is no longer known
  *   GUARD_NOTARIZE    another proposal was notarized in this view
  *   GUARD_FINALIZE    another proposal was finalized in this view
@@ -76,6 +78,19 @@ KL_MUST_USE kl_status kl_guard_sync(struct kl_guard *guard);
 KL_MUST_USE kl_status kl_guard_sign(struct kl_guard *guard, kl_vote *out,
                                     const kl_vote_subject *subject, u32 signer,
                                     const kl_secret32 *secret);
+
+/* Somebody else signs with the key: from here on nothing is allowed any more, and once this returns
+ * KL_OK no later life's guard opens either, until kl_guard_resume. */
+KL_MUST_USE kl_status kl_guard_bar(struct kl_guard *guard);
+
+/* The owner's word that nobody else has the key in fs any more, also where it came back from an old
+ * copy: its guard opens again, and is doubted.  Durable.  KL_BUSY: it is open; KL_NOTFOUND: there
+ * is none. */
+KL_MUST_USE kl_status kl_guard_resume(struct kl_fs *fs);
+/* The key may have signed what the guard lacks: whoever uses it watches until that is in the past,
+ * and says so by kl_guard_trust. */
+bool kl_guard_is_doubted(const struct kl_guard *guard);
+KL_MUST_USE kl_status kl_guard_trust(struct kl_guard *guard);
 
 /* From here on nothing below view is signed; its records go with the next writing anew.  A lower
  * view than the floor changes nothing.  The guard does the same by itself when more than half of

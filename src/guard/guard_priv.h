@@ -13,9 +13,10 @@ struct kl_guard {
     struct kl_fs *fs;
     struct kl_file *lock, *file;
     guard_header header;
-    u64 written;      /* records in the file */
-    u64 durable;      /* of them */
-    kl_status failed; /* KL_OK, or what every call answers from then on */
+    u64 written;        /* records in the file */
+    u64 durable;        /* of them */
+    kl_status failed;   /* KL_OK, or what every call answers from then on */
+    bool used, doubted; /* its marks */
     u32 count;
     guard_entry *entries; /* room of them; by epoch, view, kind */
 };
@@ -30,6 +31,9 @@ KL_MUST_USE kl_status guard_load(struct kl_guard *guard, kl_rule *broken);
 /* A new file with what is to be remembered, complete and durable, takes the old one's place. */
 KL_MUST_USE kl_status guard_rewrite(struct kl_guard *guard);
 
+/* mark.c: which marks there are. */
+KL_MUST_USE kl_status guard_marks(struct kl_guard *guard);
+
 /* Where the subject's entry is or would be. */
 u32 guard_find(const struct kl_guard *guard, const kl_vote_subject *subject, bool *found);
 void guard_insert(struct kl_guard *guard, u32 at, const kl_vote_subject *subject, u64 number);
@@ -37,8 +41,10 @@ void guard_insert(struct kl_guard *guard, u32 at, const kl_vote_subject *subject
 /* What stands against signing subject: a GUARD_ row, or KL_RULE_NONE. */
 kl_rule guard_judge(const struct kl_guard *guard, const kl_vote_subject *subject);
 
-#define GUARD_NAME      "sign.guard"
-#define GUARD_NAME_NEXT "sign.guard.next"
-#define GUARD_NAME_LOCK "sign.guard.lock"
+#define GUARD_NAME       "sign.guard"
+#define GUARD_NAME_NEXT  "sign.guard.next"
+#define GUARD_NAME_LOCK  "sign.guard.lock"
+#define GUARD_NAME_USED  "sign.guard.used"
+#define GUARD_NAME_DOUBT "sign.guard.doubt"
 
 #endif

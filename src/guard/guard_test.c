@@ -372,3 +372,65 @@ KL_TEST(guard_tells_what_may_have_been_signed_in_order_of_views)
     kl_guard_close(g);
     kl_sim_disk_free(disk);
 }
+
+/* Of whichever operation the power goes at: before kl_guard_bar has ended the key may sign again in
+ * another life, behind that never. */
+KL_TEST(guard_of_a_key_that_is_used_elsewhere_signs_nothing_in_any_life)
+{
+    u64 cuts = 0;
+    for (u64 at = 0;; at++, cuts++) {
+        init();
+        struct kl_guard *g = made(KL_GUARD_ROOM_MIN);
+        struct kl_sim_disk *after;
+        kl_rule broken;
+        CHECK_RULE(ask(g, KL_VOTE_NOTARIZE, 0, 1, 1), KL_RULE_NONE);
+        CHECK_OK(kl_guard_sync(g));
+        u64 before = kl_sim_disk_operations(disk);
+        CHECK_OK(kl_guard_bar(g));
+        CHECK_OK(kl_guard_bar(g));
+        CHECK_RULE(ask(g, KL_VOTE_NOTARIZE, 0, 1, 1), KL_RULE_GUARD_USED);
+        CHECK_RULE(ask(g, KL_VOTE_NULLIFY, 0, 2, 0), KL_RULE_GUARD_USED);
+        kl_guard_close(g);
+        u64 operations = kl_sim_disk_operations(disk);
+        CHECK_OK(kl_sim_disk_cut(disk, KL_MIN(before + at, operations),
+                                 (kl_power_cut)kl_rand_below(seed, 3), kl_rand(seed), &after));
+        CHECK_OK(kl_guard_open(&g, kl_sim_disk_fs(after), &owner, &broken));
+        CHECK(broken == KL_RULE_GUARD_USED || (broken == KL_RULE_NONE && before + at < operations));
+        kl_guard_close(g);
+        kl_sim_disk_free(after);
+        kl_sim_disk_free(disk);
+        if (before + at >= operations)
+            break;
+    }
+    CHECK(cuts > 3);
+}
+
+KL_TEST(guard_that_is_resumed_is_doubted_until_it_is_trusted)
+{
+    init();
+    struct kl_guard *g = NULL;
+    CHECK(kl_guard_resume(fs) == KL_NOTFOUND);
+    g = made(KL_GUARD_ROOM_MIN);
+    CHECK(!kl_guard_is_doubted(g));
+    CHECK_RULE(ask(g, KL_VOTE_NOTARIZE, 0, 1, 1), KL_RULE_NONE);
+    CHECK_OK(kl_guard_sync(g));
+    CHECK_OK(kl_guard_bar(g));
+    CHECK(kl_guard_resume(fs) == KL_BUSY);
+    kl_guard_close(g);
+    CHECK_RULE(opened(&g), KL_RULE_GUARD_USED);
+    CHECK_OK(kl_guard_resume(fs));
+    CHECK_OK(kl_guard_resume(fs));
+    for (unsigned life = 0; life < 2; life++) {
+        CHECK_RULE(opened(&g), KL_RULE_NONE);
+        CHECK(kl_guard_is_doubted(g));
+        CHECK_RULE(ask(g, KL_VOTE_NOTARIZE, 0, 1, 2), KL_RULE_GUARD_NOTARIZE);
+        if (life)
+            CHECK_OK(kl_guard_trust(g));
+        kl_guard_close(g);
+    }
+    CHECK_RULE(opened(&g), KL_RULE_NONE);
+    CHECK(!kl_guard_is_doubted(g));
+    CHECK_OK(kl_guard_trust(g));
+    kl_guard_close(g);
+    kl_sim_disk_free(disk);
+}

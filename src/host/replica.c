@@ -204,6 +204,9 @@ static void watch(struct kl_replica *r)
     if (!r->has_watched || !is_past(head->epoch, head->view, next))
         return;
     r->watching = false;
+    if (r->doubted)
+        replica_guard_trust(r);
+    r->doubted = false;
     replica_signing(r);
 }
 
@@ -231,7 +234,12 @@ static kl_status open_key(struct kl_replica *r, kl_replica_report *report)
         return KL_DENIED;
     r->has_key = true;
     memcpy(owner.key, r->key, sizeof owner.key);
-    return kl_guard_open(&r->guard, r->config.key_fs, &owner, &report->guard);
+    KL_TRY(kl_guard_open(&r->guard, r->config.key_fs, &owner, &report->guard));
+    r->barred = report->guard == KL_RULE_GUARD_USED;
+    r->doubted = r->guard && kl_guard_is_doubted(r->guard);
+    if (r->guard)
+        r->signed_before = kl_guard_newest(r->guard);
+    return KL_OK;
 }
 
 static kl_status open_execution(struct kl_replica *r)
@@ -305,7 +313,7 @@ static kl_status open_all(struct kl_replica *r, struct kl_progress *progress,
         r->observing = true;
         r->observe_above = kl_guard_newest(r->guard);
     }
-    r->watching = r->guard && r->config.restored;
+    r->watching = r->guard && (r->config.restored || r->doubted);
     r->below_pin = r->head->header.number < kl_chain_pin(r->chain)->number;
     r->watch_from_ms = kl_add_sat_u64(kl_wall_ns(r->config.clock), r->config.drift_ns) / NS_PER_MS;
     replica_signing(r);
@@ -465,6 +473,7 @@ void kl_replica_start(struct kl_replica *r)
             restoring.status = kl_guard_sync(r->guard);
         if (restoring.status != KL_OK)
             replica_fail(r, restoring.status, "the sign guard fails");
+        r->signed_before = kl_guard_newest(r->guard);
     }
     kl_status status =
         kl_bft_log_certificates(r->log, r->epoch->number, restoring.floor.view, UINT64_MAX,

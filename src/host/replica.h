@@ -83,6 +83,8 @@ struct kl_replica_watch {
     void (*signs)(struct kl_replica_watch *watch, const kl_vote *vote); /* a signature was made */
     void (*found)(struct kl_replica_watch *watch, const kl_evidence *evidence);
     void (*alarm)(struct kl_replica_watch *watch, const char *what); /* static text */
+    /* Somebody else has signed this with our key: signing is off, in later lives too. */
+    void (*barred)(struct kl_replica_watch *watch, const kl_vote_subject *subject);
     /* So many blocks are missing here that the others' state is to be taken instead (filler.h):
      * this replica is to be closed, and goes on by blocks until it is.  Once. */
     void (*far)(struct kl_replica_watch *watch, u64 height);
@@ -97,8 +99,10 @@ typedef struct kl_replica_config {
     struct kl_fs *log_fs;                   /* the consensus log lies in its folder `consensus` */
     struct kl_fs *key_fs;                   /* the sign guard's folder; NULL: no key, observe */
     kl_secret32 vote_secret, randao_secret; /* copied, wiped at close; with key_fs */
-    bool restored; /* key or data came back from a copy, whoever brought it back says: what was
-                      signed since is unknown, so it watches until the network is past all of it */
+    bool restored;   /* key or data came back from a copy, whoever brought it back says: what was
+                        signed since is unknown, so it watches until the network is past all of it;
+                        as a guard does that says it of itself (kl_guard_is_doubted) */
+    bool shares_key; /* tests: somebody else signs with the key, and that is fine */
     /* Evidence goes on chain by a transaction of this account, where there is a policy contract;
      * copied, wiped at close. */
     bool has_operator;
@@ -123,7 +127,7 @@ typedef struct kl_replica_config {
 typedef struct kl_replica_report {
     kl_chain_report chain;
     kl_bft_log_report log;
-    kl_rule guard; /* GUARD_MISSING and the like: it observes; KL_RULE_NONE: it signs */
+    kl_rule guard; /* GUARD_MISSING and the like: it observes; KL_RULE_NONE: it signs, or will */
 } kl_replica_report;
 
 /* Watching.  A copy of a guard lacks votes, and nothing in it says so; where the consensus log

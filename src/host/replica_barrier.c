@@ -185,6 +185,10 @@ static kl_status ask_all(struct kl_replica *r, struct replica_guard *guard)
 {
     if (guard->raise)
         kl_guard_raise(r->guard, guard->floor);
+    if (guard->bar)
+        KL_TRY(kl_guard_bar(r->guard));
+    if (guard->trust)
+        KL_TRY(kl_guard_trust(r->guard));
     for (usize i = 0; i < guard->batch_count; i++)
         KL_TRY(kl_guard_ask(r->guard, &guard->batch[i].subject, &guard->batch[i].broken));
     KL_TRY(kl_guard_sync(r->guard));
@@ -256,7 +260,8 @@ static void guard_finish(struct replica_work *work)
 static void begin_guard(struct kl_replica *r)
 {
     struct replica_guard *guard = &r->to_guard;
-    if (guard->busy || r->broken != KL_OK || !r->guard || !(guard->next_count || guard->raise))
+    if (guard->busy || r->broken != KL_OK || !r->guard ||
+        !(guard->next_count || guard->raise || guard->bar_due || guard->trust_due))
         return;
     struct replica_ask *list = guard->batch;
     usize cap = guard->batch_cap;
@@ -266,6 +271,9 @@ static void begin_guard(struct kl_replica *r)
     guard->next = list;
     guard->next_cap = cap;
     guard->next_count = 0;
+    guard->bar = guard->bar_due;
+    guard->trust = guard->trust_due;
+    guard->bar_due = guard->trust_due = false;
     guard->busy = true;
     replica_give(r, KL_LANE_GUARD, &guard->work, guard_run, guard_finish, embedded_drop);
 }
@@ -304,6 +312,18 @@ void replica_guard_raise(struct kl_replica *r, kl_guard_view floor)
         return; /* a later floor raises it further */
     r->to_guard.raise = true;
     r->to_guard.floor = floor;
+    begin_guard(r);
+}
+
+void replica_guard_bar(struct kl_replica *r)
+{
+    r->to_guard.bar_due = true;
+    begin_guard(r);
+}
+
+void replica_guard_trust(struct kl_replica *r)
+{
+    r->to_guard.trust_due = true;
     begin_guard(r);
 }
 

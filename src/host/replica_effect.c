@@ -116,10 +116,15 @@ static void penalize(struct kl_replica *r, const kl_bft_effect *effect)
 
 static void key_is_used(struct kl_replica *r, const kl_bft_effect *effect)
 {
-    (void)effect;
+    struct kl_replica_watch *watch = r->config.watch;
     r->barred = true;
+    replica_guard_bar(r);
     replica_signing(r);
-    replica_alarm(r, "somebody else signs with our key: signing is off");
+    replica_alarm(r, "somebody else signs with this node's key, so it signs nothing any more, nor "
+                     "after a restart; when the other machine is gone for good: stop this one, "
+                     "'keel validator resume', and start it");
+    if (watch && watch->barred)
+        watch->barred(watch, &effect->subject);
 }
 
 static void forked(struct kl_replica *r, const kl_bft_effect *effect)

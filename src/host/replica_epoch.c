@@ -9,6 +9,15 @@ static u32 place_of(const struct kl_replica *r, const kl_valset *set)
     return r->has_key && kl_valset_find(set, r->key, &place) ? place : KL_BFT_NOBODY;
 }
 
+/* Up to which view of the epoch earlier lives may have signed. */
+static u64 signed_view(const struct kl_replica *r, u64 epoch)
+{
+    kl_guard_view newest = r->signed_before;
+    if (r->config.shares_key || epoch < newest.epoch)
+        return UINT64_MAX;
+    return epoch == newest.epoch ? newest.view : 0;
+}
+
 kl_bft_epoch replica_epoch_of(struct kl_replica *r, const struct kl_tip *tip)
 {
     const struct kl_epoch *epoch = tip->epoch;
@@ -17,6 +26,7 @@ kl_bft_epoch replica_epoch_of(struct kl_replica *r, const struct kl_tip *tip)
         .set = &epoch->set,
         .self = place_of(r, &epoch->set),
         .last_height = epoch->last_height,
+        .signed_view = signed_view(r, epoch->number),
         .floor = kl_tip_floor(tip),
     };
 }

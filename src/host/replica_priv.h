@@ -160,7 +160,9 @@ struct replica_guard {
     struct replica_ask *waiting; /* signed, and not yet in the log */
     usize waiting_count, waiting_cap;
     bool raise;
-    kl_guard_view floor; /* with raise */
+    kl_guard_view floor;     /* with raise */
+    bool bar_due, trust_due; /* with the next batch */
+    bool bar, trust;
 };
 
 /* A block that is final. */
@@ -278,15 +280,17 @@ struct kl_replica {
     struct kl_epoch *epoch; /* the engine's */
     u32 self;
     bool started, stepping, signing;
-    bool barred;    /* never signs in this life: the key is used elsewhere */
+    bool barred; /* the key is used elsewhere: it signs nothing any more, in later lives either */
     bool observing; /* the log was damaged: until a block is final above observe_above */
     bool watching;  /* the guard is a copy: see replica.h */
+    bool doubted;   /* the guard says so itself */
     bool below_pin; /* until the pinned block is here, it is not known whose history this is */
     bool off_pin;   /* it will never be: `found` is final there */
     kl_hash found;
     u64 watch_from_ms;
     bool has_watched; /* a block that was proposed since is final, in view watched */
     kl_guard_view watched;
+    kl_guard_view signed_before; /* the newest view that earlier lives may have signed in */
     kl_guard_view observe_above;
     kl_status broken;
     struct replica_answer *answers;
@@ -455,6 +459,9 @@ void replica_log_forget(struct kl_replica *r, kl_guard_view floor);
 void replica_log_mend(struct kl_replica *r);
 void replica_sign(struct kl_replica *r, const kl_vote_subject *subject);
 void replica_guard_raise(struct kl_replica *r, kl_guard_view floor);
+/* See kl_guard_bar, kl_guard_trust. */
+void replica_guard_bar(struct kl_replica *r);
+void replica_guard_trust(struct kl_replica *r);
 /* Gives what the engine's step has asked for. */
 void replica_barrier_begin(struct kl_replica *r);
 void replica_barrier_done(struct kl_replica *r);

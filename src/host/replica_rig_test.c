@@ -195,6 +195,14 @@ static void watch_refused(struct kl_replica_watch *watch, const kl_replica_refus
     node->refusal = refusal->why;
 }
 
+static void watch_barred(struct kl_replica_watch *watch, const kl_vote_subject *subject)
+{
+    struct rig_node *node = of_watch(watch);
+    if (!node->rig->used[node->index])
+        kl_test_fail(__FILE__, __LINE__, "node %u thinks that its key is used, in view %llu",
+                     node->index, (unsigned long long)subject->proposal.view);
+}
+
 static void watch_stalls(struct kl_replica_watch *watch, const char *line)
 {
     struct rig_node *node = of_watch(watch);
@@ -339,6 +347,7 @@ void rig_init(struct rig *rig, u32 count, u64 epoch_blocks, u64 seed)
                       .signs = watch_signs,
                       .found = watch_found,
                       .alarm = watch_alarm,
+                      .barred = watch_barred,
                       .far = watch_far,
                       .stalls = watch_stalls,
                       .refused = watch_refused},

@@ -51,7 +51,8 @@ struct rig {
     u32 period_ms, empty_ms;
     bool no_key[RIG_NODES_MAX]; /* observers */
     bool restored[RIG_NODES_MAX];
-    u8 wards[RIG_NODES_MAX]; /* bit i: node i is one */
+    bool used[RIG_NODES_MAX]; /* somebody else has its key; it fails where another thinks so */
+    u8 wards[RIG_NODES_MAX];  /* bit i: node i is one */
     kl_pin pin[RIG_NODES_MAX];
     bool policy; /* the validator contract is there, validators are accounts, votes secp256k1's */
     struct rig_node nodes[RIG_NODES_MAX];

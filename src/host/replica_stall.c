@@ -92,7 +92,8 @@ static void put_leader(struct words *w, const struct kl_replica *r, const kl_rep
 
 static const char *why_not_signing(const struct kl_replica *r)
 {
-    return r->barred      ? "its key is used elsewhere"
+    return r->barred      ? "its key is used elsewhere (when that machine is gone for good: 'keel "
+                            "validator resume')"
            : r->observing ? "its consensus log was damaged"
            : r->watching  ? "its sign guard may be an old copy"
            : r->below_pin ? "it is below its checkpoint"
@@ -144,7 +145,7 @@ static void put_why(struct words *w, const struct kl_replica *r, const kl_replic
         put_group(w, r, why, true);
         put_group(w, r, why, false);
     }
-    if (r->self != KL_BFT_NOBODY && why_not_signing(r))
+    if ((r->self != KL_BFT_NOBODY || r->barred) && why_not_signing(r))
         put(w, "; this node does not sign: %s", why_not_signing(r));
 }
 

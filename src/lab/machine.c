@@ -91,6 +91,23 @@ static void on_alarm(struct kl_replica_watch *watch, const char *what)
         kl_lab_tell(machine, what, 0, 0, 0);
 }
 
+static bool may_be_barred(const struct kl_lab_machine *machine)
+{
+    return machine->lab->restored >> machine->validator & 1;
+}
+
+/* Nobody else has an honest key, but for its own life that was forgotten. */
+static void on_barred(struct kl_replica_watch *watch, const kl_vote_subject *subject)
+{
+    struct kl_lab_machine *machine = ((struct kl_lab_watch *)watch)->machine;
+    if (machine->dead)
+        return;
+    machine->barred = true;
+    if (!may_be_barred(machine))
+        kl_lab_break(machine->lab, 7, "machine %u thinks that its key is used, in view %llu",
+                     machine->index, (unsigned long long)subject->proposal.view);
+}
+
 static void on_far(struct kl_replica_watch *watch, KL_UNUSED u64 height)
 {
     struct kl_lab_machine *machine = ((struct kl_lab_watch *)watch)->machine;
@@ -154,6 +171,7 @@ struct kl_lab_machine *kl_lab_machine_new(struct kl_lab *lab, u32 validator, kl_
                    .signs = on_signs,
                    .found = on_found,
                    .alarm = on_alarm,
+                   .barred = on_barred,
                    .far = on_far},
                   machine},
     };
@@ -190,6 +208,7 @@ static kl_status open_replica(struct kl_lab_machine *machine, kl_replica_report 
                  .nonce_gap_max = 64,
                  .seed = lab->options.seed},
         .log_fs = kl_sim_disk_fs(machine->data),
+        .shares_key = machine->attack != KL_LAB_IS_NONE, /* it lies in our name too */
         .gas_limit = 0,
         .drift_ns = 5 * KL_S,
         .window = lab->plan.window,
@@ -240,7 +259,10 @@ static void note_report(struct kl_lab_machine *machine, const kl_replica_report 
     if (report->log.damaged && !was_harmed)
         kl_lab_break(lab, 8, "machine %u: the consensus log is damaged, and nobody damaged it",
                      machine->index);
-    if (machine->validator != KL_BFT_NOBODY && report->guard != KL_RULE_NONE && !was_harmed)
+    bool is_barred = report->guard == KL_RULE_GUARD_USED && may_be_barred(machine);
+    machine->barred |= is_barred;
+    if (machine->validator != KL_BFT_NOBODY && report->guard != KL_RULE_NONE && !was_harmed &&
+        !is_barred)
         kl_lab_break(lab, 7, "machine %u: the guard says %s", machine->index,
                      kl_rule_name(report->guard));
 }
@@ -402,6 +424,13 @@ static void after_filler(struct kl_lab_machine *machine)
     turn_over(machine);
 }
 
+/* Whoever starts it knows that nobody else has its key. */
+static void resume(struct kl_lab_machine *machine)
+{
+    if (machine->barred && kl_guard_resume(kl_sim_disk_fs(machine->key)) == KL_OK)
+        machine->barred = false;
+}
+
 void kl_lab_start(struct kl_lab_machine *machine)
 {
     KL_ASSERT(!kl_lab_is_up(machine));
@@ -414,6 +443,7 @@ void kl_lab_start(struct kl_lab_machine *machine)
     machine->compacts = (kl_replica_compacts){0};
     bool promised = !machine->forgot;
     plant_bugs(machine);
+    resume(machine);
     if (open_filler(machine)) {
         machine->durable_data = kl_sim_disk_operations(machine->data);
         machine->durable_key = machine->key ? kl_sim_disk_operations(machine->key) : 0;

@@ -142,11 +142,13 @@ static void fail_disk(struct kl_lab *lab)
     kl_lab_saw(lab, KL_LAB_SAW_DISK_FAILED);
 }
 
-static void mend_disks(struct kl_lab *lab)
+/* And a node that thinks that somebody else has its key is told that nobody has. */
+static void mend(struct kl_lab *lab)
 {
     for (u32 i = 0; i < lab->count; i++) {
         struct kl_lab_machine *machine = lab->machines[i];
-        if (!kl_lab_is_up(machine) || !machine->broken || !(lab->calm || kl_lab_percent(lab, 30)))
+        bool ails = machine->broken || machine->barred;
+        if (!kl_lab_is_up(machine) || !ails || !(lab->calm || kl_lab_percent(lab, 30)))
             continue;
         kl_lab_crash(machine, KL_LAB_POWER_CUT);
         start_in(machine, KL_S);
@@ -174,7 +176,7 @@ void kl_lab_weather(struct kl_lab *lab)
         if (happens(lab, KL_LAB_DISK_ERROR, 10))
             fail_disk(lab);
     }
-    mend_disks(lab);
+    mend(lab);
     kl_lab_oracle_look(lab);
     const kl_lab_event event = {.kind = KL_LAB_WEATHER};
     kl_lab_post(lab, &event, lab->now_ns + 200 * KL_MS + kl_lab_below(lab, 1300 * KL_MS));
@@ -210,6 +212,6 @@ void kl_lab_calm_down(struct kl_lab *lab)
         if (!kl_lab_is_up(machine) && !machine->abandoned)
             start_in(machine, KL_S);
     }
-    mend_disks(lab);
+    mend(lab);
     kl_lab_relink(lab);
 }

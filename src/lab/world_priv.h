@@ -128,6 +128,7 @@ struct kl_lab_machine {
     u32 life;
     bool dead;                 /* its replica is being wound up: whatever it does is not seen */
     bool broken;               /* a disk fails, until somebody mends it */
+    bool barred;               /* its key seems used, until somebody says that it is not */
     bool abandoned;            /* not of the core: it stays down */
     bool harmed;               /* somebody damaged its disk: what it then finds is no surprise */
     bool forgot;               /* its data is gone, or old */

@@ -92,3 +92,22 @@ kl_status kl_node_enrol(const kl_node_config *config, kl_address *operator, bool
     kl_validator_key_wipe(&key);
     return status;
 }
+
+kl_status kl_node_resume(const char *dir, kl_node_fault *fault)
+{
+    char path[4096];
+    struct kl_fs *fs;
+    if (snprintf(path, sizeof path, "%s/" KL_VALIDATOR_FOLDER, dir) >= (int)sizeof path)
+        return kl_node_blame(fault, KL_UNSUPPORTED, "%s: the path is too long", dir);
+    kl_status status = kl_sys_fs_open(&fs, path);
+    if (status == KL_OK) {
+        status = kl_guard_resume(fs);
+        kl_sys_fs_close(fs);
+    }
+    if (status == KL_BUSY)
+        return kl_node_blame(fault, status, "%s: its node is running: stop it first", dir);
+    if (status == KL_NOTFOUND)
+        return kl_node_blame(fault, status, "%s: there is no key with its sign guard", path);
+    return status == KL_OK ? KL_OK
+                           : kl_node_blame(fault, status, "%s: %s", path, kl_status_text(status));
+}

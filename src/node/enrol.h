@@ -1,5 +1,5 @@
 /* enrol: a validator's key for a node that has a chain and no key: what a candidate needs before
- * the others vote it in. */
+ * the others vote it in.  And the word for a key that was used elsewhere. */
 #ifndef KL_NODE_ENROL_H
 #define KL_NODE_ENROL_H
 
@@ -11,5 +11,10 @@
  * votes on that chain; fails like kl_node_open too, and the fault is complete. */
 KL_MUST_USE kl_status kl_node_enrol(const kl_node_config *config, kl_address *operator, bool * made,
                                     kl_node_fault *fault);
+
+/* The owner's word that the key in dir is used nowhere else, and that its sign guard may lack what
+ * it has signed: the node watches first (kl_guard_resume).  The node must not run.  The fault is
+ * complete. */
+KL_MUST_USE kl_status kl_node_resume(const char *dir, kl_node_fault *fault);
 
 #endif

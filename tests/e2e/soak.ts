@@ -9,7 +9,7 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Wallet } from "ethers";
+import { id, Wallet, zeroPadValue } from "ethers";
 import { sleep, type Theme, theme, until } from "./lib/harness.ts";
 import { verify } from "./lib/keel.ts";
 import { agree, CHAIN_ID, Devnet, freePorts, Load, type Net, operatorOf, PATIENCE_MS, peerId, Processes, type Status } from "./lib/network.ts";
@@ -238,6 +238,59 @@ async function withoutGuard(net: Processes): Promise<void> {
     assert.equal((await net.status(3)).signing, true);
 }
 
+/* Events of the validator contract that name somebody who has signed both ways. */
+async function equivocations(net: Net, operator: string): Promise<number> {
+    const genesis = JSON.parse(readFileSync(join(net.dir, "genesis.json"), "utf8")) as { config: { keel: { policy: Hex } } };
+    const topics = [id("Equivocated(address,uint64,uint64,uint8)"), zeroPadValue(operator, 32)];
+    const logs = await net.rpc(0).call<unknown[]>("eth_getLogs", [{ fromBlock: "0x0", address: genesis.config.keel.policy, topics }]);
+    return logs.length;
+}
+
+const KEY_IS_USED = /this node does not sign: its key is used elsewhere .*'keel validator resume'/;
+
+/* A validator's whole folder is copied while it stands still, and both are started: one key, one
+ * guard in two places, and one place in everybody's connections. */
+async function copied(net: Processes): Promise<void> {
+    const { t } = net;
+    const folder = net.folder(3);
+    const elsewhere = join(net.dir, "elsewhere");
+    const operator = operatorOf(folder).address;
+    await net.stop(3);
+    cpSync(folder, elsewhere, { recursive: true });
+    const roster = join(elsewhere, "network.json");
+    writeFileSync(roster, JSON.stringify({ ...JSON.parse(readFileSync(roster, "utf8")) as object, listen: `/ip4/127.0.0.1/tcp/${await freePorts()}` }));
+    await net.start(3);
+    net.up.delete(3);
+    const start = Date.now();
+    const both = [{ name: "the first", dir: folder, node: net.node(3) },
+                  { name: "the copy", dir: elsewhere, node: await t.start({ dir: elsewhere, plain: true }) }];
+    const barred = await until("one of the two has stopped signing", async () => {
+        const why = await Promise.all(both.map(({ node }) => node.rpc.call<Status>("keel_status").then((status) => status, () => undefined)));
+        const at = why.findIndex((status) => status && !status.signing && KEY_IS_USED.test(status.why));
+        return both[at];
+    }, PATIENCE_MS);
+    tell(`${barred.name} stops signing after ${seconds(Date.now() - start)}; equivocations: ${await equivocations(net, operator)}`);
+    await until("its log says so", () => /Alarm: somebody else signs with this node's key/.test(barred.node.log) || undefined, PATIENCE_MS);
+    await some(net, "one key in two places");
+    tell(`equivocations: ${await equivocations(net, operator)}`);
+    for (const one of both) {
+        const status = await one.node.rpc.call<Status>("keel_status");
+        tell(`${one.name}: block ${Number(status.number)}, peers ${Number(status.peers)}, ${status.why}`);
+    }
+    await barred.node.stop();
+    barred.node = await t.start({ dir: barred.dir, plain: true });
+    assert.match(barred.node.log, /does not vote: sign guard: somebody else has signed with this key/);
+    await some(net, "one of them is restarted");
+    const again = await barred.node.rpc.call<Status>("keel_status");
+    assert.equal(again.signing, false);
+    assert.match(again.why, KEY_IS_USED);
+    tell(`equivocations: ${await equivocations(net, operator)}`);
+    await Promise.all(both.map(({ node }) => node.stop()));
+    await output(t.target.command, ["validator", "resume", "--dir", folder], { cwd: t.folder() });
+    await net.start(3);
+    await until("it signs", async () => (await net.status(3)).signing || undefined, PATIENCE_MS);
+}
+
 /* --- who validates --- */
 
 /* The folder of a fifth node, whom the others know. */
@@ -450,6 +503,7 @@ await theme("soak", {
     await row("a disk full to the last byte", () => fullDisk(t, "a disk full to the last byte", 0, 0));
     await row("one folder started twice", () => processes(t, 4, twice));
     await row("a key without its guard", () => processes(t, 4, withoutGuard));
+    await row("a key copied with its guard", () => processes(t, 4, copied));
     await row("one voted in, one voted out", () => processes(t, 4, voted, makeFifth));
     if (!isShort) {
         await row("a clock one hour wrong", () => processes(t, 4, wrongClock));

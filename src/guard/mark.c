@@ -1,0 +1,71 @@
+/* Marks beside the guard: files whose presence counts, and nothing in them. */
+#include "guard/guard.h"
+
+#include "guard/guard_priv.h"
+
+static kl_status marked(struct kl_fs *fs, const char *name, bool *out)
+{
+    KL_CLEANUP(kl_file_closep) struct kl_file *file = NULL;
+    kl_status status = kl_fs_open(fs, &file, name, KL_OPEN_READ);
+    *out = status == KL_OK;
+    return status == KL_NOTFOUND ? KL_OK : status;
+}
+
+/* Also one that is there is made durable: it may have outlived the process that made it by chance.
+ */
+static kl_status mark(struct kl_fs *fs, const char *name, const char *text)
+{
+    KL_CLEANUP(kl_file_closep) struct kl_file *file = NULL;
+    kl_status status = kl_fs_open(fs, &file, name, KL_OPEN_CREATE);
+    if (status == KL_BUSY)
+        status = kl_fs_open(fs, &file, name, KL_OPEN_WRITE);
+    KL_TRY(status);
+    KL_TRY(kl_file_write(file, (const u8 *)text, strlen(text), 0));
+    KL_TRY(kl_file_sync(file));
+    return kl_fs_sync_dir(fs, "");
+}
+
+static kl_status unmark(struct kl_fs *fs, const char *name)
+{
+    kl_status status = kl_fs_unlink(fs, name);
+    if (status != KL_OK)
+        return status == KL_NOTFOUND ? KL_OK : status;
+    return kl_fs_sync_dir(fs, "");
+}
+
+kl_status guard_marks(struct kl_guard *guard)
+{
+    KL_TRY(marked(guard->fs, GUARD_NAME_USED, &guard->used));
+    return marked(guard->fs, GUARD_NAME_DOUBT, &guard->doubted);
+}
+
+kl_status kl_guard_bar(struct kl_guard *guard)
+{
+    guard->used = true;
+    return mark(guard->fs, GUARD_NAME_USED,
+                "Somebody else has signed with this key: it signs nothing here any more.\n");
+}
+
+bool kl_guard_is_doubted(const struct kl_guard *guard)
+{
+    return guard->doubted;
+}
+
+kl_status kl_guard_trust(struct kl_guard *guard)
+{
+    guard->doubted = false;
+    return unmark(guard->fs, GUARD_NAME_DOUBT);
+}
+
+kl_status kl_guard_resume(struct kl_fs *fs)
+{
+    KL_CLEANUP(kl_file_closep) struct kl_file *lock = NULL;
+    bool is_there;
+    KL_TRY(kl_fs_lock(fs, &lock, GUARD_NAME_LOCK));
+    KL_TRY(marked(fs, GUARD_NAME, &is_there));
+    if (!is_there)
+        return KL_NOTFOUND;
+    KL_TRY(mark(fs, GUARD_NAME_DOUBT,
+                "This key has signed elsewhere what its guard may lack: it watches first.\n"));
+    return unmark(fs, GUARD_NAME_USED);
+}

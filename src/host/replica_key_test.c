@@ -1,0 +1,97 @@
+/* A key that somebody else has too: a copy of its folder on another machine. */
+#include "host/replica_rig_test.h"
+#include "sim/disk.h"
+
+static struct rig rig;
+
+/* Node 1 hears a vote with its own key in a view where it has not been. */
+static void sign_elsewhere(void)
+{
+    struct rig_node *node = &rig.nodes[1];
+    struct kl_chain *chain = kl_replica_chain(node->replica);
+    const kl_vote_domain domain = kl_chain_vote_domain(chain);
+    kl_simplex_status status = kl_replica_consensus(node->replica);
+    struct kl_tip *head = kl_chain_head(chain);
+    kl_message message = {.kind = KL_MESSAGE_VOTE};
+    kl_vote_subject subject = {.kind = KL_VOTE_NULLIFY};
+    u8 key[KL_VOTE_KEY_MAX];
+    u32 place;
+    subject.proposal.epoch = head->epoch->number;
+    subject.proposal.view = status.view + 5;
+    CHECK(rig.scheme->public_key(key, &node->vote_secret));
+    CHECK(kl_valset_find(&head->epoch->set, key, &place));
+    CHECK(kl_vote_sign(&message.vote, &subject, place, rig.scheme, &node->vote_secret, &domain));
+    rig_deliver(&rig, 1, 2, &message);
+    kl_tip_unref(head);
+}
+
+static void check_signs_nothing(void)
+{
+    kl_replica_why why;
+    usize signs = rig.nodes[1].signs;
+    u64 height = rig.height;
+    CHECK(rig_reaches(&rig, height + 10, 60 * RIG_S));
+    CHECK_U64(rig.nodes[1].signs, signs);
+    CHECK(!kl_replica_consensus(rig.nodes[1].replica).signing);
+    kl_replica_why_of(rig.nodes[1].replica, &why);
+    CHECK(strstr(why.text, "this node does not sign: its key is used elsewhere"));
+    CHECK(strstr(why.text, "'keel validator resume'"));
+}
+
+/* For good: until whoever owns it says that nobody else has the key, and then it watches first. */
+KL_TEST(replica_whose_key_is_used_elsewhere_signs_nothing_in_later_lives)
+{
+    struct kl_fs *key_fs;
+    rig_init(&rig, 4, 200, *seed);
+    rig_start(&rig);
+    CHECK(rig_reaches(&rig, 5, 20 * RIG_S));
+    rig.used[1] = true;
+    sign_elsewhere();
+    CHECK(strstr(rig.nodes[1].alarm, "somebody else signs with this node's key"));
+    rig_until(&rig, rig.now_ns + 200 * RIG_MS); /* what was asked for is signed, and the mark set */
+    check_signs_nothing();
+    for (u32 life = 0; life < 2; life++) {
+        rig_crash(&rig, 1);
+        rig_open(&rig, 1);
+        CHECK_RULE(rig.nodes[1].report.guard, KL_RULE_GUARD_USED);
+        check_signs_nothing();
+    }
+    rig_crash(&rig, 1);
+    key_fs = kl_sim_disk_fs(rig.nodes[1].key_disk);
+    CHECK_OK(kl_guard_resume(key_fs));
+    rig.used[1] = false;
+    for (u32 life = 0; life < 2; life++) {
+        rig_open(&rig, 1);
+        CHECK_RULE(rig.nodes[1].report.guard, KL_RULE_NONE);
+        CHECK(kl_replica_consensus(rig.nodes[1].replica).signing == (life == 1));
+        rig.nodes[1].signs = 0;
+        CHECK(rig_reaches(&rig, rig.height + 20, 60 * RIG_S));
+        CHECK(rig.nodes[1].signs > 5);
+        rig_crash(&rig, 1);
+    }
+    rig_done(&rig);
+}
+
+/* Its log is gone, its guard is not: what the others still say of its earlier life is its own, in
+ * whichever epoch; the rig fails where a node takes it for somebody else's. */
+KL_TEST(replica_with_an_empty_folder_knows_its_earlier_votes_from_somebody_elses)
+{
+    for (u64 epoch_blocks = 3; epoch_blocks <= 50; epoch_blocks += 47) {
+        rig_init(&rig, 4, epoch_blocks, *seed);
+        rig_start(&rig);
+        CHECK(rig_reaches(&rig, 30, 60 * RIG_S));
+        for (u32 i = 0; i < 4; i++) {
+            rig.cut[(i + 1) % 4] = true; /* the certificates of its last views name it */
+            rig_until(&rig, rig.now_ns + 2 * RIG_S);
+            rig_crash(&rig, i);
+            rig_wipe(&rig, i);
+            rig_open(&rig, i);
+            rig_until(&rig, rig.now_ns + kl_rand_below(seed, RIG_S));
+            rig.cut[(i + 1) % 4] = false;
+            rig.nodes[i].signs = 0;
+            CHECK(rig_reaches(&rig, rig.height + 20, 60 * RIG_S));
+            CHECK(rig.nodes[i].signs > 5);
+        }
+        rig_done(&rig);
+    }
+}
