@@ -4,25 +4,24 @@
 
 static struct rig rig;
 
-/* Node 1 hears a vote with its own key in a view where it has not been. */
-static void sign_elsewhere(void)
+/* Node 1 hears a vote with its own key. */
+static void sign_elsewhere(const kl_vote_subject *subject)
 {
     struct rig_node *node = &rig.nodes[1];
     struct kl_chain *chain = kl_replica_chain(node->replica);
     const kl_vote_domain domain = kl_chain_vote_domain(chain);
-    kl_simplex_status status = kl_replica_consensus(node->replica);
     struct kl_tip *head = kl_chain_head(chain);
     kl_message message = {.kind = KL_MESSAGE_VOTE};
-    kl_vote_subject subject = {.kind = KL_VOTE_NULLIFY};
     u8 key[KL_VOTE_KEY_MAX];
     u32 place;
-    subject.proposal.epoch = head->epoch->number;
-    subject.proposal.view = status.view + 5;
+    CHECK_U64(head->epoch->number, subject->proposal.epoch);
     CHECK(rig.scheme->public_key(key, &node->vote_secret));
     CHECK(kl_valset_find(&head->epoch->set, key, &place));
-    CHECK(kl_vote_sign(&message.vote, &subject, place, rig.scheme, &node->vote_secret, &domain));
+    CHECK(kl_vote_sign(&message.vote, subject, place, rig.scheme, &node->vote_secret, &domain));
+    rig.used[1] = true;
     rig_deliver(&rig, 1, 2, &message);
     kl_tip_unref(head);
+    CHECK(strstr(rig.nodes[1].alarm, "somebody else signs with this node's key"));
 }
 
 static void check_signs_nothing(void)
@@ -41,13 +40,12 @@ static void check_signs_nothing(void)
 /* For good: until whoever owns it says that nobody else has the key, and then it watches first. */
 KL_TEST(replica_whose_key_is_used_elsewhere_signs_nothing_in_later_lives)
 {
-    struct kl_fs *key_fs;
+    kl_vote_subject subject = {.kind = KL_VOTE_NULLIFY};
     rig_init(&rig, 4, 200, *seed);
     rig_start(&rig);
     CHECK(rig_reaches(&rig, 5, 20 * RIG_S));
-    rig.used[1] = true;
-    sign_elsewhere();
-    CHECK(strstr(rig.nodes[1].alarm, "somebody else signs with this node's key"));
+    subject.proposal.view = kl_replica_consensus(rig.nodes[1].replica).view + 5;
+    sign_elsewhere(&subject);
     rig_until(&rig, rig.now_ns + 200 * RIG_MS); /* what was asked for is signed, and the mark set */
     check_signs_nothing();
     for (u32 life = 0; life < 2; life++) {
@@ -57,8 +55,7 @@ KL_TEST(replica_whose_key_is_used_elsewhere_signs_nothing_in_later_lives)
         check_signs_nothing();
     }
     rig_crash(&rig, 1);
-    key_fs = kl_sim_disk_fs(rig.nodes[1].key_disk);
-    CHECK_OK(kl_guard_resume(key_fs));
+    CHECK_OK(kl_guard_resume(kl_sim_disk_fs(rig.nodes[1].key_disk)));
     rig.used[1] = false;
     for (u32 life = 0; life < 2; life++) {
         rig_open(&rig, 1);
@@ -68,6 +65,35 @@ KL_TEST(replica_whose_key_is_used_elsewhere_signs_nothing_in_later_lives)
         CHECK(rig_reaches(&rig, rig.height + 20, 60 * RIG_S));
         CHECK(rig.nodes[1].signs > 5);
         rig_crash(&rig, 1);
+    }
+    rig_done(&rig);
+}
+
+/* Both machines have voted before one notices: it says so of its own key, and the contract takes
+ * the seat away, as for anybody who signs both ways. */
+KL_TEST(replica_what_two_machines_with_one_key_have_signed_goes_on_chain)
+{
+    rig_init(&rig, 4, 16, *seed);
+    rig.policy = true;
+    rig_start(&rig);
+    CHECK(rig_reaches(&rig, 5, 20 * RIG_S));
+    const struct rig_node *node = &rig.nodes[1];
+    usize at = node->vote_count - 1;
+    while (node->votes[at].kind != KL_VOTE_FINALIZE)
+        at--;
+    const kl_proposal *p = &node->votes[at].proposal;
+    kl_vote_subject subject = {.kind = KL_VOTE_NULLIFY};
+    subject.proposal.epoch = p->epoch;
+    subject.proposal.view = p->view;
+    sign_elsewhere(&subject);
+    CHECK_U64(node->found, 1);
+    rig_until(&rig, rig.now_ns + 30 * RIG_S);
+    CHECK_U64(rig.transactions, 1);
+    for (u32 i = 0; i < 4; i++) {
+        struct kl_tip *head = kl_chain_published(kl_replica_chain(rig.nodes[i].replica));
+        CHECK_U64(head->epoch->set.count, 3);
+        CHECK_U64(rig.nodes[i].found, 1);
+        kl_tip_unref(head);
     }
     rig_done(&rig);
 }

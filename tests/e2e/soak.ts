@@ -13,7 +13,7 @@ import { id, Wallet, zeroPadValue } from "ethers";
 import { sleep, type Theme, theme, until } from "./lib/harness.ts";
 import { verify } from "./lib/keel.ts";
 import { agree, CHAIN_ID, Devnet, freePorts, Load, type Net, operatorOf, PATIENCE_MS, peerId, Processes, type Status } from "./lib/network.ts";
-import type { Target } from "./lib/node.ts";
+import type { Node, Target } from "./lib/node.ts";
 import { Random } from "./lib/random.ts";
 import type { Hex } from "./lib/rpc.ts";
 import { output, run } from "./lib/tool.ts";
@@ -24,6 +24,8 @@ const BLOCKS = 20;
 const PAUSE_MS = 100; /* between an account's transactions */
 const MS_PER_S = 1000;
 const GOES_ON = "blocks again";
+/* Of one key in two places, until both have voted before one has noticed: one of two does it. */
+const ROUNDS_MAX = 12;
 
 const seconds = (ms: number): string => `${(ms / MS_PER_S).toFixed(1)} s`;
 const tell = (what: string): void => console.log(`     ${what}`);
@@ -246,49 +248,99 @@ async function equivocations(net: Net, operator: string): Promise<number> {
     return logs.length;
 }
 
+/* A machine with a validator's key. */
+interface Machine {
+    readonly name: string;
+    readonly dir: string;
+    node: Node;
+}
+
 const KEY_IS_USED = /this node does not sign: its key is used elsewhere .*'keel validator resume'/;
 
-/* A validator's whole folder is copied while it stands still, and both are started: one key, one
- * guard in two places, and one place in everybody's connections. */
+async function signsNothing(machine: Machine): Promise<boolean> {
+    const status = await machine.node.rpc.call<Status>("keel_status");
+    return !status.signing && KEY_IS_USED.test(status.why);
+}
+
+/* Of machines with one key, the first that has heard of another and says so. */
+async function barred(machines: readonly Machine[]): Promise<Machine> {
+    const start = Date.now();
+    const one = await until("one of them signs nothing any more", async () => {
+        const done = await Promise.all(machines.map(signsNothing));
+        return machines[done.indexOf(true)];
+    }, PATIENCE_MS);
+    tell(`${one.name} signs nothing any more after ${seconds(Date.now() - start)}`);
+    await until("its log says so", () => one.node.log.includes("Alarm: somebody else signs with this node's key") || undefined, PATIENCE_MS);
+    return one;
+}
+
+/* Both are stopped, and only the first comes back, by the word of its owner. */
+async function resumed(net: Processes, machines: readonly Machine[]): Promise<void> {
+    await Promise.all(machines.map(({ node }) => node.stop()));
+    await output(net.t.target.command, ["validator", "resume", "--dir", net.folder(3)], { cwd: net.t.folder() });
+    await net.start(3);
+}
+
+/* A validator's whole folder is copied while it stands still, and both are started: they have one
+ * place in everybody's connections. */
 async function copied(net: Processes): Promise<void> {
     const { t } = net;
-    const folder = net.folder(3);
     const elsewhere = join(net.dir, "elsewhere");
-    const operator = operatorOf(folder).address;
+    const operator = operatorOf(net.folder(3)).address;
     await net.stop(3);
-    cpSync(folder, elsewhere, { recursive: true });
+    cpSync(net.folder(3), elsewhere, { recursive: true });
     const roster = join(elsewhere, "network.json");
-    writeFileSync(roster, JSON.stringify({ ...JSON.parse(readFileSync(roster, "utf8")) as object, listen: `/ip4/127.0.0.1/tcp/${await freePorts()}` }));
+    writeFileSync(roster, JSON.stringify({
+        ...JSON.parse(readFileSync(roster, "utf8")) as object, listen: `/ip4/127.0.0.1/tcp/${await freePorts()}`,
+    }));
     await net.start(3);
     net.up.delete(3);
-    const start = Date.now();
-    const both = [{ name: "the first", dir: folder, node: net.node(3) },
-                  { name: "the copy", dir: elsewhere, node: await t.start({ dir: elsewhere, plain: true }) }];
-    const barred = await until("one of the two has stopped signing", async () => {
-        const why = await Promise.all(both.map(({ node }) => node.rpc.call<Status>("keel_status").then((status) => status, () => undefined)));
-        const at = why.findIndex((status) => status && !status.signing && KEY_IS_USED.test(status.why));
-        return both[at];
-    }, PATIENCE_MS);
-    tell(`${barred.name} stops signing after ${seconds(Date.now() - start)}; equivocations: ${await equivocations(net, operator)}`);
-    await until("its log says so", () => /Alarm: somebody else signs with this node's key/.test(barred.node.log) || undefined, PATIENCE_MS);
+    const machines: Machine[] = [{ name: "the first", dir: net.folder(3), node: net.node(3) },
+                                 { name: "the copy", dir: elsewhere, node: await t.start({ dir: elsewhere, plain: true }) }];
+    const one = await barred(machines);
     await some(net, "one key in two places");
-    tell(`equivocations: ${await equivocations(net, operator)}`);
-    for (const one of both) {
-        const status = await one.node.rpc.call<Status>("keel_status");
-        tell(`${one.name}: block ${Number(status.number)}, peers ${Number(status.peers)}, ${status.why}`);
+    await one.node.stop();
+    one.node = await t.start({ dir: one.dir, plain: true });
+    assert.match(one.node.log, /does not vote: sign guard: somebody else has signed with this key/);
+    await some(net, "one of them is started again");
+    assert.ok(await signsNothing(one));
+    await resumed(net, machines);
+    await until("it signs, or what both had signed by then has cost it its seat", async () =>
+        ((await net.status(3)).signing || await equivocations(net, operator) === 1) || undefined, PATIENCE_MS);
+}
+
+/* A key and its guard are copied into the folder of a node that follows.  Both machines come while
+ * there is no quorum without them, and see each view begin: often both have proposed, each its own
+ * block, before one has noticed. */
+async function bothVote(net: Processes): Promise<void> {
+    const { t } = net;
+    const elsewhere = join(net.dir, "fifth");
+    const operator = operatorOf(net.folder(3)).address;
+    const follower = await t.start({ dir: elsewhere, plain: true });
+    await some(net, "a fifth follows");
+    await follower.stop();
+    let rounds = 0;
+    while (await equivocations(net, operator) === 0) {
+        assert.ok(++rounds <= ROUNDS_MAX);
+        await net.stop(3);
+        rmSync(join(elsewhere, "validator"), { recursive: true, force: true });
+        cpSync(join(net.folder(3), "validator"), join(elsewhere, "validator"), { recursive: true });
+        await Promise.all([net.stop(1), net.stop(2)]);
+        await net.start(3);
+        net.up.delete(3);
+        const machines: Machine[] = [{ name: "the first", dir: net.folder(3), node: net.node(3) },
+                                     { name: "the copy", dir: elsewhere, node: await t.start({ dir: elsewhere, plain: true }) }];
+        await settled(net);
+        await Promise.all([net.start(1), net.start(2)]);
+        await barred(machines);
+        await some(net, "one key in two places");
+        await resumed(net, machines);
+        await caughtUp(net, [3]);
     }
-    await barred.node.stop();
-    barred.node = await t.start({ dir: barred.dir, plain: true });
-    assert.match(barred.node.log, /does not vote: sign guard: somebody else has signed with this key/);
-    await some(net, "one of them is restarted");
-    const again = await barred.node.rpc.call<Status>("keel_status");
-    assert.equal(again.signing, false);
-    assert.match(again.why, KEY_IS_USED);
-    tell(`equivocations: ${await equivocations(net, operator)}`);
-    await Promise.all(both.map(({ node }) => node.stop()));
-    await output(t.target.command, ["validator", "resume", "--dir", folder], { cwd: t.folder() });
-    await net.start(3);
-    await until("it signs", async () => (await net.status(3)).signing || undefined, PATIENCE_MS);
+    tell(`evidence on chain in round ${rounds}`);
+    await until("three validators", async () => (await net.status(0)).validators === "0x3" || undefined, PATIENCE_MS);
+    assert.equal((await net.status(3)).signing, false);
+    assert.equal(await equivocations(net, operator), 1);
 }
 
 /* --- who validates --- */
@@ -506,6 +558,7 @@ await theme("soak", {
     await row("a key copied with its guard", () => processes(t, 4, copied));
     await row("one voted in, one voted out", () => processes(t, 4, voted, makeFifth));
     if (!isShort) {
+        await row("a key copied, and both vote", () => processes(t, 4, bothVote, makeFifth));
         await row("a clock one hour wrong", () => processes(t, 4, wrongClock));
     }
 });
