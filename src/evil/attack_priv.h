@@ -27,9 +27,9 @@ evil_act evil_open_gossip, evil_gossip_junk, evil_gossip_long, evil_gossip_topic
     evil_gossip_invalid, evil_gossip_poison;
 
 /* talk.c */
-evil_act evil_long_frame, evil_slow_frame, evil_unknown_kind, evil_bad_rlp, evil_vote_garbage,
-    evil_vote_foreign, evil_vote_far, evil_vote_epoch, evil_replay, evil_certificate_garbage,
-    evil_evidence_garbage, evil_huge_proposal, evil_ask_certificates;
+evil_act evil_long_frame, evil_long_vote, evil_slow_frame, evil_unknown_kind, evil_bad_rlp,
+    evil_vote_garbage, evil_vote_foreign, evil_vote_far, evil_vote_epoch, evil_replay,
+    evil_certificate_garbage, evil_evidence_garbage, evil_huge_proposal, evil_ask_certificates;
 evil_hears evil_keep_frame, evil_vote_twice, evil_vote_bodiless;
 
 /* lead.c */

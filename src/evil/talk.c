@@ -1,9 +1,16 @@
 /* Attacks with frames, and on votes: whoever is let in and holds no validator's key. */
 #include "evil/attack_priv.h"
 
+enum { VOTES = 1 << 20 }; /* below what a frame for votes may have */
+
 void evil_long_frame(struct evil_wire *w)
 {
     evil_queue(w, EVIL_SYNC, KL_SPAN_TEXT("\x7f\xff\xff\xff that is long"));
+}
+
+void evil_long_vote(struct evil_wire *w)
+{
+    evil_queue(w, EVIL_BFT, KL_SPAN_TEXT("\x00\x40\x00\x01 that is long for a vote"));
 }
 
 void evil_slow_frame(struct evil_wire *w)
@@ -11,9 +18,10 @@ void evil_slow_frame(struct evil_wire *w)
     static const u8 part[KL_MESSAGE_MAX - 1];
     u8 len[4];
     for (usize i = 0; i < EVIL_CLASSES; i++) {
-        kl_store_be32(len, sizeof part + 1);
+        u32 size = i == EVIL_BFT ? VOTES : sizeof part;
+        kl_store_be32(len, size + 1);
         evil_queue(w, (evil_class)i, KL_SPAN_OF(len));
-        evil_queue(w, (evil_class)i, KL_SPAN_OF(part));
+        evil_queue(w, (evil_class)i, kl_span_of(part, size));
     }
 }
 
@@ -136,7 +144,7 @@ void evil_huge_proposal(struct evil_wire *w)
     static const u8 body[KL_MESSAGE_BODY_MAX];
     kl_vote vote = some_vote(w);
     evil_message(
-        w, EVIL_BFT,
+        w, EVIL_PROPOSAL,
         &(kl_message){.kind = KL_MESSAGE_PROPOSAL, .vote = vote, .body = KL_SPAN_OF(body)});
 }
 

@@ -381,6 +381,8 @@ static kl_status open_swarm(struct kl_net *net)
     const char *agent = net->config.agent ? net->config.agent : "keel";
     for (usize i = 0; i < KL_SWARM_CLASSES; i++)
         config.frame_max[i] = net->config.frame_max;
+    if (net->config.votes_max)
+        config.frame_max[KL_SWARM_BFT] = net->config.votes_max;
     memcpy(config.digest, net->config.digest, sizeof config.digest);
     memcpy(config.agent, agent, KL_MIN(strlen(agent), sizeof config.agent - 1));
     KL_TRY(kl_swarm_new(&net->swarm, &config, &net->swarm_user));

@@ -53,7 +53,8 @@ typedef struct kl_net_config {
     char digest[9];    /* see kl_swarm_config, and so on */
     const char *agent; /* copied; NULL: "keel" */
     bool open;
-    usize frame_max;
+    usize frame_max;               /* bytes of one */
+    usize votes_max;               /* of KL_SWARM_BFT's; 0: the same */
     const kl_swarm_limits *limits; /* copied; NULL: the usual ones */
     /* Topics of gossip, joined at once: "tx" stands for /keel/<digest>/tx/1.  Static texts. */
     const char *topics[KL_NET_TOPICS_MAX];
