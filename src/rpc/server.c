@@ -3,9 +3,9 @@
  * Of the threads without a lane one watches: every few milliseconds it looks whether a lane is
  * still in the call it was in at the last look, takes it, and leaves the watch to the next spare,
  * which is started if there is none.  It also ends calls that have run out of time.  When all lanes
- * have been quiet for a while it sleeps until the next call; `watcher_sleeps` and the lanes' words
- * are written and read in opposite orders by the two sides, so that one of them always sees the
- * other. */
+ * have been quiet for a few looks it sleeps until the next call; `watcher_sleeps` and the lanes'
+ * words are written and read in opposite orders by the two sides, so that one of them always sees
+ * the other. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -13,7 +13,7 @@
 #include "rpc/server_priv.h"
 #include "sys/tcp.h"
 
-enum { QUIET_TICKS = 50 };
+enum { QUIET_TICKS = 2 };
 static const u64 tick_ns = 2000000;
 
 void kl_moment_now(kl_moment *out, struct kl_clock *clock)
