@@ -3,6 +3,7 @@
 #include "host/filler.h"
 
 #include "host/replica_rig_test.h"
+#include "sim/disk.h"
 
 static struct rig rig;
 
@@ -104,6 +105,37 @@ KL_TEST(filler_goes_on_after_crashes)
         until_over(3, 120 * RIG_S);
         CHECK(status_of(3).phase == KL_FILLER_WHOLE);
         rig.loss_percent = 0;
+        rig_filled(&rig, 3);
+        CHECK(rig_reaches(&rig, rig.height + 5, 60 * RIG_S));
+        check_same(3, 0, rig.height - 1);
+        rig_done(&rig);
+    }
+}
+
+/* There is no room any more, or little; later there is, and it is opened again. */
+KL_TEST(filler_without_room_writes_nothing_and_goes_on_later)
+{
+    for (int round = 0; round < 2; round++) {
+        begin(seed, 40);
+        rig_crash(&rig, 3);
+        rig_wipe(&rig, 3);
+        rig_fill(&rig, 3);
+        rig_until(&rig, rig.now_ns + 20 * RIG_MS);
+        if (round)
+            kl_sim_disk_fail(rig.nodes[3].disk, 0, KL_FULL, *seed);
+        else
+            kl_filler_halt(rig.nodes[3].filler);
+        rig_until(&rig, rig.now_ns + RIG_S);
+        CHECK(status_of(3).phase == KL_FILLER_BROKEN && status_of(3).status == KL_FULL);
+        u64 operations = kl_sim_disk_operations(rig.nodes[3].disk);
+        rig_until(&rig, rig.now_ns + 10 * RIG_S);
+        CHECK_U64(kl_sim_disk_operations(rig.nodes[3].disk), operations);
+        rig_crash_how(&rig, 3, KL_CUT_KEEP);
+        rig_fill(&rig, 3);
+        until_over(3, 120 * RIG_S);
+        CHECK(status_of(3).phase == KL_FILLER_WHOLE);
+        kl_filler_halt(rig.nodes[3].filler); /* it has nothing more to write */
+        CHECK(status_of(3).phase == KL_FILLER_WHOLE);
         rig_filled(&rig, 3);
         CHECK(rig_reaches(&rig, rig.height + 5, 60 * RIG_S));
         check_same(3, 0, rig.height - 1);

@@ -518,7 +518,8 @@ static kl_status turn_over_when_asked(struct kl_node *node)
 {
     kl_node_fault fault;
     bool room = kl_node_room_look(node) && kl_node_health(node) == KL_FULL;
-    if (!room && !atomic_exchange(&node->bell.turn, false))
+    bool asked = !node->room.low && atomic_exchange(&node->bell.turn, false); /* else later */
+    if (!room && !asked)
         return KL_OK;
     kl_status status = turn_over(node, &fault);
     if (status != KL_OK) {
