@@ -103,8 +103,7 @@ typedef enum kl_bft_effect_kind {
     KL_BFT_EPOCH_DONE, /* proposal: the epoch's last block is final */
     KL_BFT_FOUND,      /* evidence: gossip it, put it on chain */
     KL_BFT_PENALIZE,   /* peer, rule: it sent what no correct peer sends */
-    KL_BFT_KEY_IS_USED, /* subject: somebody else signed it with our key; signing is off from here
-                         */
+    KL_BFT_KEY_IS_USED, /* subject: somebody else signed it with our key; signing is off */
     KL_BFT_FORKED,      /* certificate, proposal: two certificates that exclude each other */
 } kl_bft_effect_kind;
 

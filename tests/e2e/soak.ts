@@ -274,10 +274,13 @@ async function barred(machines: readonly Machine[]): Promise<Machine> {
     return one;
 }
 
+const resume = (t: Theme, folder: string): ReturnType<typeof run> =>
+    run(t.target.command, ["validator", "resume", "--dir", folder], { cwd: t.folder() });
+
 /* Both are stopped, and only the first comes back, by the word of its owner. */
 async function resumed(net: Processes, machines: readonly Machine[]): Promise<void> {
     await Promise.all(machines.map(({ node }) => node.stop()));
-    await output(net.t.target.command, ["validator", "resume", "--dir", net.folder(3)], { cwd: net.t.folder() });
+    assert.equal((await resume(net.t, net.folder(3))).code, 0);
     await net.start(3);
 }
 
@@ -298,6 +301,9 @@ async function copied(net: Processes): Promise<void> {
     const machines: Machine[] = [{ name: "the first", dir: net.folder(3), node: net.node(3) },
                                  { name: "the copy", dir: elsewhere, node: await t.start({ dir: elsewhere, plain: true }) }];
     const one = await barred(machines);
+    const early = await resume(t, one.dir);
+    assert.equal(early.code, 1);
+    assert.match(early.err, /its node is running: stop it first/);
     await some(net, "one key in two places");
     await one.node.stop();
     one.node = await t.start({ dir: one.dir, plain: true });
