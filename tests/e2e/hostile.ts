@@ -133,6 +133,12 @@ class Net {
         return Number(await this.node(i).rpc.call("eth_blockNumber", []));
     }
 
+    /* By which rules peers were dropped and blocks refused, as node 0 counts it. */
+    async rules(): Promise<Set<string>> {
+        const status = await this.node(0).rpc.call("keel_status", []) as Record<"dropped" | "refusedBlocks", object>;
+        return new Set([...Object.keys(status.dropped), ...Object.keys(status.refusedBlocks)]);
+    }
+
     async transfer(i: number): Promise<void> {
         const raw = await this.wallet.signTransaction({
             chainId: CHAIN_ID, type: 2, nonce: this.#nonce++, to: THERE, value: 1n, gasLimit: 21_000n,
@@ -219,6 +225,10 @@ async function under(net: Net, attack: Attack, seconds: number, more: readonly s
         await until(`a line of the log that says ${attack.rule}`, told, LINE_MS).catch((error: Error) => {
             throw new Error(`${error.message}; it says ${rulesIn(seen()).join(", ")}; ${JSON.stringify(report)}`);
         });
+    }
+    const counted = await net.rules();
+    for (const rule of rulesIn(seen())) {
+        assert.ok(counted.has(rule), `keel_status counts ${rule}`);
     }
     const blocks = (await net.height(0)) - before.height;
     const led = attack.leads ? `${report.certified} of ${report.steps} blocks certified, ` : "";
