@@ -45,6 +45,9 @@ usize kl_server_options(kl_option *rows, struct kl_node_options *into)
          .help = "address to listen on (127.0.0.1); 0.0.0.0 lets others in", .into = &into->host},
         {KL_OPTION_TEXT, "--allow-origin", .value = "ORIGIN",
          .help = "web pages that may use it, '*' for all", .into = &into->origin},
+        {KL_OPTION_NUMBER, "--max-calls", .value = "NUM",
+         .help = "calls a second of one address, but our own; 0: any number (0)",
+         .into = &into->call_rate, .max = 1000000000},
     };
     return copy_rows(rows, table, KL_COUNT_OF(table));
 }
@@ -121,6 +124,7 @@ int kl_node_options_apply(kl_node_config *config, const struct kl_node_options *
     config->host = strcmp(o->host, "localhost") == 0 ? "127.0.0.1" : o->host;
     config->port = (u16)o->port;
     config->allow_origin = o->origin;
+    config->call_rate = o->call_rate;
     config->log_fd = o->silent ? -1 : STDOUT_FILENO;
     config->log_json = o->json;
     return -1;

@@ -9,7 +9,7 @@
 
 struct kl_node_options {
     const char *host, *origin, *order, *coinbase, *dir;
-    u64 port, block_time_ns, keep_blocks, keep_history;
+    u64 port, call_rate, block_time_ns, keep_blocks, keep_history;
     bool silent, json, has_block_time;
 };
 

@@ -335,7 +335,7 @@ static struct kl_rpc *exchange_server(struct kl_node *node, struct kl_rpc *rpc)
 static kl_status start_server(struct kl_node *node, kl_node_fault *fault)
 {
     const kl_node_config *c = &node->config;
-    const kl_rpc_config config = {
+    kl_rpc_config config = {
         .host = c->host,
         .port = c->port,
         .threads = KL_MIN(kl_sys_cpu_count(), SERVER_THREADS),
@@ -349,6 +349,7 @@ static kl_status start_server(struct kl_node *node, kl_node_fault *fault)
         .seed = new_seed(),
     };
     struct kl_rpc *rpc;
+    config.limits.call_rate = c->call_rate;
     KL_TRY(blame_port(c, kl_rpc_start(&rpc, &config), fault));
     exchange_server(node, rpc); /* its threads are at work: they may have news */
     return KL_OK;

@@ -50,6 +50,7 @@ typedef struct kl_node_config {
     const char *host; /* numeric address */
     u16 port;         /* 0: any free one */
     const char *allow_origin;
+    u64 call_rate;                  /* calls a second of one address; 0: any number */
     const struct kl_wallet *wallet; /* accounts it may sign with, or NULL; stays the caller's */
 
     /* The log: what happened, on a descriptor of the caller's; -1: none. */

@@ -105,6 +105,12 @@ static bool check_params(struct kl_rpc_call *call)
     return true;
 }
 
+static bool may_call(const struct serving *s)
+{
+    const struct kl_rpc_worker *w = s->worker;
+    return !w->quota || kl_quota_take(w->quota, w->place, kl_mono_ns(w->core->config->clock));
+}
+
 /* Runs the call; its result goes to out. */
 static bool run(struct serving *s, struct kl_rpc_call *call, kl_span name)
 {
@@ -115,6 +121,8 @@ static bool run(struct serving *s, struct kl_rpc_call *call, kl_span name)
                            (int)KL_MIN(name.len, (usize)NAME_SHOWN), (const char *)name.p);
     if (s->full || s->out->failed)
         return kl_rpc_fail(call, KL_RPC_LIMIT, "response too large");
+    if (!may_call(s))
+        return kl_rpc_fail(call, KL_RPC_LIMIT, "too many calls of one address; try again later");
     if (!check_params(call))
         return false;
     bool good = call->method->run(call);

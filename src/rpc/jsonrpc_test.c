@@ -177,6 +177,42 @@ KL_TEST(jsonrpc_notifications_get_no_answer)
 
 #define ONE ECHO(",\"id\":1,\"params\":[1]")
 
+/* An address that calls too often gets errors in the place of results, in a batch too, and after a
+ * while answers again. */
+static u64 quota_ns;
+
+static u64 quota_now(KL_UNUSED struct kl_clock *clock)
+{
+    return quota_ns;
+}
+
+KL_TEST(jsonrpc_calls_of_an_address_are_counted)
+{
+    static struct kl_quota quota;
+    struct kl_clock clock = {.mono_ns = quota_now, .wall_ns = quota_now};
+    const kl_tcp_address address = {.ip = {192, 0, 2, 1}};
+    const kl_span one = kl_span_str(ECHO(",\"id\":1,\"params\":[]"));
+    const char *two = "[" ECHO(",\"id\":1,\"params\":[]") "," ECHO(",\"id\":2,\"params\":[]") "]";
+    struct rig rig;
+    rig_open(&rig);
+    rig.config.clock = &clock;
+    kl_quota_init(&quota, 1, *seed);
+    rig.worker.quota = &quota;
+    rig.worker.place = kl_quota_place(&quota, &address);
+    quota_ns = 1000000000000;
+    for (int i = 0; i < 3; i++)
+        CHECK_SPAN(ask(&rig, one), kl_span_str(RESULT("1", "null")));
+    CHECK_SPAN(ask(&rig, kl_span_str(two)),
+               kl_span_str("[" RESULT("1", "null") "," ERROR(
+                   "2", "-32005", "too many calls of one address; try again later") "]"));
+    quota_ns += 1000000000;
+    CHECK_SPAN(ask(&rig, one), kl_span_str(RESULT("1", "null")));
+    rig.worker.place = KL_QUOTA_NO_PLACE;
+    for (int i = 0; i < 100; i++)
+        CHECK_SPAN(ask(&rig, one), kl_span_str(RESULT("1", "null")));
+    rig_close(&rig);
+}
+
 KL_TEST(jsonrpc_batches)
 {
     check("[]", ERROR("null", "-32600", "empty batch"));

@@ -123,6 +123,9 @@ static void welcome(struct kl_lane *mine, int fd)
     struct kl_lane *lane = least_loaded(mine);
     atomic_fetch_add(&lane->peer_count, 1);
     peer->lane = lane;
+    kl_tcp_address address;
+    peer->place = kl_tcp_peer_address(fd, &address) ? kl_quota_place(&server->quota, &address)
+                                                    : KL_QUOTA_NO_PLACE;
     peer->watch = (struct kl_watch){.ready = kl_peer_ready, .owner = peer, .fd = fd};
     peer->timer = (struct kl_timer){.fire = kl_peer_late, .owner = peer};
     kl_conn_init(&peer->conn, &server->env, kl_lane_now(mine));

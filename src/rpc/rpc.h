@@ -20,6 +20,7 @@ typedef struct kl_rpc_limits {
     usize batch_bytes;        /* of a batch's answer, when less than response_bytes */
     u64 header_timeout_ns;    /* for the whole header, and for the whole body */
     u64 idle_timeout_ns;      /* keep-alive */
+    u64 call_rate;            /* calls a second of one address, in the mean; 0: any number */
     u64 call_gas;             /* of eth_call and eth_estimateGas */
     u64 call_timeout_ns;      /* of eth_call, eth_getLogs, traces */
     usize log_max;            /* entries of eth_getLogs */

@@ -45,6 +45,7 @@ struct kl_peer {
     bool again, hearing;            /* in the lane's lists of these names */
     struct kl_rpc_thread *thread;   /* busy: which calls, */
     u64 number;                     /* and the call's number there */
+    u32 place;                      /* of its address, in the quota */
     struct kl_peer *next, *prev;
     struct kl_peer *next_again, *next_mail;
 };
@@ -89,6 +90,7 @@ enum { KL_RPC_RUNNING, KL_RPC_STOPPING, KL_RPC_STOP_NOW };
 struct kl_rpc {
     kl_rpc_config config;
     struct kl_rpc_core core;
+    struct kl_quota quota;
     struct kl_conn_env env;
     char *greeting, *cors;
     int listener_fd;

@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/sync.h"
 #include "rpc/method.h"
+#include "rpc/quota.h"
 
 /* What all calls of a server share. */
 struct kl_rpc_core {
@@ -22,6 +23,8 @@ struct kl_rpc_core {
 struct kl_rpc_worker {
     struct kl_rpc_core *core;
     struct kl_arena arena;
+    struct kl_quota *quota; /* whose place the client's calls take from; NULL: they have no bound */
+    u32 place;
     u64 number;           /* of the call in work, or the last one */
     _Atomic u64 expired;  /* the number of the call that is to stop */
     kl_mutex mutex;       /* over what follows */
