@@ -596,7 +596,8 @@ static void check_load(struct kl_lab_machine *machine)
                      "machine %u holds %zu candidates of %zu bytes, %zu jobs, %zu transactions",
                      machine->index, load.candidates, load.candidate_bytes, load.jobs,
                      pool.pending + pool.queued);
-    if (load.baseless_builds)
+    /* More than F may have a block notarized beside a final one, whose execution is let go. */
+    if (load.baseless_builds && !machine->lab->plan.too_many)
         kl_lab_break(machine->lab, 0, "machine %u was to build on a block that it has not executed",
                      machine->index);
 }
