@@ -1,5 +1,6 @@
 /* A task is one trie's keys from `first` to `end`, or one code; of each at most one question is
- * open.  Tasks are the 16 parts of the account trie at first, later what some accounts lack. */
+ * open.  Tasks are the 16 parts of the account trie at first, later what some accounts lack, a
+ * large storage in as many parts as there are tasks to spare. */
 #include "sync/statesync.h"
 
 #include "crypto/keccak.h"
@@ -360,6 +361,30 @@ static void on_code(struct kl_statesync *s, kl_statesync_peer peer, const kl_mes
 
 /* --- what happens --- */
 
+/* How far it is from one key to another. */
+static kl_u256 width(const kl_hash *from, const kl_hash *to)
+{
+    return kl_u256_sub(kl_u256_from_hash(to), kl_u256_from_hash(from));
+}
+
+/* What is left of a large storage is taken in halves, as long as there are tasks to spare: keys are
+ * hashes, so where more is left than was laid just now, another answer will not be all. */
+static void split(struct kl_statesync *s, struct task *task, kl_u256 laid)
+{
+    kl_u256 left = width(&task->first, &task->end);
+    struct task *spare = NULL;
+    for (usize i = 0; i < KL_STATESYNC_TASKS && s->looks && !spare; i++)
+        if (s->tasks[i].state == DONE)
+            spare = &s->tasks[i];
+    if (!spare || !kl_u256_lt(laid, left))
+        return;
+    *spare = *task;
+    task->end = kl_u256_to_hash(kl_u256_add(kl_u256_from_hash(&task->first), kl_u256_shr(left, 1)));
+    spare->first = task->end;
+    bool goes_on = kl_hash_next(&spare->first);
+    KL_ASSERT(goes_on);
+}
+
 static void on_laid(struct kl_statesync *s, u32 index)
 {
     KL_ASSERT(index < KL_STATESYNC_TASKS && s->tasks[index].state == LAYING);
@@ -368,10 +393,12 @@ static void on_laid(struct kl_statesync *s, u32 index)
         task->state = DONE;
         return;
     }
+    kl_u256 laid = width(&task->first, &task->last);
     task->first = task->last;
     bool goes_on = kl_hash_next(&task->first);
     KL_ASSERT(goes_on);
     task->state = OPEN;
+    split(s, task, laid);
 }
 
 static void on_found(struct kl_statesync *s, const kl_statesync_event *event)

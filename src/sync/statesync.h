@@ -1,11 +1,11 @@
 /* statesync: the state behind one final block, from many peers [Simplex R9], a pure step machine.
  *
  * The leaves of the account trie are asked for in 16 parts, then the storage and the code of
- * accounts that lack theirs.  Every answer proves itself against the block's state root, or against
- * a storage root that did: which peer gave it does not matter, and who gives a false one is named.
- * A peer may have that state no longer; when none has it, the machine says so, and begins again at
- * a later block.  What was laid before stays: accounts are asked for anew, storage and code only
- * where they are not those of the later block.
+ * accounts that lack theirs, where that is large in several parts at a time.  Every answer proves
+ * itself against the block's state root, or against a storage root that did: which peer gave it
+ * does not matter, and who gives a false one is named. A peer may have that state no longer; when
+ * none has it, the machine says so, and begins again at a later block.  What was laid before stays:
+ * accounts are asked for anew, storage and code only where they are not those of the later block.
  *
  *     BEGIN ── 16 parts: ASK, answer, LAY, LAID … ── LOOK, FOUND ── ASK … LAID ── … ── WHOLE
  *                                                └── STALE: begin at another block

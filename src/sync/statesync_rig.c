@@ -92,9 +92,9 @@ static kl_span code_of(usize n)
     return KL_SPAN_OF(codes[n]);
 }
 
-static void make_slots(statesync_world *w, statesync_account *a, u64 *seed)
+static void make_slots(statesync_world *w, statesync_account *a, usize count, u64 *seed)
 {
-    a->slot_count = kl_rand_below(seed, 4) ? 0 : kl_rand_below(seed, STATESYNC_SLOTS_MAX);
+    a->slot_count = count;
     for (usize i = 0; i < a->slot_count; i++) {
         u8 room[33];
         kl_out out = kl_out_of(room, sizeof room);
@@ -112,7 +112,7 @@ static void make_account(statesync_world *w, statesync_account *a, u64 *seed)
     a->value.nonce = 1 + kl_rand_below(seed, 99);
     if (a->code < STATESYNC_CODES)
         a->value.code_hash = kl_keccak256(code_of(a->code));
-    make_slots(w, a, seed);
+    make_slots(w, a, kl_rand_below(seed, 4) ? 0 : kl_rand_below(seed, STATESYNC_SLOTS_MAX), seed);
 }
 
 static void seal(statesync_world *w)
@@ -147,6 +147,18 @@ void statesync_world_make(statesync_world *w, u64 height, struct kl_arena *arena
         kl_rand_fill(seed, w->accounts[i].key.b, sizeof w->accounts[i].key.b);
         make_account(w, &w->accounts[i], seed);
     }
+    seal(w);
+}
+
+void statesync_world_large(statesync_world *w, u64 height, struct kl_arena *arena, u64 *seed)
+{
+    statesync_account *a = &w->accounts[0];
+    begin(w, height, arena);
+    w->count = 1;
+    kl_rand_fill(seed, a->key.b, sizeof a->key.b);
+    a->code = STATESYNC_CODES;
+    a->value = kl_account_none();
+    make_slots(w, a, STATESYNC_SLOTS_LARGE, seed);
     seal(w);
 }
 

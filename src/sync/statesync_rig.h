@@ -9,7 +9,8 @@
 
 enum {
     STATESYNC_ACCOUNTS_MAX = 90,
-    STATESYNC_SLOTS_MAX = 24,
+    STATESYNC_SLOTS_MAX = 24, /* of an account; of a large one: */
+    STATESYNC_SLOTS_LARGE = 400,
     STATESYNC_CODES = 4,
     STATESYNC_LEAVES = 5, /* of an answer: every trie takes several */
     STATESYNC_FLAT_MAX = 4096,
@@ -20,7 +21,7 @@ typedef struct statesync_account {
     kl_account value;
     usize code; /* STATESYNC_CODES: none */
     usize slot_count;
-    kl_trie_change slots[STATESYNC_SLOTS_MAX];
+    kl_trie_change slots[STATESYNC_SLOTS_LARGE];
 } statesync_account;
 
 struct statesync_node;
@@ -42,6 +43,8 @@ typedef struct statesync_world {
 void statesync_world_make(statesync_world *w, u64 height, struct kl_arena *arena, u64 *seed);
 void statesync_world_later(statesync_world *w, const statesync_world *before, u64 height,
                            u64 *seed);
+/* One account, whose storage is large. */
+void statesync_world_large(statesync_world *w, u64 height, struct kl_arena *arena, u64 *seed);
 /* What an honest peer answers. */
 kl_message statesync_answer(statesync_world *w, const kl_statesync_effect *ask);
 

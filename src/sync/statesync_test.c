@@ -235,6 +235,47 @@ KL_TEST(statesync_goes_on_at_a_later_block)
     end();
 }
 
+/* Answers everything that is out, round by round, until the state is whole; how many rounds. */
+static usize rounds(u32 peers, usize *most)
+{
+    usize count = 0;
+    restart(peers, 100);
+    begin_at(&worlds[0]);
+    for (*most = 0; !whole; count++) {
+        usize storage = 0;
+        CHECK(question_count);
+        for (usize i = 0; i < question_count; i++)
+            storage += questions[i].has_owner;
+        *most = KL_MAX(*most, storage);
+        kl_statesync_effect round[QUESTIONS_MAX];
+        usize asked = question_count;
+        memcpy(round, questions, asked * sizeof *round);
+        question_count = 0;
+        for (usize i = 0; i < asked; i++) {
+            kl_message m = statesync_answer(&worlds[0], &round[i]);
+            answer(round[i].peer, &m);
+        }
+    }
+    return count;
+}
+
+/* One storage that takes many answers is had from all peers at once, with few more questions. */
+KL_TEST(statesync_takes_a_large_storage_from_several_peers)
+{
+    enum { ALONE = STATESYNC_SLOTS_LARGE / STATESYNC_LEAVES };
+    usize most;
+    begin(seed);
+    statesync_world_large(&worlds[0], 100, &arena, seed);
+    CHECK(rounds(1, &most) >= ALONE / 2);
+    CHECK_U64(most, 2);
+    check_is(&worlds[0]);
+    usize count = rounds(PEERS, &most);
+    CHECK_U64(most, 2 * PEERS);
+    CHECK(count <= ALONE / 5);
+    check_is(&worlds[0]);
+    end();
+}
+
 /* --- liars --- */
 
 static kl_trie_change lie_leaves[KL_MESSAGE_LEAVES_MAX];
