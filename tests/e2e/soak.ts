@@ -15,10 +15,10 @@ import { verify } from "./lib/keel.ts";
 import { agree, CHAIN_ID, Devnet, freePorts, Load, type Net, operatorOf, PATIENCE_MS, peerId, Processes, type Status } from "./lib/network.ts";
 import type { Node, Target } from "./lib/node.ts";
 import { Random } from "./lib/random.ts";
-import type { Hex } from "./lib/rpc.ts";
+import { type Hex, quantity } from "./lib/rpc.ts";
 import { output, run } from "./lib/tool.ts";
 
-const ROW_LIMIT_MS = 600_000;
+const ROW_LIMIT_MS = 1_200_000;
 /* Before anything happens and in the end. */
 const BLOCKS = 20;
 const PAUSE_MS = 100; /* between an account's transactions */
@@ -26,6 +26,10 @@ const MS_PER_S = 1000;
 const GOES_ON = "blocks again";
 /* Of one key in two places, until both have voted before one has noticed: one of two does it. */
 const ROUNDS_MAX = 12;
+const AWAY = 10_000; /* blocks */
+const AWAY_LIMIT_MS = 500_000;
+const BUSY_PAUSE_MS = 5;
+const SAMPLES = 50;
 
 const seconds = (ms: number): string => `${(ms / MS_PER_S).toFixed(1)} s`;
 const tell = (what: string): void => console.log(`     ${what}`);
@@ -67,8 +71,9 @@ async function under<N extends Net>(net: N, row: (net: N) => Promise<void>): Pro
 }
 
 async function processes(t: Theme, count: number, row: (net: Processes) => Promise<void>,
-                         prepare: (net: Processes) => Promise<void> = async () => undefined): Promise<void> {
-    const net = await Processes.make(t, count);
+                         prepare: (net: Processes) => Promise<void> = async () => undefined,
+                         options: readonly string[] = []): Promise<void> {
+    const net = await Processes.make(t, count, options);
     await prepare(net);
     await net.startAll();
     await under(net, row);
@@ -133,6 +138,45 @@ async function stopped(net: Processes, random: Random): Promise<void> {
     await sleep(30_000);
     who.forEach((i) => net.signal(i, "SIGCONT"));
     await caughtUp(net, who);
+}
+
+/* What nodes say of old blocks and of the states behind them. */
+async function sameHistory(net: Net, who: readonly number[], head: number): Promise<void> {
+    const account = operatorOf(net.folder(0)).address;
+    for (let k = 0; k <= SAMPLES; k++) {
+        const at = quantity(Math.floor((head * k) / SAMPLES));
+        for (const [method, args] of [["eth_getBlockByNumber", [at, true]], ["eth_getBlockReceipts", [at]],
+                                      ["eth_getBalance", [account, at]], ["eth_getTransactionCount", [account, at]],
+                                      ["eth_getProof", [account, [], at]]] as const) {
+            const answers = await Promise.all(who.map((i) => net.rpc(i).call(method, [...args])));
+            answers.forEach((one, i) => assert.deepEqual(one, answers[0], `${method} of block ${at} by node ${who[i]}`));
+        }
+    }
+}
+
+/* One stands still for so many blocks that it is no longer a matter of what is on its way. */
+async function away(net: Processes): Promise<void> {
+    const gone = net.count - 1;
+    const before = await net.height(gone);
+    const begun = Date.now();
+    net.signal(gone, "SIGSTOP");
+    const busy = new Load(net, BUSY_PAUSE_MS, net.all.map((i) => operatorOf(net.folder(i))));
+    await until(`${AWAY} blocks`, async () => (await net.top()) >= before + AWAY || undefined, AWAY_LIMIT_MS);
+    tell(`node ${gone} stands still at block ${before}: the others made ${AWAY} blocks in ${seconds(Date.now() - begun)}`);
+    await busy.stop();
+    net.rpc(gone).close(); /* connections that have stood still as long are dropped when it wakes */
+    net.signal(gone, "SIGCONT");
+    const back_ms = await net.hasAll(gone, AWAY_LIMIT_MS);
+    const head = await net.height(gone);
+    tell(`it has block ${head} after ${seconds(back_ms)}: ${Math.round(((head - before) * MS_PER_S) / back_ms)} blocks a second`);
+    await until("it signs", async () => (await net.status(gone)).signing || undefined, PATIENCE_MS);
+    assert.doesNotMatch(net.node(gone).log, /filling/);
+    await sameHistory(net, [0, gone], head);
+    await agree(net.members(), busy.taken);
+    await net.kill(0); /* three of four, with it, make blocks */
+    tell(`another one killed: ${GOES_ON} after ${seconds(await net.goesOn("with the one that was away"))}`);
+    await net.start(0);
+    await caughtUp(net, [0]);
 }
 
 async function noQuorum(net: Processes, random: Random): Promise<void> {
@@ -565,6 +609,7 @@ await theme("soak", {
     await row("one voted in, one voted out", () => processes(t, 4, voted, makeFifth));
     if (!isShort) {
         await row("a key copied, and both vote", () => processes(t, 4, bothVote, makeFifth));
+        await row(`one stopped for ${AWAY} blocks`, () => processes(t, 4, away, undefined, ["--period", "1", "--epoch", "1000"]));
         await row("a clock one hour wrong", () => processes(t, 4, wrongClock));
     }
 });
