@@ -117,8 +117,10 @@ static void commit_finish(struct replica_work *work)
         clear(commits->next, &commits->next_count);
     for (usize i = 0; head && i < commits->batch_count; i++)
         replica_local_final(r, commits->batch[i].txs);
-    if (head)
+    if (head) {
+        r->has_fetched = false;
         replica_head_moved(r, head, commits->facts, commits->fact_count, token);
+    }
     clear(commits->batch, &commits->batch_count);
     free(commits->facts);
     commits->facts = NULL;

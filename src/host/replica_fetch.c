@@ -240,18 +240,20 @@ void replica_fetch(struct kl_replica *r, const kl_fetch_event *event)
     }
 }
 
-/* Whoever turns to the others' state votes no more until it has it, so nobody's word is enough: one
- * of them is honest, as far as those who speak are validators, and at a height of our own somebody
- * has shown what validators have made final, by blocks. */
+/* Whoever turns to the others' state votes no more until it has it, and lets go of its own, so
+ * nobody's word is enough.  One of those who say so is honest, as far as they are validators; and
+ * whoever votes or has a state must be seen to be behind: its newest block was fetched. */
 static void look_far(struct kl_replica *r)
 {
     struct kl_replica_watch *watch = r->config.watch;
     u64 height = r->head->header.number;
-    if (r->told_far || !watch || !watch->far || (height && !r->has_fetched))
+    bool was_ahead = r->signed_before.epoch > r->epoch->number; /* before it lost its folder */
+    bool fresh = !height && (!r->signing || was_ahead);
+    if (r->told_far || !watch || !watch->far || (!fresh && !r->has_fetched))
         return;
     u64 target = kl_fetch_credible(r->fetch, (r->head->epoch->set.count - 1) / 3 + 1);
-    u64 fresh = r->config.far_blocks ? r->config.far_blocks : KL_REPLICA_FAR_FRESH;
-    if (target < height + (height ? KL_REPLICA_FAR : fresh))
+    u64 few = r->config.far_blocks ? r->config.far_blocks : KL_REPLICA_FAR_FRESH;
+    if (target < height + (fresh ? few : KL_REPLICA_FAR))
         return;
     r->told_far = true;
     watch->far(watch, target);

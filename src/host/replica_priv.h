@@ -341,7 +341,7 @@ struct kl_replica {
     struct kl_tip *fetch_tip; /* whose epoch's set the machine views */
     bool taking;              /* blocks are being executed */
     bool told_far;
-    bool has_fetched; /* blocks of a peer, shown to be final, are in the chain since we started */
+    bool has_fetched; /* the newest block came from a peer, and not by votes */
     u64 first_height; /* at the start */
     u64 fetch_due_ns;
 

@@ -8,12 +8,17 @@
 #include "lab/world_priv.h"
 #include "store/memkv.h"
 
-/* Validators that may be faulty or gone: each may cost a full patience. */
+/* Validators that may be faulty, gone, or still watching after what befell their disks: each may
+ * cost a full patience. */
 static u64 faulty_leaders(const struct kl_lab *lab)
 {
     u64 count = lab->plan.faulty;
-    for (u32 i = 0; i < lab->count; i++)
-        count += lab->machines[i]->abandoned;
+    for (u32 i = 0; i < lab->count; i++) {
+        const struct kl_lab_machine *machine = lab->machines[i];
+        bool is_victim =
+            machine->validator != KL_BFT_NOBODY && lab->plan.victim[machine->validator];
+        count += machine->abandoned || is_victim;
+    }
     return count;
 }
 
