@@ -170,8 +170,11 @@ static void hear_evidence(struct kl_replica *r, u32 peer, const kl_message *m)
                  &(kl_bft_event){.kind = KL_BFT_EVIDENCE, .peer = peer, .evidence = &m->evidence});
 }
 
+/* Whoever is epochs behind is helped by blocks, for which it must know that we have them. */
 static void hear_ask_certificates(struct kl_replica *r, u32 peer, const kl_message *m)
 {
+    if (m->epoch < r->epoch->number)
+        replica_send(r, peer, &(kl_message){.kind = KL_MESSAGE_STATUS, .from = r->status_height});
     replica_tell(r, &(kl_bft_event){.kind = KL_BFT_CERTIFICATE_REQUEST,
                                     .peer = peer,
                                     .epoch = m->epoch,

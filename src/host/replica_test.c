@@ -175,6 +175,22 @@ KL_TEST(replica_who_was_away_catches_up_over_epochs)
 }
 
 /* Its consensus log is slower than epochs are long: the engine is moved on all the same. */
+/* Who asks about an epoch that is over here fetches blocks once it knows that we have them. */
+KL_TEST(replica_tells_its_height_to_who_is_epochs_behind)
+{
+    rig_init(&rig, 4, 4, kl_rand(seed));
+    rig_start(&rig);
+    CHECK(rig_reaches(&rig, 10, 60 * RIG_S));
+    u64 told = rig.frames[KL_MESSAGE_STATUS];
+    kl_message ask = {.kind = KL_MESSAGE_ASK_CERTIFICATES, .epoch = 2, .from = 1, .to = 9};
+    rig_deliver(&rig, 0, 3, &ask);
+    CHECK_U64(rig.frames[KL_MESSAGE_STATUS], told);
+    ask.epoch = 0;
+    rig_deliver(&rig, 0, 3, &ask);
+    CHECK_U64(rig.frames[KL_MESSAGE_STATUS], told + 1);
+    rig_done(&rig);
+}
+
 KL_TEST(replica_with_a_slow_log_does_not_stay_in_an_old_epoch)
 {
     rig_init(&rig, 4, 2, *seed);

@@ -56,12 +56,24 @@ static bool all_have(const struct kl_lab *lab, u64 height)
     return true;
 }
 
+/* Blocks that somebody has to fetch, an epoch of a few of them at a time. */
+static u64 most_missing(const struct kl_lab *lab, u64 height)
+{
+    u64 most = 0;
+    for (u32 i = 0; i < lab->count; i++) {
+        const struct kl_lab_machine *machine = lab->machines[i];
+        if (is_core(machine))
+            most = KL_MAX(most, height - KL_MIN(height, machine->acknowledged));
+    }
+    return most;
+}
+
 static void tell_who_lacks(struct kl_lab *lab, u64 height)
 {
     for (u32 i = 0; i < lab->count; i++) {
         const struct kl_lab_machine *machine = lab->machines[i];
         if (is_core(machine) && (!machine->replica || machine->acknowledged < height))
-            kl_lab_break(lab, 0, "machine %u has height %llu of %llu, 60 s after the weather ended",
+            kl_lab_break(lab, 0, "machine %u has height %llu of %llu, long after the weather ended",
                          i, (unsigned long long)machine->acknowledged, (unsigned long long)height);
     }
 }
@@ -76,9 +88,10 @@ static void check_in_time(struct kl_lab *lab)
     if (lab->probed && kl_lab_work_probe_age(lab) > 2 * rotation(lab) + 8)
         kl_lab_break(lab, 0, "a transaction waits for %llu views in calm weather",
                      (unsigned long long)kl_lab_work_probe_age(lab));
-    if (lab->now_ns > lab->calm_ns + 60 * KL_S + longest_ns(lab)) {
+    if (lab->now_ns >
+        lab->calm_ns + 60 * KL_S + longest_ns(lab) + lab->calm_missing * 200 * KL_MS) {
         tell_who_lacks(lab, lab->calm_height);
-        kl_lab_break(lab, 0, "%u transactions are not final, 60 s after the weather ended",
+        kl_lab_break(lab, 0, "%u transactions are not final, long after the weather ended",
                      kl_lab_work_outstanding(lab));
     }
 }
@@ -90,8 +103,10 @@ void kl_lab_live(struct kl_lab *lab)
         lab->over = lab->now_ns > lab->calm_ns + 5 * KL_S;
         return;
     }
-    if (!lab->calm_height)
+    if (!lab->calm_height) {
         lab->calm_height = height + 2;
+        lab->calm_missing = most_missing(lab, height);
+    }
     if (!lab->probed && height >= lab->calm_height && all_have(lab, lab->calm_height)) {
         lab->probed = true;
         lab->calm_height = height + 2;

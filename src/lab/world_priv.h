@@ -222,6 +222,7 @@ struct kl_lab {
     bool over;           /* the run has reached its end */
     bool probed;         /* in calm weather: transactions were sent to the core */
     u64 calm_height;     /* that all of the core must reach */
+    u64 calm_missing;    /* blocks that one of the core lacked when the weather ended */
     u64 newest_final_ns; /* when the highest final block was */
 };
 
