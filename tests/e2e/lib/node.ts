@@ -92,10 +92,17 @@ export class Node {
     readonly url: string;
     readonly ws: string;
     readonly rpc: Rpc;
+    /* The end of what it has said, and how much that is in all. */
     log = "";
+    said = 0;
     readonly #child: ChildProcess;
     readonly #ended: Promise<void>;
     #gone = false;
+
+    /* What it has said since it had said so much, as far as it is kept. */
+    saidSince(mark: number): string {
+        return mark < this.said ? this.log.slice(mark - this.said) : "";
+    }
 
     private constructor(target: Target, args: string[], port: number, folder: string) {
         this.kind = target.kind;
@@ -106,7 +113,9 @@ export class Node {
         this.rpc = new Rpc(this.url);
         this.#child = spawn(target.command, args, { cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
         const keep = (text: Buffer): void => {
-            this.log = (this.log + text.toString()).slice(-LOG_MAX);
+            const words = text.toString();
+            this.log = (this.log + words).slice(-LOG_MAX);
+            this.said += words.length;
         };
         this.#child.stdout?.on("data", keep);
         this.#child.stderr?.on("data", keep);
