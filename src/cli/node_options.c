@@ -180,7 +180,7 @@ static void write_greeting(struct kl_greeting *greeting, struct kl_node *node)
     kl_buf_done(&text);
 }
 
-static int start_and_run(struct kl_node *node, const char *command, bool has_folder, bool silent,
+static int start_and_run(struct kl_node *node, const char *command, bool silent,
                          struct kl_greeting *greeting)
 {
     kl_node_fault fault;
@@ -191,11 +191,8 @@ static int start_and_run(struct kl_node *node, const char *command, bool has_fol
     kl_node_stop_on_signals(node, KL_EXIT_FORCED);
     if (!silent && greeting)
         write_greeting(greeting, node);
-    for (kl_status status; (status = kl_node_run(node)) != KL_OK;)
-        fprintf(stderr, "keel %s: no more blocks are made: %s.  Reads go on; %s\n", command,
-                kl_status_text(status),
-                status == KL_FULL && has_folder ? "make room, and it goes on by itself"
-                                                : "mend the cause and start again");
+    while (kl_node_run(node, &fault) != KL_OK)
+        fprintf(stderr, "keel %s: %s\n", command, fault.text);
     return kl_node_health(node) == KL_OK ? KL_EXIT_OK : KL_EXIT_FAILED;
 }
 
@@ -231,7 +228,7 @@ int kl_node_serve(const kl_node_config *config, const char *command, bool silent
         return KL_EXIT_FAILED;
     }
     kl_node_tell(&report, command);
-    int code = start_and_run(node, command, config->dir != NULL, silent, greeting);
+    int code = start_and_run(node, command, silent, greeting);
     kl_node_close(node);
     return code;
 }

@@ -515,14 +515,13 @@ static kl_status turn_over(struct kl_node *node, kl_node_fault *fault)
     return status;
 }
 
-static kl_status turn_over_when_asked(struct kl_node *node)
+static kl_status turn_over_when_asked(struct kl_node *node, kl_node_fault *fault)
 {
-    kl_node_fault fault;
     bool room = kl_node_room_look(node) && kl_node_health(node) == KL_FULL;
     bool asked = !node->room.low && atomic_exchange(&node->bell.turn, false); /* else later */
     if (!room && !asked)
         return KL_OK;
-    kl_status status = turn_over(node, &fault);
+    kl_status status = turn_over(node, fault);
     if (status != KL_OK) {
         atomic_store(&node->bell.stop, true); /* there is no chain to serve any more */
         node->ended = status;
@@ -532,11 +531,21 @@ static kl_status turn_over_when_asked(struct kl_node *node)
     return status;
 }
 
-kl_status kl_node_run(struct kl_node *node)
+static kl_status no_more_blocks(const struct kl_node *node, kl_status status, kl_node_fault *fault)
+{
+    bool has_room_to_wait_for = status == KL_FULL && node->config.dir;
+    return kl_node_blame(fault, status, "no more blocks are made: %s.  Reads go on; %s",
+                         status == KL_UNSUPPORTED ? "the chain does not have the checkpoint's block"
+                                                  : kl_status_text(status),
+                         has_room_to_wait_for ? "make room, and it goes on by itself"
+                                              : "mend the cause and start again");
+}
+
+kl_status kl_node_run(struct kl_node *node, kl_node_fault *fault)
 {
     struct kl_node_bell *bell = &node->bell;
     while (!atomic_load(&bell->stop)) {
-        KL_TRY(turn_over_when_asked(node));
+        KL_TRY(turn_over_when_asked(node, fault));
         wait_for_bell(node, node->room.due_ns);
         if (node->log)
             kl_node_log_write(node->log);
@@ -549,7 +558,7 @@ kl_status kl_node_run(struct kl_node *node)
         else if (status != KL_OK)
             kl_node_room_forget(node);
         if (status != KL_OK && !(status == KL_FULL && was_low))
-            return status;
+            return no_more_blocks(node, status, fault);
     }
     return KL_OK;
 }

@@ -102,11 +102,11 @@ u16 kl_node_port(const struct kl_node *node);
 /* Where it listens for peers, with who it is, as others dial it; false: nowhere. */
 bool kl_node_peer_address(const struct kl_node *node, char out[KL_MULTIADDR_TEXT_MAX]);
 
-/* Writes the log until kl_node_stop: KL_OK.  Anything else, once, is why no more blocks are made:
- * the caller says so and calls again, since clients go on being answered.  Where there is only no
- * room in the data folder, KL_FULL, the chain is opened again in here when there is, and blocks are
- * made again. */
-KL_MUST_USE kl_status kl_node_run(struct kl_node *node);
+/* Writes the log until kl_node_stop: KL_OK.  Anything else, once, is why no more blocks are made,
+ * or why nothing is served any more: the caller says what the fault says and calls again, since
+ * clients go on being answered if they can be.  Where there is only no room in the data folder,
+ * KL_FULL, the chain is opened again in here when there is, and blocks are made again. */
+KL_MUST_USE kl_status kl_node_run(struct kl_node *node, kl_node_fault *fault);
 
 /* Ends kl_node_run, now or when it begins.  Any thread, any signal handler. */
 void kl_node_stop(struct kl_node *node);

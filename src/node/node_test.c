@@ -230,7 +230,7 @@ KL_TEST(node_runs_until_stopped)
     rig_init(&rig, false);
     rig_open(&rig);
     CHECK(pthread_create(&thread, NULL, stop_soon, rig.node) == 0);
-    CHECK_OK(kl_node_run(rig.node));
+    CHECK_OK(kl_node_run(rig.node, &rig.fault));
     CHECK(pthread_join(thread, NULL) == 0);
     rig_done(&rig);
 }
@@ -471,10 +471,11 @@ static int run_when_full(struct rig *rig)
     struct kl_host *host = kl_node_host(rig->node);
     if (signal(SIGXFSZ, SIG_IGN) == SIG_ERR || setrlimit(RLIMIT_FSIZE, &none) != 0)
         return 1;
-    if (kl_host_mine(host, 1, 0) != KL_FULL || kl_node_run(rig->node) != KL_FULL)
+    if (kl_host_mine(host, 1, 0) != KL_FULL || kl_node_run(rig->node, &rig->fault) != KL_FULL ||
+        !strstr(rig->fault.text, "no more blocks are made: "))
         return 2;
     kl_node_stop(rig->node);
-    if (kl_node_run(rig->node) != KL_OK) /* said once */
+    if (kl_node_run(rig->node, &rig->fault) != KL_OK) /* said once */
         return 3;
     if (kl_host_dev(host, &op, &broken) != KL_FULL || block_number(rig) != 1)
         return 4;
@@ -542,12 +543,13 @@ static int run_until_there_is_room(struct rig *rig)
     kl_hash waits = send_value(rig, 2);
     if (signal(SIGXFSZ, SIG_IGN) == SIG_ERR || setrlimit(RLIMIT_FSIZE, &little) != 0)
         return 1;
-    if (kl_host_mine(kl_node_host(rig->node), 1, 0) != KL_FULL || kl_node_run(rig->node) != KL_FULL)
+    if (kl_host_mine(kl_node_host(rig->node), 1, 0) != KL_FULL ||
+        kl_node_run(rig->node, &rig->fault) != KL_FULL)
         return 2;
     struct log_reader reader = {rig->node, ends[0], "Room again: "};
     if (pthread_create(&thread, NULL, stop_when_told, &reader) != 0)
         return 3;
-    if (kl_node_run(rig->node) != KL_OK || kl_node_health(rig->node) != KL_OK)
+    if (kl_node_run(rig->node, &rig->fault) != KL_OK || kl_node_health(rig->node) != KL_OK)
         return 4;
     CHECK(pthread_join(thread, NULL) == 0);
     if (kl_node_port(rig->node) != port || kl_host_automine(kl_node_host(rig->node)))
@@ -586,7 +588,7 @@ KL_TEST(node_stands_still_where_little_room_is_left)
     rig_open(&rig);
     struct log_reader reader = {rig.node, ends[0], "Little room: "};
     CHECK(pthread_create(&thread, NULL, stop_when_told, &reader) == 0);
-    CHECK_OK(kl_node_run(rig.node)); /* nothing has failed */
+    CHECK_OK(kl_node_run(rig.node, &rig.fault)); /* nothing has failed */
     CHECK(pthread_join(thread, NULL) == 0);
     CHECK(kl_node_health(rig.node) == KL_FULL);
     CHECK(kl_host_mine(kl_node_host(rig.node), 1, 0) == KL_FULL);
@@ -745,7 +747,7 @@ static const char *log_of(struct rig *rig, bool json)
     CHECK_OK(kl_host_dev(kl_node_host(rig->node), &snapshot, &broken));
     CHECK_OK(kl_host_mine(kl_node_host(rig->node), 1, 0));
     kl_node_stop(rig->node);
-    CHECK_OK(kl_node_run(rig->node));
+    CHECK_OK(kl_node_run(rig->node, &rig->fault));
     CHECK_OK(kl_host_dev(kl_node_host(rig->node), &back, &broken));
     CHECK_RULE(broken, KL_RULE_NONE);
     rig_close(rig);

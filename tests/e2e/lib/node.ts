@@ -99,11 +99,6 @@ export class Node {
     readonly #ended: Promise<void>;
     #gone = false;
 
-    /* What it has said since it had said so much, as far as it is kept. */
-    saidSince(mark: number): string {
-        return mark < this.said ? this.log.slice(mark - this.said) : "";
-    }
-
     private constructor(target: Target, args: string[], port: number, folder: string) {
         this.kind = target.kind;
         this.command = `${target.command} ${args.join(" ")}`;
@@ -130,6 +125,11 @@ export class Node {
                 over();
             });
         });
+    }
+
+    /* What it has said since it had said so much, as far as it is kept. */
+    saidSince(mark: number): string {
+        return mark < this.said ? this.log.slice(mark - this.said) : "";
     }
 
     /* Starts it and waits for its first answer; folder is where it runs. */
