@@ -152,6 +152,20 @@ void replica_candidates_prune(struct kl_replica *r)
     }
 }
 
+/* What a notarized block stands on was notarized too, also where we heard so before it was here. */
+static void learn_below(struct kl_replica *r)
+{
+    for (const struct replica_candidate *above = r->candidates; above; above = above->next) {
+        struct replica_candidate *c = NULL;
+        if (above->notarized && above->read)
+            c = replica_candidate_of(r, &above->parent_hash);
+        while (c && !c->notarized) {
+            c->notarized = true;
+            c = c->read ? replica_candidate_of(r, &c->parent_hash) : NULL;
+        }
+    }
+}
+
 void replica_candidates_learn(struct kl_replica *r, const kl_vote_subject *subject)
 {
     struct replica_candidate *named = replica_candidate_of(r, &subject->proposal.block_hash);
@@ -159,6 +173,7 @@ void replica_candidates_learn(struct kl_replica *r, const kl_vote_subject *subje
         named->notarized = true;
     if (r->candidate_count <= r->config.window / 2)
         return;
+    learn_below(r);
     kl_simplex_status status = kl_simplex_status_of(r->engine, replica_now(r));
     for (struct replica_candidate **at = &r->candidates; *at;) {
         const struct replica_candidate *c = *at;
