@@ -91,10 +91,23 @@ static void crash_some(struct kl_lab *lab)
         kl_lab_saw(lab, KL_LAB_SAW_ALL_DOWN);
 }
 
+/* Those of one key stand on different sides: where they are many they fork the chain by that. */
+static u64 part_twins(const struct kl_lab *lab, u64 side)
+{
+    for (u32 b = 0; b < lab->count; b++)
+        for (u32 a = 0; a < b; a++)
+            if (lab->machines[a]->validator == lab->machines[b]->validator &&
+                lab->machines[a]->validator != KL_BFT_NOBODY)
+                side = (side & ~(1ull << b)) | (~side >> a & 1) << b;
+    return side;
+}
+
 static void cut_some(struct kl_lab *lab)
 {
     bool open = kl_lab_percent(lab, 55), one_way = kl_lab_percent(lab, 40);
     u64 side = kl_rand(&lab->dice);
+    if (lab->plan.too_many)
+        side = part_twins(lab, side);
     for (u32 a = 0; a < lab->count; a++)
         for (u32 b = 0; b < lab->count; b++)
             lab->machines[a]->cut[b] =
