@@ -183,7 +183,7 @@ static void change(struct kl_kv *kv, u64 *dice)
         usize most = kl_rand_below(dice, 8) ? 200 : sizeof value;
         usize len = (usize)kl_rand_below(dice, most);
         kl_rand_fill(dice, value, len);
-        if (kl_rand_below(dice, 3))
+        if (kl_rand_below(dice, 3) || n == 1) /* a commit of nothing writes nothing */
             CHECK_OK(kl_kv_put(write, table, KL_SPAN_OF(key), kl_span_of(value, len)));
         else
             CHECK_OK(kl_kv_del(write, table, KL_SPAN_OF(key)));
