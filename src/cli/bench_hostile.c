@@ -13,7 +13,6 @@
 #include "cli/bench.h"
 #include "cli/bench_fleet.h"
 #include "cli/command.h"
-#include "codec/hex.h"
 #include "node/roster.h"
 #include "sys/env.h"
 #include "sys/fs.h"
@@ -30,7 +29,6 @@ struct hostile {
     struct kl_fleet fleet;
     struct kl_bench_work work;
     struct kl_figures figures;
-    kl_secret32 identity;
     char target[KL_MULTIADDR_TEXT_MAX], digest[9], names[ATTACKS_MAX][40], labels[ATTACKS_MAX][40];
     double peace;
 };
@@ -46,15 +44,6 @@ static void put(struct hostile *h, const char *name, const char *unit, unsigned 
 }
 
 /* --- the attacker --- */
-
-static kl_status write_text(const char *path, const char *text)
-{
-    FILE *file = fopen(path, "wxe");
-    if (!file)
-        return KL_IO;
-    bool good = fputs(text, file) >= 0;
-    return fclose(file) == 0 && good ? KL_OK : KL_IO;
-}
 
 static kl_status invite_to(struct hostile *h, u32 i, const kl_multiaddr *peer)
 {
@@ -82,16 +71,18 @@ static kl_status invite_to(struct hostile *h, u32 i, const kl_multiaddr *peer)
 /* A peer in everybody's list, who holds no validator's key. */
 static kl_status invite(struct hostile *h)
 {
-    char path[2 * KL_FLEET_PATH], digits[66] = "";
+    struct kl_fs *fs;
+    kl_secret32 identity;
     kl_multiaddr peer = {
         .host = KL_HOST_IP4, .ip = {127, 0, 0, 1}, .has_port = true, .has_peer = true, .port = 9};
-    kl_entropy_fill(kl_sys_entropy(), h->identity.b, sizeof h->identity.b);
-    peer.peer = kl_peer_id_of(&h->identity);
+    kl_entropy_fill(kl_sys_entropy(), identity.b, sizeof identity.b);
+    peer.peer = kl_peer_id_of(&identity);
     for (u32 i = 0; i < h->nodes; i++)
         KL_TRY(invite_to(h, i, &peer));
-    snprintf(path, sizeof path, "%s/evil.key", h->fleet.dir);
-    kl_hex_digits(digits, KL_SPAN_OF(h->identity.b));
-    return write_text(path, digits);
+    KL_TRY(kl_sys_fs_open(&fs, h->fleet.dir));
+    kl_status status = kl_node_key_save(fs, &identity);
+    kl_sys_fs_close(fs);
+    return status;
 }
 
 /* What the attack's report says of name; 0 when nothing. */
@@ -105,7 +96,7 @@ static kl_status start_attack(struct hostile *h, const char *name, pid_t *pid, i
 {
     char key[2 * KL_FLEET_PATH], seconds[24], percent[24], program[KL_FLEET_PATH], attack[40];
     int ends[2];
-    snprintf(key, sizeof key, "%s/evil.key", h->fleet.dir);
+    snprintf(key, sizeof key, "%s/node.key", h->fleet.dir);
     snprintf(seconds, sizeof seconds, "%llu", (unsigned long long)(h->span_ns / NS_PER_S));
     snprintf(percent, sizeof percent, "%llu", (unsigned long long)h->percent);
     snprintf(program, sizeof program, "%s", h->evil);

@@ -126,14 +126,13 @@ static bool do_restart(struct order *o)
     return true;
 }
 
-static usize put_nodes(const struct kl_devnet *d, char *out, usize cap, u32 group)
+static void put_nodes(const struct kl_devnet *d, char *out, usize cap, u32 group)
 {
     usize len = 0;
     out[0] = '\0';
     for (u32 i = 0; i < d->count && len < cap; i++)
         if (group >> i & 1)
             len += (usize)snprintf(out + len, cap - len, "%s%u", len ? "," : "", i);
-    return len;
 }
 
 /* The network has changed: for people, and for the connections. */
@@ -143,8 +142,8 @@ static bool changed(struct order *o)
     char these[100], those[100];
     u32 everybody = (u32)((UINT64_C(1) << d->count) - 1);
     usize len = 0;
-    (void)put_nodes(d, these, sizeof these, d->cut_off);
-    (void)put_nodes(d, those, sizeof those, everybody & ~d->cut_off);
+    put_nodes(d, these, sizeof these, d->cut_off);
+    put_nodes(d, those, sizeof those, everybody & ~d->cut_off);
     d->network[0] = '\0';
     if (d->cut_off)
         len = (usize)snprintf(d->network, sizeof d->network,

@@ -116,13 +116,10 @@ static bool call_number(struct kl_validator_chain *chain, const char *method, st
 
 static void put_hex(struct kl_buf *out, kl_span bytes)
 {
-    char digits[64];
     kl_buf_str(out, "\"0x");
-    for (usize at = 0; at < bytes.len; at += sizeof digits / 2) {
-        kl_span part = kl_span_sub(bytes, at, KL_MIN(bytes.len - at, sizeof digits / 2));
-        kl_hex_digits(digits, part);
-        kl_buf_bytes(out, digits, 2 * part.len);
-    }
+    u8 *digits = kl_buf_extend(out, 2 * bytes.len);
+    if (digits)
+        kl_hex_digits((char *)digits, bytes);
     kl_buf_str(out, "\"");
 }
 
