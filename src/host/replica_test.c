@@ -175,6 +175,38 @@ KL_TEST(replica_who_was_away_catches_up_over_epochs)
 }
 
 /* Its consensus log is slower than epochs are long: the engine is moved on all the same. */
+static void lose_finality(KL_UNUSED struct rig *r, KL_UNUSED u32 from, kl_message *m)
+{
+    bool is_lost =
+        (m->kind == KL_MESSAGE_VOTE && m->vote.subject.kind == KL_VOTE_FINALIZE) ||
+        (m->kind == KL_MESSAGE_CERTIFICATE && m->certificate.subject.kind == KL_VOTE_FINALIZE);
+    if (is_lost)
+        *m = (kl_message){.kind = KL_MESSAGE_STATUS};
+}
+
+static bool votes_before_bodies(struct rig *r, u32 from, u32 to, kl_message_kind kind)
+{
+    return kind != KL_MESSAGE_BLOCKS &&
+           (r->now_ns > 2 * RIG_S || without_bodies(r, from, to, kind));
+}
+
+/* Many blocks are notarized and none is final, more than the engine has views for.  Each node has
+ * heard of some of the lowest that they were notarized before they came.  They are there when all
+ * are final, for nobody has them by height. */
+KL_TEST(replica_keeps_what_notarized_blocks_stand_on)
+{
+    rig_init(&rig, 4, 2000, kl_rand(seed));
+    rig_start(&rig);
+    rig.twist = lose_finality;
+    rig.passes = votes_before_bodies;
+    rig_until(&rig, 12 * RIG_S);
+    CHECK_U64(rig.height, 0);
+    CHECK(kl_replica_load_of(rig.nodes[0].replica).candidates > 64);
+    rig.twist = NULL;
+    CHECK(rig_reaches(&rig, 80, 20 * RIG_S));
+    rig_done(&rig);
+}
+
 /* Who asks about an epoch that is over here fetches blocks once it knows that we have them. */
 KL_TEST(replica_tells_its_height_to_who_is_epochs_behind)
 {
