@@ -375,20 +375,16 @@ static kl_status open_swarm(struct kl_net *net)
     kl_swarm_config config = {
         .identity = &net->identity,
         .entropy = net->config.entropy,
+        .agent = "keel",
         .open = net->config.open,
-        .limits = net->config.limits ? *net->config.limits : kl_swarm_limits_usual(),
+        .limits = kl_swarm_limits_usual(),
     };
-    const char *agent = net->config.agent ? net->config.agent : "keel";
     for (usize i = 0; i < KL_SWARM_CLASSES; i++)
         config.frame_max[i] = net->config.frame_max;
     if (net->config.votes_max)
         config.frame_max[KL_SWARM_BFT] = net->config.votes_max;
     memcpy(config.digest, net->config.digest, sizeof config.digest);
-    memcpy(config.agent, agent, KL_MIN(strlen(agent), sizeof config.agent - 1));
-    KL_TRY(kl_swarm_new(&net->swarm, &config, &net->swarm_user));
-    for (u32 i = 0; i < net->config.peer_count; i++)
-        (void)kl_swarm_want(net->swarm, &net->peers[i].id, KL_SWARM_VALIDATOR, 0);
-    return KL_OK;
+    return kl_swarm_new(&net->swarm, &config, &net->swarm_user);
 }
 
 static kl_status open_all(struct kl_net *net)
@@ -408,8 +404,6 @@ static void init(struct kl_net *net, const kl_net_config *config, struct kl_net_
     net->identity = *config->identity;
     net->self = kl_peer_id_of(&net->identity);
     net->config.identity = &net->identity;
-    if (config->peer_count)
-        memcpy(net->peers, config->peers, config->peer_count * sizeof *config->peers);
     net->memory = config->memory ? config->memory : kl_sys_memory();
     net->user = user;
     net->swarm_user =
@@ -423,7 +417,6 @@ static void init(struct kl_net *net, const kl_net_config *config, struct kl_net_
 
 kl_status kl_net_open(struct kl_net **out, const kl_net_config *config, struct kl_net_user *user)
 {
-    KL_ASSERT(config->peer_count <= KL_SWARM_PEERS_MAX);
     KL_ASSERT(config->topic_count <= KL_NET_TOPICS_MAX);
     struct kl_net *net = calloc(1, sizeof *net);
     if (!net)

@@ -12,19 +12,12 @@
 struct kl_net;
 
 enum {
-    KL_NET_HOST_MAX = 64,
+    KL_NET_HOST_MAX = 64, /* of a numeric address as text */
     KL_NET_ADDRS_MAX = 8, /* of one peer, that are tried in turn */
     KL_NET_TOPICS_MAX = 4,
 };
 #define KL_NET_ALL   UINT32_MAX
 #define KL_NET_KNOWN (UINT32_MAX - 1) /* all but strangers */
-
-/* Where a peer listens: a numeric address. */
-typedef struct kl_net_peer {
-    kl_peer_id id;
-    char host[KL_NET_HOST_MAX];
-    u16 port;
-} kl_net_peer;
 
 /* Where peers are: asked on the net's thread, each time that one is dialled. */
 struct kl_net_addresses {
@@ -45,17 +38,11 @@ typedef struct kl_net_config {
     const kl_secret32 *identity; /* copied, wiped at close */
     const char *host;            /* listen here, a numeric address */
     u16 port;                    /* 0: any free one */
-    const kl_net_peer *peers; /* wanted from the start, as validators are; copied; our own identity
-                                 may be among them */
-    u32 peer_count;           /* at most KL_SWARM_PEERS_MAX */
-    /* NULL: peers are dialled where `peers` says. */
     struct kl_net_addresses *addresses;
-    char digest[9];    /* see kl_swarm_config, and so on */
-    const char *agent; /* copied; NULL: "keel" */
+    char digest[9]; /* see kl_swarm_config */
     bool open;
-    usize frame_max;               /* bytes of one */
-    usize votes_max;               /* of KL_SWARM_BFT's; 0: the same */
-    const kl_swarm_limits *limits; /* copied; NULL: the usual ones */
+    usize frame_max; /* bytes of one */
+    usize votes_max; /* of KL_SWARM_BFT's; 0: the same */
     /* Topics of gossip, joined at once: "tx" stands for /keel/<digest>/tx/1.  Static texts. */
     const char *topics[KL_NET_TOPICS_MAX];
     u32 topic_count;

@@ -186,7 +186,7 @@ static void tell_tried(struct kl_net *net, const struct net_dial *d, const kl_pe
                        bool good)
 {
     struct kl_net_addresses *a = net->config.addresses;
-    if (a && a->tried && d->at < d->count)
+    if (a->tried && d->at < d->count)
         a->tried(a, id, &d->where[d->at], good);
 }
 
@@ -269,19 +269,6 @@ static void next_host(struct kl_net *net, u32 link)
     }
 }
 
-/* Where a peer of the config listens. */
-static usize where(const struct kl_net *net, const kl_peer_id *id, kl_multiaddr *out)
-{
-    kl_tcp_address at;
-    for (u32 i = 0; i < net->config.peer_count; i++)
-        if (kl_peer_id_eq(&net->peers[i].id, id) &&
-            kl_tcp_address_parse(&at, net->peers[i].host, net->peers[i].port)) {
-            *out = multiaddr_of(&at);
-            return 1;
-        }
-    return 0;
-}
-
 static void fill(struct kl_net *net, struct net_dial *d, i32 peer)
 {
     struct kl_net_addresses *a = net->config.addresses;
@@ -293,8 +280,7 @@ static void fill(struct kl_net *net, struct net_dial *d, i32 peer)
     }
     d->has_id = true;
     d->id = *kl_swarm_id(net->swarm, (u32)peer);
-    d->count = a ? KL_MIN(a->of(a, &d->id, d->where), (usize)KL_NET_ADDRS_MAX)
-                 : where(net, &d->id, d->where);
+    d->count = KL_MIN(a->of(a, &d->id, d->where), (usize)KL_NET_ADDRS_MAX);
 }
 
 void net_dial_link(struct kl_swarm_user *user, i32 peer, u32 link)
@@ -323,7 +309,7 @@ static void hear_hosts(struct kl_net *net, struct net_dial *d, const kl_resolved
         kl_tcp_address at = answer->at[i];
         at.port = d->where[d->at].port;
         kl_multiaddr found = multiaddr_of(&at);
-        if (!a || !a->admits || a->admits(a, &d->where[d->at], &found))
+        if (!a->admits || a->admits(a, &d->where[d->at], &found))
             d->hosts[d->host_count++] = at;
     }
 }

@@ -8,8 +8,6 @@
 #include "node/net.h"
 #include "sys/env.h"
 
-#define AGENT "keel/test"
-
 enum { TX, OTHER, TOPICS, ENDS = 4, MESSAGE_LEN = 64 };
 
 /* All fields but the first few are the lock's. */
@@ -105,7 +103,7 @@ static kl_rule on_hello(struct kl_net_user *user, KL_UNUSED u32 peer,
 static void on_identified(struct kl_net_user *user, KL_UNUSED u32 peer, const kl_peer_id *id,
                           const kl_identify *identify, const kl_peer_record *record)
 {
-    CHECK_SPAN(identify->agent_version, kl_span_str(AGENT));
+    CHECK_SPAN(identify->agent_version, KL_SPAN_TEXT("keel"));
     add(&of(user)->identified, 1);
     CHECK((record != NULL) == (identify->record.len > 0));
     if (!record)
@@ -207,7 +205,6 @@ static void open(u32 i, bool lets_in)
         .host = "127.0.0.1",
         .addresses = &end->addresses,
         .digest = "12345678",
-        .agent = AGENT,
         .open = lets_in,
         .frame_max = 1 << 20,
         .topics = {[TX] = "tx", [OTHER] = "other"},

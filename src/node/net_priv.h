@@ -76,7 +76,6 @@ struct kl_net {
     kl_net_config config;
     kl_secret32 identity;
     kl_peer_id self;
-    kl_net_peer peers[KL_SWARM_PEERS_MAX];
     struct kl_memory *memory;
     struct kl_net_user *user;
     struct kl_swarm_user swarm_user;

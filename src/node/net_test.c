@@ -14,13 +14,14 @@ struct end {
     struct kl_net_user user;
     struct kl_net *net;
     kl_secret32 identity;
+    kl_peer_id id;
+    u16 port;
     atomic_uint up;
     u64 heard[NETS]; /* the net's thread */
     atomic_ullong total;
 };
 
 static struct end ends[NETS];
-static kl_net_peer peers[NETS];
 
 static void on_up(struct kl_net_user *user, KL_UNUSED u32 peer)
 {
@@ -47,23 +48,42 @@ static void on_dropped(KL_UNUSED struct kl_net_user *user, const kl_net_dropped 
     CHECK(dropped->why != KL_RULE_NONE);
 }
 
-static void open_net(u32 i, u16 port)
+static usize where(KL_UNUSED struct kl_net_addresses *addresses, const kl_peer_id *id,
+                   kl_multiaddr out[KL_NET_ADDRS_MAX])
 {
+    u32 i = 0;
+    while (!kl_peer_id_eq(&ends[i].id, id))
+        CHECK(++i < NETS);
+    out[0] = (kl_multiaddr){
+        .host = KL_HOST_IP4, .ip = {127, 0, 0, 1}, .has_port = true, .port = ends[i].port};
+    return 1;
+}
+
+static void open_net(u32 i)
+{
+    static struct kl_net_addresses addresses = {.of = where};
     struct end *end = &ends[i];
     end->user = (struct kl_net_user){
         .up = on_up, .down = on_down, .frame = on_frame, .dropped = on_dropped};
     const kl_net_config config = {
         .identity = &end->identity,
         .host = "127.0.0.1",
-        .port = port,
-        .peers = peers,
-        .peer_count = NETS,
+        .port = end->port,
+        .addresses = &addresses,
         .digest = "12345678",
         .frame_max = 1 << 20,
         .clock = kl_sys_clock(),
         .entropy = kl_sys_entropy(),
     };
     CHECK_OK(kl_net_open(&end->net, &config, &end->user));
+}
+
+static void start_net(u32 i)
+{
+    for (u32 j = 0; j < NETS; j++)
+        if (j != i)
+            kl_net_want(ends[i].net, &ends[j].id, KL_SWARM_VALIDATOR);
+    CHECK_OK(kl_net_start(ends[i].net));
 }
 
 static void wait_until(bool (*done)(void))
@@ -104,19 +124,12 @@ KL_TEST(net_connects_carries_and_comes_back)
     memset(ends, 0, sizeof ends);
     for (u32 i = 0; i < NETS; i++) {
         kl_rand_fill(seed, ends[i].identity.b, 32);
-        peers[i] = (kl_net_peer){.id = kl_peer_id_of(&ends[i].identity), .host = "127.0.0.1"};
-    }
-    /* Ports are known when all listen: those that were opened first learn them by being opened
-     * again on the same one. */
-    for (u32 i = 0; i < NETS; i++) {
-        open_net(i, 0);
-        peers[i].port = kl_net_port(ends[i].net);
-        kl_net_close(ends[i].net);
+        ends[i].id = kl_peer_id_of(&ends[i].identity);
+        open_net(i);
+        ends[i].port = kl_net_port(ends[i].net);
     }
     for (u32 i = 0; i < NETS; i++)
-        open_net(i, peers[i].port);
-    for (u32 i = 0; i < NETS; i++)
-        CHECK_OK(kl_net_start(ends[i].net));
+        start_net(i);
     wait_until(all_up);
     for (u64 n = 1; n <= FRAMES; n++)
         for (u32 i = 0; i < NETS; i++) {
@@ -131,8 +144,8 @@ KL_TEST(net_connects_carries_and_comes_back)
     kl_net_close(ends[0].net);
     wait_until(three_are_alone);
     atomic_store(&ends[0].up, 0);
-    open_net(0, peers[0].port);
-    CHECK_OK(kl_net_start(ends[0].net));
+    open_net(0);
+    start_net(0);
     wait_until(all_up);
     for (u32 i = 0; i < NETS; i++) {
         kl_net_stop(ends[i].net);
