@@ -138,15 +138,6 @@ void kl_tcp_peer(int fd, char out[KL_TCP_TEXT_MAX])
         snprintf(out, KL_TCP_TEXT_MAX, at.six ? "[%s]:%u" : "%s:%u", host, at.port);
 }
 
-bool kl_tcp_address_parse(kl_tcp_address *out, const char *host, u16 port)
-{
-    address at;
-    if (address_of(&at, host, port) == 0)
-        return false;
-    address_get(out, &at);
-    return true;
-}
-
 kl_status kl_tcp_accept(int *out, int listener)
 {
     int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);

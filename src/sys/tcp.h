@@ -35,8 +35,6 @@ struct sockaddr;
 void kl_tcp_address_of(kl_tcp_address *out, const struct sockaddr *at);
 /* False: the socket is connected no more. */
 bool kl_tcp_peer_address(int fd, kl_tcp_address *out);
-/* False: host is no numeric address. */
-bool kl_tcp_address_parse(kl_tcp_address *out, const char *host, u16 port);
 /* As kl_tcp_dial. */
 KL_MUST_USE kl_status kl_tcp_dial_address(int *out, const kl_tcp_address *to);
 

@@ -32,13 +32,11 @@ KL_TEST(tcp_listens_connects_and_carries_bytes)
         snprintf(want, sizeof want, i ? "[::1]:%u" : "127.0.0.1:%u", port);
         kl_tcp_peer(client, text);
         CHECK(strcmp(text, want) == 0);
-        kl_tcp_address at, parsed;
-        CHECK(kl_tcp_peer_address(client, &at) && kl_tcp_address_parse(&parsed, hosts[i], port));
+        kl_tcp_address at, none_at;
+        CHECK(kl_tcp_peer_address(client, &at) && !kl_tcp_peer_address(listener, &none_at));
         CHECK(at.six == (i == 1) && at.port == port && at.ip[i ? 15 : 3] == 1);
-        CHECK(parsed.six == at.six && parsed.port == port && memcmp(parsed.ip, at.ip, 16) == 0);
-        CHECK(!kl_tcp_peer_address(listener, &at) && !kl_tcp_address_parse(&at, "localhost", 1));
         int again;
-        CHECK_OK(kl_tcp_dial_address(&again, &parsed));
+        CHECK_OK(kl_tcp_dial_address(&again, &at));
         kl_tcp_close(again);
         kl_tcp_peer(listener, text);
         CHECK(strcmp(text, "?") == 0);
