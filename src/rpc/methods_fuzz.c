@@ -83,11 +83,6 @@ static kl_status health(KL_UNUSED struct kl_rpc_backend *backend)
     return KL_OK;
 }
 
-static void health_reason(KL_UNUSED struct kl_rpc_backend *backend, char out[KL_RPC_REASON_MAX])
-{
-    out[0] = '\0';
-}
-
 static void ask(struct chain_rig *rig, kl_span request)
 {
     struct kl_json json;
@@ -132,7 +127,6 @@ static void open_rig(struct chain_rig *rig, struct kl_rpc_backend_ops *ops)
     ops->peer_count = peer_count;
     ops->network = network;
     ops->health = health;
-    ops->health_reason = health_reason;
     rig->backend.ops = ops;
     rig->config.limits.response_bytes = RESPONSE_MAX;
     must(rig, "hardhat_setCode",

@@ -16,12 +16,8 @@ void kl_quota_init(struct kl_quota *q, u64 rate, u64 seed)
 
 static bool is_loopback(const kl_tcp_address *a)
 {
-    static const u8 mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
     static const u8 one[16] = {[15] = 1};
-    if (!a->six)
-        return a->ip[0] == 127;
-    return memcmp(a->ip, one, sizeof one) == 0 ||
-           (memcmp(a->ip, mapped, sizeof mapped) == 0 && a->ip[12] == 127);
+    return a->six ? memcmp(a->ip, one, sizeof one) == 0 : a->ip[0] == 127;
 }
 
 u32 kl_quota_place(const struct kl_quota *q, const kl_tcp_address *a)
