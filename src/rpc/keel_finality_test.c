@@ -167,11 +167,8 @@ KL_TEST(status_tells_what_was_filled)
     CHECK_U64(chain_rig_member(&rig, got, "filled").len, 0);
     rig.syncing = (kl_rpc_syncing){.height = 9, .target = 9, .filled = {9, 8, 7, 6, 5}};
     got = chain_rig_member(&rig, chain_rig_result(&rig, "keel_status", "[]"), "filled");
-    CHECK_SPAN(chain_rig_member(&rig, got, "number"), kl_span_str("0x9"));
-    CHECK_SPAN(chain_rig_member(&rig, got, "blocks"), kl_span_str("0x8"));
-    CHECK_SPAN(chain_rig_member(&rig, got, "blocksMs"), kl_span_str("0x7"));
-    CHECK_SPAN(chain_rig_member(&rig, got, "stateLeaves"), kl_span_str("0x6"));
-    CHECK_SPAN(chain_rig_member(&rig, got, "stateMs"), kl_span_str("0x5"));
+    CHECK_SPAN(got, kl_span_str("{\"number\":\"0x9\",\"blocks\":\"0x8\",\"blocksMs\":\"0x7\","
+                                "\"stateLeaves\":\"0x6\",\"stateMs\":\"0x5\"}"));
     chain_rig_done(&rig);
 }
 
