@@ -118,7 +118,7 @@ static u64 memory_max_of(const struct node *n)
 
 int kl_cmd_node(int argc, char **argv)
 {
-    struct node n = {.min_free = KL_NODE_MIN_FREE_AUTO};
+    struct node n = {.min_free = KL_ROOM_AUTO};
     kl_node_options_init(&n.node);
     n.node.block_time_ns = SECOND_NS;
     int code = parse(&n, argc, argv);

@@ -18,13 +18,12 @@
 #define KL_NODE_NODE_H
 
 #include "host/host.h"
+#include "node/room.h"
 #include "p2p/multiaddr.h"
 #include "rpc/rpc.h"
 #include "wallet/wallet.h"
 
 struct kl_node;
-
-#define KL_NODE_MIN_FREE_AUTO UINT64_MAX
 
 typedef struct kl_node_config {
     const char *client_version; /* "Keel/v0.1.0/linux-x86_64" */
@@ -63,8 +62,8 @@ typedef struct kl_node_config {
     bool by_blocks; /* execute all blocks, however many are missing, for the history of states */
 
     /* Bytes that must be free on the disk of the data folder, below which the chain stands still
-     * and is only read; KL_NODE_MIN_FREE_AUTO: as many as fit the disk (node/room.h); 0: it stands
-     * still when a write meets the end. */
+     * and is only read; KL_ROOM_AUTO: as many as fit the disk; 0: it stands still when a write
+     * meets the end. */
     u64 min_free;
 
     /* Every sync of the data folder's and the key's files, and every commit of the state database,

@@ -36,8 +36,7 @@ struct kl_peers {
     struct kl_herald *herald;
     bool begun, is_validator;
     u16 port;
-    bool has_observed;
-    kl_multiaddr observed; /* where a friend sees us */
+    kl_multiaddr observed; /* where a friend sees us; no host: none has said */
     u64 own_seq, announce_ns;
     u32 announced;       /* how often, since there was news */
     kl_peer_record said; /* what we announced last */
@@ -481,8 +480,7 @@ void kl_peers_identified(struct kl_peers *p, const kl_peer_id *id, const kl_iden
         kl_reach_of(&said->observed) != KL_REACH_NOWHERE) {
         kl_multiaddr seen = {.host = said->observed.host};
         memcpy(seen.ip, said->observed.ip, sizeof seen.ip);
-        if (!p->has_observed || !kl_multiaddr_eq(&seen, &p->observed)) {
-            p->has_observed = true;
+        if (!kl_multiaddr_eq(&seen, &p->observed)) {
             p->observed = seen;
             if (kl_reach_of(&p->roster.listen) == KL_REACH_NOWHERE && p->begun)
                 say_where(p);

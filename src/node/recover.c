@@ -2,8 +2,7 @@
  * what is being written; reads go on; and once there is room again the chain is closed and opened
  * in the process, as by a restart.  Nothing that was in memory when a write failed is believed:
  * what is there is read from the files.  A disk that failed in any other way, a sync too, waits for
- * a person.
- */
+ * a person. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -86,9 +85,7 @@ void kl_node_room_meet_end(struct kl_node *node)
 
 void kl_node_room_forget(struct kl_node *node)
 {
-    kl_room_clear(&node->room);
-    node->room.low = false;
-    node->room.due_ns = UINT64_MAX;
+    kl_room_init(&node->room, node->config.min_free);
     set_reason(node, false);
 }
 
