@@ -11,8 +11,9 @@
  * Failures: KL_FULL for no space or quota, but of a sync, which leaves no more behind than after
  * any other failure and says KL_IO; KL_NOTFOUND, KL_BUSY for a lock somebody else holds, KL_DENIED
  * for what this user may not do or a read-only file system, KL_NOMEM and KL_LIMIT (open files) for
- * this process's own limits, KL_IO for everything else. Thread: a kl_fs and a kl_file may be used
- * from any thread at once. */
+ * this process's own limits, KL_IO for everything else.
+ *
+ * Thread: a kl_fs and a kl_file may be used from any thread at once. */
 #ifndef KL_BASE_FILE_H
 #define KL_BASE_FILE_H
 
