@@ -25,9 +25,10 @@ struct sender {
     kl_u256 cost_max; /* no entry costs more */
     usize heap_index; /* in the pool's heap by price of the last entry */
     u64 news_ns;      /* when a transaction of it came or went */
-    bool is_large;    /* it has more than its share: */
-    struct sender *larger_before, *larger_after; /* others that have, in no order */
-    struct sender *next_stale;                   /* while they are gathered */
+
+    bool is_large;             /* it has more than its share: */
+    struct sender *next_large; /* another that has, in no order */
+    struct sender *next_stale; /* while they are gathered */
 };
 
 struct kl_pool {

@@ -76,7 +76,7 @@ static bool is_enough(const struct kl_pool *pool, const kl_tx *tx, struct lack l
 /* Whether what senders have beyond their share is enough.  Each one seen gives something. */
 static bool is_enough_beyond(const struct kl_pool *pool, struct lack lack)
 {
-    for (const struct sender *s = pool->large; s && is_lacking(lack); s = s->larger_after)
+    for (const struct sender *s = pool->large; s && is_lacking(lack); s = s->next_large)
         for (usize i = s->count; i > pool->config.sender_share && is_lacking(lack); i--)
             lack = without(lack, kl_sender_at(s, i - 1));
     return !is_lacking(lack);

@@ -2,23 +2,12 @@
  * the share, at most. */
 #include "txpool/pool_priv.h"
 
-static void link_in(struct kl_pool *pool, struct sender *sender)
+static void take_out(struct kl_pool *pool, const struct sender *sender)
 {
-    sender->larger_before = NULL;
-    sender->larger_after = pool->large;
-    if (pool->large)
-        pool->large->larger_before = sender;
-    pool->large = sender;
-}
-
-static void link_out(struct kl_pool *pool, struct sender *sender)
-{
-    if (sender->larger_before)
-        sender->larger_before->larger_after = sender->larger_after;
-    else
-        pool->large = sender->larger_after;
-    if (sender->larger_after)
-        sender->larger_after->larger_before = sender->larger_before;
+    struct sender **at = &pool->large;
+    while (*at != sender)
+        at = &(*at)->next_large;
+    *at = sender->next_large;
 }
 
 void kl_share_changed(struct kl_pool *pool, struct sender *sender)
@@ -28,16 +17,18 @@ void kl_share_changed(struct kl_pool *pool, struct sender *sender)
     if (is_large == sender->is_large)
         return;
     sender->is_large = is_large;
-    if (is_large)
-        link_in(pool, sender);
-    else
-        link_out(pool, sender);
+    if (!is_large) {
+        take_out(pool, sender);
+        return;
+    }
+    sender->next_large = pool->large;
+    pool->large = sender;
 }
 
 struct sender *kl_share_largest(const struct kl_pool *pool)
 {
     struct sender *largest = pool->large;
-    for (struct sender *s = pool->large; s; s = s->larger_after)
+    for (struct sender *s = pool->large; s; s = s->next_large)
         if (s->count > largest->count)
             largest = s;
     return largest;
