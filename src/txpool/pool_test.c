@@ -14,17 +14,29 @@ static const kl_pool_config config = {
     .seed = 1,
 };
 
-static struct kl_pool *pool_new(void)
+static struct kl_pool *pool_with(const kl_pool_config *other, u64 base_fee_gwei)
 {
     struct kl_pool *pool;
-    CHECK_OK(kl_pool_new(&pool, &config));
+    CHECK_OK(kl_pool_new(&pool, other));
     kl_pool_set_head(pool, &(kl_pool_head){
-                               .base_fee = kl_u256_of(GWEI),
+                               .base_fee = kl_u256_of(base_fee_gwei * GWEI),
                                .gas_limit = 10000000,
                                .fork = KL_OSAKA,
                                .chain_id = 31337,
                            });
     return pool;
+}
+
+static struct kl_pool *pool_new(void)
+{
+    return pool_with(&config, 1);
+}
+
+static kl_address address_of(u8 sender)
+{
+    kl_address address;
+    memset(address.b, sender, sizeof address.b);
+    return address;
 }
 
 /* A transfer whose envelope and hash are made up: the pool looks at fields and keeps the bytes. */
@@ -42,6 +54,7 @@ static void make(struct made *m, u8 sender, u64 nonce, u64 fee_gwei, u64 tip_gwe
         .has_to = true,
         .replay_safe = true,
         .has_sender = true,
+        .sender = address_of(sender),
         .chain_id = 31337,
         .nonce = nonce,
         .gas_limit = GAS,
@@ -49,7 +62,6 @@ static void make(struct made *m, u8 sender, u64 nonce, u64 fee_gwei, u64 tip_gwe
         .max_priority_fee = kl_u256_of(tip_gwei * GWEI),
         .raw = kl_span_of(m->raw, 100),
     };
-    memset(m->tx.sender.b, sender, sizeof m->tx.sender.b);
     kl_store_le64(m->tx.hash.b, serial);
 }
 
@@ -62,6 +74,17 @@ static kl_rule add(struct kl_pool *pool, const struct made *m, const kl_pool_fac
     const kl_pool_arrival how = {.local = m->tx.sender.b[0] % 2, .facts = *facts};
     CHECK_OK(kl_pool_add(pool, &m->tx, &how, added, &broken));
     return broken;
+}
+
+/* Its first transactions, all of which could be in the next block. */
+static void add_run(struct kl_pool *pool, u8 sender, u64 count, u64 fee_gwei)
+{
+    struct made m;
+    kl_pool_added added;
+    for (u64 n = 0; n < count; n++) {
+        make(&m, sender, n, fee_gwei, 1);
+        CHECK_RULE(add(pool, &m, &rich, &added), KL_RULE_NONE);
+    }
 }
 
 KL_TEST(pool_queues_behind_a_gap_and_promotes_when_it_closes)
@@ -282,18 +305,12 @@ KL_TEST(pool_evicts_only_for_whom_it_takes)
 /* One sender's own is never evicted for it. */
 KL_TEST(pool_that_one_sender_fills_is_full_for_it)
 {
-    struct kl_pool *pool;
     kl_pool_config few = config;
     struct made m;
     kl_pool_added added;
     few.tx_max = 3;
-    CHECK_OK(kl_pool_new(&pool, &few));
-    kl_pool_set_head(pool,
-                     &(kl_pool_head){.gas_limit = 10000000, .fork = KL_OSAKA, .chain_id = 31337});
-    for (u64 n = 0; n < 3; n++) {
-        make(&m, 1, n, 5, 1);
-        CHECK_RULE(add(pool, &m, &rich, &added), KL_RULE_NONE);
-    }
+    struct kl_pool *pool = pool_with(&few, 0);
+    add_run(pool, 1, 3, 5);
     make(&m, 1, 3, 50, 1);
     CHECK_RULE(add(pool, &m, &rich, &added), KL_RULE_POOL_FULL);
     make(&m, 1, 1, 50, 2); /* its place is its own */
@@ -302,21 +319,9 @@ KL_TEST(pool_that_one_sender_fills_is_full_for_it)
     kl_pool_free(pool);
 }
 
-static struct kl_pool *pool_with(const kl_pool_config *other)
-{
-    struct kl_pool *pool;
-    CHECK_OK(kl_pool_new(&pool, other));
-    kl_pool_set_head(pool, &(kl_pool_head){.base_fee = kl_u256_of(2 * (u64)GWEI),
-                                           .gas_limit = 10000000,
-                                           .fork = KL_OSAKA,
-                                           .chain_id = 31337});
-    return pool;
-}
-
 static usize count_of(struct kl_pool *pool, u8 sender)
 {
-    kl_address address;
-    memset(address.b, sender, sizeof address.b);
+    const kl_address address = address_of(sender);
     return (usize)kl_pool_next_nonce(pool, &address, 0);
 }
 
@@ -328,15 +333,9 @@ KL_TEST(pool_when_full_takes_what_senders_have_beyond_their_share)
     kl_pool_added added;
     shared.per_sender_max = shared.nonce_gap_max = 60;
     shared.sender_share = 8;
-    struct kl_pool *pool = pool_with(&shared);
-    for (u64 n = 0; n < 40; n++) { /* while there is room everybody may have more */
-        make(&m, 1, n, 50, 1);
-        CHECK_RULE(add(pool, &m, &rich, &added), KL_RULE_NONE);
-    }
-    for (u64 n = 0; n < 20; n++) {
-        make(&m, 2, n, 40, 1);
-        CHECK_RULE(add(pool, &m, &rich, &added), KL_RULE_NONE);
-    }
+    struct kl_pool *pool = pool_with(&shared, 2);
+    add_run(pool, 1, 40, 50); /* while there is room everybody may have more */
+    add_run(pool, 2, 20, 40);
     make(&m, 2, 20, 90, 9);
     CHECK_RULE(add(pool, &m, &rich, &added), KL_RULE_POOL_SENDER_FULL);
     make(&m, 3, 0, 1, 1); /* less than the base fee */
@@ -366,11 +365,8 @@ KL_TEST(pool_takes_bytes_from_large_senders_only_where_they_are_enough)
     kl_pool_added added;
     shared.per_sender_max = shared.nonce_gap_max = 60;
     shared.sender_share = 50;
-    struct kl_pool *pool = pool_with(&shared);
-    for (u64 n = 0; n < 60; n++) {
-        make(&m, 1, n, 50, 1);
-        CHECK_RULE(add(pool, &m, &rich, &added), KL_RULE_NONE);
-    }
+    struct kl_pool *pool = pool_with(&shared, 2);
+    add_run(pool, 1, 60, 50);
     make(&m, 2, 0, 3, 1);
     m.tx.raw.len = 1000; /* all ten that are beyond the share */
     CHECK_RULE(add(pool, &m, &rich, &added), KL_RULE_NONE);
@@ -398,7 +394,7 @@ KL_TEST(pool_lets_go_of_what_waits_too_long_for_a_nonce)
     enum { S = 1000000000 };
     kl_pool_config timed = config;
     timed.queued_ns = 100ull * S;
-    struct kl_pool *pool = pool_with(&timed);
+    struct kl_pool *pool = pool_with(&timed, 2);
     kl_pool_pass_time(pool, 1000ull * S);
     add_from(pool, 1, 0, false);
     add_from(pool, 1, 2, false); /* a gap */
@@ -413,9 +409,7 @@ KL_TEST(pool_lets_go_of_what_waits_too_long_for_a_nonce)
     kl_pool_pass_time(pool, 1101ull * S);
     CHECK_U64(kl_pool_count(pool).pending, 1);
     CHECK_U64(kl_pool_count(pool).queued, 4); /* 1's and 3's have gone, but for our own */
-    kl_address two = {0}, four = {0};
-    memset(two.b, 2, sizeof two.b);
-    memset(four.b, 4, sizeof four.b);
+    const kl_address two = address_of(2), four = address_of(4);
     kl_pool_update(pool, &four, &(kl_pool_facts){1, rich.balance}); /* it is not gapped any more */
     kl_pool_pass_time(pool, 1161ull * S);
     CHECK_U64(kl_pool_count(pool).queued, 1);
@@ -460,10 +454,7 @@ KL_TEST(pool_bounds_what_one_sender_may_hold)
     struct kl_pool *pool = pool_new();
     struct made m;
     kl_pool_added added;
-    for (u64 n = 0; n < 20; n++) {
-        make(&m, 1, n, 5, 1);
-        CHECK_RULE(add(pool, &m, &rich, &added), KL_RULE_NONE);
-    }
+    add_run(pool, 1, 20, 5);
     make(&m, 1, 20, 5, 1);
     CHECK_RULE(add(pool, &m, &rich, &added), KL_RULE_POOL_SENDER_FULL);
     for (u64 n = 2; n < 7; n++) {
@@ -583,11 +574,7 @@ static void use_at_random(u64 *seed, usize share)
     u64 now_ns = 0;
     timed.sender_share = share;
     timed.queued_ns = 1000;
-    struct kl_pool *pool = pool_with(&timed);
-    kl_pool_set_head(pool, &(kl_pool_head){.base_fee = kl_u256_of(GWEI),
-                                           .gas_limit = 10000000,
-                                           .fork = KL_OSAKA,
-                                           .chain_id = 31337});
+    struct kl_pool *pool = pool_with(&timed, 1);
     kl_pool_facts facts[8];
     for (usize s = 0; s < 8; s++)
         facts[s] = rich;
