@@ -15,14 +15,7 @@ static kl_status marked(struct kl_fs *fs, const char *name, bool *out)
  */
 static kl_status mark(struct kl_fs *fs, const char *name, const char *text)
 {
-    KL_CLEANUP(kl_file_closep) struct kl_file *file = NULL;
-    kl_status status = kl_fs_open(fs, &file, name, KL_OPEN_CREATE);
-    if (status == KL_BUSY)
-        status = kl_fs_open(fs, &file, name, KL_OPEN_WRITE);
-    KL_TRY(status);
-    KL_TRY(kl_file_write(file, (const u8 *)text, strlen(text), 0));
-    KL_TRY(kl_file_sync(file));
-    return kl_fs_sync_dir(fs, "");
+    return kl_fs_replace(fs, name, GUARD_NAME_NEXT, kl_span_str(text));
 }
 
 static kl_status unmark(struct kl_fs *fs, const char *name)
