@@ -170,8 +170,6 @@ static bool is_foreign(const struct kl_simplex *s, const kl_vote_subject *subjec
 
 static void key_is_used(struct kl_simplex *s, const kl_vote_subject *subject)
 {
-    if (!s->signing)
-        return;
     s->signing = false;
     kl_simplex_emit(s, KL_BFT_KEY_IS_USED)->subject = *subject;
 }
