@@ -118,7 +118,7 @@ static void commit_finish(struct replica_work *work)
     for (usize i = 0; head && i < commits->batch_count; i++)
         replica_local_final(r, commits->batch[i].txs);
     if (head) {
-        r->has_fetched = false;
+        r->head_fetched = false;
         replica_head_moved(r, head, commits->facts, commits->fact_count, token);
     }
     clear(commits->batch, &commits->batch_count);

@@ -142,11 +142,12 @@ static void take_finish(struct replica_work *work)
         replica_refuse_pin(r, &w->found);
     struct kl_tip *head = w->head;
     w->head = NULL;
-    r->has_fetched |= head != NULL;
     for (usize i = 0; head && i < w->appended; i++)
         replica_local_final(r, w->txs[i]);
-    if (head)
+    if (head) {
+        r->head_fetched = true;
         replica_head_moved(r, head, w->facts, w->fact_count, r->token_given);
+    }
     if (w->broken != KL_RULE_NONE || w->status != KL_OK)
         replica_fetch(r, &(kl_fetch_event){.kind = KL_FETCH_FAILED, .rule = w->broken});
     else if (!head)
@@ -249,7 +250,7 @@ static void look_far(struct kl_replica *r)
     u64 height = r->head->header.number;
     bool was_ahead = r->signed_before.epoch > r->epoch->number; /* before it lost its folder */
     bool fresh = !height && (!r->signing || was_ahead);
-    if (r->told_far || !watch || !watch->far || (!fresh && !r->has_fetched))
+    if (r->told_far || !watch || !watch->far || (!fresh && !r->head_fetched))
         return;
     u64 target = kl_fetch_credible(r->fetch, (r->head->epoch->set.count - 1) / 3 + 1);
     u64 few = r->config.far_blocks ? r->config.far_blocks : KL_REPLICA_FAR_FRESH;

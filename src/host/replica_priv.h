@@ -341,8 +341,8 @@ struct kl_replica {
     struct kl_tip *fetch_tip; /* whose epoch's set the machine views */
     bool taking;              /* blocks are being executed */
     bool told_far;
-    bool has_fetched; /* the newest block came from a peer, and not by votes */
-    u64 first_height; /* at the start */
+    bool head_fetched; /* the newest block came from a peer, and not by votes */
+    u64 first_height;  /* at the start */
     u64 fetch_due_ns;
 
     struct replica_stall stall;
@@ -410,9 +410,9 @@ void replica_candidates_learn(struct kl_replica *r, const kl_vote_subject *subje
 void replica_candidates_done(struct kl_replica *r);
 /* The engine asks for a verdict. */
 void replica_execute(struct kl_replica *r, const kl_proposal *proposal);
-/* A verdict can be given to everybody who waits for it. */
 /* Tells the watch of a candidate that gets no vote of ours. */
 void replica_refused(struct kl_replica *r, const struct replica_candidate *c, kl_rule why);
+/* A verdict can be given to everybody who waits for it. */
 void replica_candidate_answer(struct kl_replica *r, struct replica_candidate *c);
 /* Blocks that were ahead of our clock may not be any more. */
 void replica_early(struct kl_replica *r);
@@ -474,6 +474,8 @@ void replica_reports_due(struct kl_replica *r);
 /* replica_stall.c */
 void replica_stall_begin(struct kl_replica *r);
 void replica_stall_look(struct kl_replica *r); /* due at stall.due_ns */
+/* Another block than the pinned one is final at its height: nothing is, from there on. */
+void replica_refuse_pin(struct kl_replica *r, const kl_hash *found);
 
 /* replica_pool.c */
 KL_MUST_USE kl_status replica_facts_of(struct kl_replica *r, const kl_address *sender,
@@ -548,10 +550,6 @@ void replica_serve_log(struct kl_replica *r, u32 peer, u64 epoch, u64 from, u64 
 void replica_serve_records(struct kl_replica *r, u32 peer, u64 from, u64 to);
 void replica_serve_state(struct kl_replica *r, u32 peer, const kl_message *m);
 void replica_serve_code(struct kl_replica *r, u32 peer, const kl_hash *hash);
-
-/* replica_stall.c */
-/* Another block than the pinned one is final at its height: nothing is, from there on. */
-void replica_refuse_pin(struct kl_replica *r, const kl_hash *found);
 
 /* replica_fetch.c */
 void replica_fetch(struct kl_replica *r, const kl_fetch_event *event);
