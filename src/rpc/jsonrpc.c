@@ -108,7 +108,8 @@ static bool check_params(struct kl_rpc_call *call)
 static bool may_call(const struct serving *s)
 {
     const struct kl_rpc_worker *w = s->worker;
-    return !w->quota || kl_quota_take(w->quota, w->place, kl_mono_ns(w->core->config->clock));
+    return w->place == KL_QUOTA_NO_PLACE ||
+           kl_quota_take(w->core->quota, w->place, kl_mono_ns(w->core->config->clock));
 }
 
 /* Runs the call; its result goes to out. */

@@ -197,7 +197,7 @@ KL_TEST(jsonrpc_calls_of_an_address_are_counted)
     rig_open(&rig);
     rig.config.clock = &clock;
     kl_quota_init(&quota, 1, *seed);
-    rig.worker.quota = &quota;
+    rig.core.quota = &quota;
     rig.worker.place = kl_quota_place(&quota, &address);
     quota_ns = 1000000000000;
     for (int i = 0; i < 3; i++)

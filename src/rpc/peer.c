@@ -106,7 +106,6 @@ static u64 begin_call(struct kl_peer *peer, struct kl_rpc_thread *thread)
 {
     struct kl_lane *lane = peer->lane;
     kl_rpc_worker_begin(&thread->worker);
-    thread->worker.quota = &lane->server->quota;
     thread->worker.place = peer->place;
     peer->busy = true;
     peer->thread = thread;

@@ -236,6 +236,7 @@ static kl_status start(struct kl_rpc *server, kl_rpc_table methods)
     server->core = (struct kl_rpc_core){.config = config, .methods = methods};
     server->connection_max = connection_max(config);
     kl_quota_init(&server->quota, config->limits.call_rate, config->seed);
+    server->core.quota = &server->quota;
     KL_TRY(kl_feed_new(&server->core.feed));
     KL_TRY(kl_filters_new(&server->core.filters, server->core.feed, config->seed));
     KL_TRY(init_env(server));

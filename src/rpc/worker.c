@@ -8,7 +8,7 @@ static const usize arena_extra = (usize)128 << 20;
 
 void kl_rpc_worker_init(struct kl_rpc_worker *worker, struct kl_rpc_core *core)
 {
-    *worker = (struct kl_rpc_worker){.core = core};
+    *worker = (struct kl_rpc_worker){.core = core, .place = KL_QUOTA_NO_PLACE};
     kl_arena_init(&worker->arena, core->config->limits.response_bytes + arena_extra);
     kl_mutex_init(&worker->mutex);
 }

@@ -16,6 +16,7 @@ struct kl_rpc_core {
     kl_rpc_table methods;
     struct kl_feed *feed;
     struct kl_filters *filters;
+    struct kl_quota *quota;       /* of clients' addresses */
     _Atomic unsigned block_waits; /* calls that hold a thread until the next block */
 };
 
@@ -23,8 +24,7 @@ struct kl_rpc_core {
 struct kl_rpc_worker {
     struct kl_rpc_core *core;
     struct kl_arena arena;
-    struct kl_quota *quota; /* whose place the client's calls take from; NULL: they have no bound */
-    u32 place;
+    u32 place;            /* of the client's address, in the quota */
     u64 number;           /* of the call in work, or the last one */
     _Atomic u64 expired;  /* the number of the call that is to stop */
     kl_mutex mutex;       /* over what follows */
