@@ -10,6 +10,15 @@
 #include "node/validator_key.h"
 #include "sys/fs.h"
 
+enum { PATH = 4096 };
+
+static kl_status key_folder(char out[PATH], const char *dir, kl_node_fault *fault)
+{
+    if (snprintf(out, PATH, "%s/" KL_VALIDATOR_FOLDER, dir) >= PATH)
+        return kl_node_blame(fault, KL_UNSUPPORTED, "%s: the path is too long", dir);
+    return KL_OK;
+}
+
 /* The key first: a guard without its key is nobody's, a key without its guard signs nothing. */
 static kl_status save(struct kl_fs *fs, const kl_validator_key *key, const kl_vote_domain *domain)
 {
@@ -73,10 +82,9 @@ static kl_status load(const char *path, kl_validator_key *key)
 kl_status kl_node_enrol(const kl_node_config *config, kl_address *operator, bool * made,
                         kl_node_fault *fault)
 {
-    char path[4096];
+    char path[PATH];
     kl_validator_key key = {0};
-    if (snprintf(path, sizeof path, "%s/" KL_VALIDATOR_FOLDER, config->dir) >= (int)sizeof path)
-        return kl_node_blame(fault, KL_UNSUPPORTED, "%s: the path is too long", config->dir);
+    KL_TRY(key_folder(path, config->dir, fault));
     kl_status status = load(path, &key);
     bool is_new = status == KL_NOTFOUND;
     if (is_new)
@@ -95,10 +103,9 @@ kl_status kl_node_enrol(const kl_node_config *config, kl_address *operator, bool
 
 kl_status kl_node_resume(const char *dir, kl_node_fault *fault)
 {
-    char path[4096];
+    char path[PATH];
     struct kl_fs *fs;
-    if (snprintf(path, sizeof path, "%s/" KL_VALIDATOR_FOLDER, dir) >= (int)sizeof path)
-        return kl_node_blame(fault, KL_UNSUPPORTED, "%s: the path is too long", dir);
+    KL_TRY(key_folder(path, dir, fault));
     kl_status status = kl_sys_fs_open(&fs, path);
     if (status == KL_OK) {
         status = kl_guard_resume(fs);
