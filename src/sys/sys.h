@@ -1,6 +1,6 @@
 /* sys: the real world behind base's interfaces.
  *
- *   fs.h       files under a root folder        env.h      clock, entropy, worker threads
+ *   fs.h       files under a root folder        env.h      clock, entropy, memory, workers
  *   scratch.h  files that leave nothing behind  slow_fs.h  files on a slower disk
  *   tcp.h      TCP, non-blocking                names.h    where hosts are
  *   loop.h     sockets and timers over epoll    thread.h   threads with a name
