@@ -66,8 +66,7 @@ const struct evil_attack *kl_evil_at(usize i);
 bool kl_evil_votes(const struct evil_attack *attack); /* it needs a validator's key */
 bool kl_evil_leads(const struct evil_attack *attack); /* it proposes blocks with that */
 u32 kl_evil_wires(const struct evil_attack *attack);  /* connections at once */
-/* Static text; the rule is the one by which it is dropped, or, of who leads, its blocks are
- * refused:
+/* Static text; the rule is the one by which it is dropped or, if it leads, its blocks are refused:
  * "" when that is not to be. */
 const char *kl_evil_name(const struct evil_attack *attack);
 const char *kl_evil_rule(const struct evil_attack *attack);

@@ -151,6 +151,7 @@ struct evil {
     struct kl_buf made; /* a frame that is being made */
     struct kl_arena arena;
     kl_address account;
+    kl_vote_domain domain;      /* of its votes, where it has a validator's key */
     struct evil_follow *follow; /* NULL: does not lead */
     struct evil_lead lead;
     u64 nonce;
@@ -186,6 +187,9 @@ void evil_frame(struct evil_wire *w, evil_class class, kl_span frame);
 void evil_message(struct evil_wire *w, evil_class class, const kl_message *message);
 /* A frame that was heard; what it points to lives until the next one.  False: it makes no sense. */
 bool evil_decode(struct evil_wire *w, kl_message *out, kl_span frame);
+
+/* talk.c: a vote of the validator whose key it has. */
+void evil_sign(const struct evil *evil, kl_vote *out, const kl_vote_subject *subject);
 
 /* follow.c: the chain. */
 KL_MUST_USE kl_status evil_follow_open(struct evil_follow **out, kl_span genesis);

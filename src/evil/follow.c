@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "crypto/keccak.h"
-#include "evm/evm.h"
 #include "exec/exec.h"
 #include "store/memkv.h"
 #include "sys/scratch.h"

@@ -113,9 +113,8 @@ static struct kl_tip *build(struct evil *e, struct kl_tip *parent, const kl_prop
 {
     struct filling f = {.source = {next_tx, done_tx}, .evil = e, .code = what->code};
     u8 proof[KL_RANDAO_PROOF_LEN];
-    const kl_vote_domain domain = evil_follow_domain(e->follow);
     u64 now_ms = kl_wall_ns(kl_sys_clock()) / 1000000;
-    if (!kl_randao_sign(proof, e->config->scheme, &e->config->randao_key, &domain, p->epoch,
+    if (!kl_randao_sign(proof, e->config->scheme, &e->config->randao_key, &e->domain, p->epoch,
                         p->view))
         return NULL;
     f.data = kl_span_of(zeros, what->bytes);
@@ -129,8 +128,7 @@ static struct kl_tip *build(struct evil *e, struct kl_tip *parent, const kl_prop
     return evil_follow_build(e->follow, parent, &plan, &f.source);
 }
 
-/* The body with another time, in both headers, and a list of transactions that is not its header's.
- */
+/* The body with another time, in both headers, and with transactions that are not its header's. */
 static bool change(struct kl_buf *body, const struct evil_block *what, u64 parent_ms)
 {
     static u8 header[1024], consensus[KL_CONSENSUS_HEADER_RLP_MAX], whole[KL_MESSAGE_BODY_MAX];
@@ -162,26 +160,28 @@ static bool change(struct kl_buf *body, const struct evil_block *what, u64 paren
     return true;
 }
 
-static void say(struct evil *e, kl_proposal *p, kl_span body)
+/* To all validators that are connected. */
+static void say_to_all(struct evil *e, evil_class class, const kl_message *message)
 {
-    kl_vote_subject subject = {.kind = KL_VOTE_NOTARIZE};
-    const kl_vote_domain domain = evil_follow_domain(e->follow);
-    kl_body parts;
-    kl_vote vote;
-    if (kl_body_decode(&parts, body) != KL_RULE_NONE)
-        return;
-    p->block_hash = parts.hash;
-    subject.proposal = *p;
-    KL_ASSERT(kl_vote_sign(&vote, &subject, e->config->signer, e->config->scheme,
-                           &e->config->vote_key, &domain));
-    e->lead.own = parts.hash;
-    e->report->steps++;
     for (usize i = 0; i < e->wire_count; i++)
         if (e->wires[i].fd >= 0 && e->wires[i].at == EVIL_READY) {
-            evil_message(&e->wires[i], EVIL_PROPOSAL,
-                         &(kl_message){.kind = KL_MESSAGE_PROPOSAL, .vote = vote, .body = body});
+            evil_message(&e->wires[i], class, message);
             evil_wire_settle(&e->wires[i]);
         }
+}
+
+static void say_block(struct evil *e, kl_proposal *p, kl_span body)
+{
+    kl_message m = {.kind = KL_MESSAGE_PROPOSAL, .body = body};
+    kl_vote_subject subject = {.kind = KL_VOTE_NOTARIZE};
+    kl_body parts;
+    if (kl_body_decode(&parts, body) != KL_RULE_NONE)
+        return;
+    p->block_hash = e->lead.own = parts.hash;
+    subject.proposal = *p;
+    evil_sign(e, &m.vote, &subject);
+    e->report->steps++;
+    say_to_all(e, EVIL_PROPOSAL, &m);
 }
 
 static void propose(struct evil *e, struct kl_tip *parent, kl_proposal *p,
@@ -195,7 +195,7 @@ static void propose(struct evil *e, struct kl_tip *parent, kl_proposal *p,
     kl_buf_init(&body, KL_MESSAGE_BODY_MAX);
     kl_body_of_tip(&body, tip);
     if (!body.failed && (!changes || change(&body, what, parent->consensus.time_ms)))
-        say(e, p, kl_buf_view(&body));
+        say_block(e, p, kl_buf_view(&body));
     kl_buf_done(&body);
 }
 
@@ -222,20 +222,13 @@ static void try_lead(struct evil *e, const struct evil_block *what)
 /* Votes as an honest one, once a view: who was not heard since its last turn is passed over. */
 static void vote_along(struct evil *e, const kl_vote *proposed)
 {
-    const kl_vote_domain domain = evil_follow_domain(e->follow);
     const kl_vote_subject *s = &proposed->subject;
-    kl_vote vote;
+    kl_message m = {.kind = KL_MESSAGE_VOTE};
     if (!is_later(&s->proposal, &e->lead.along) || proposed->signer == e->config->signer)
         return;
     e->lead.along = s->proposal;
-    KL_ASSERT(kl_vote_sign(&vote, s, e->config->signer, e->config->scheme, &e->config->vote_key,
-                           &domain));
-    for (usize i = 0; i < e->wire_count; i++)
-        if (e->wires[i].fd >= 0 && e->wires[i].at == EVIL_READY) {
-            evil_message(&e->wires[i], EVIL_BFT,
-                         &(kl_message){.kind = KL_MESSAGE_VOTE, .vote = vote});
-            evil_wire_settle(&e->wires[i]);
-        }
+    evil_sign(e, &m.vote, s);
+    say_to_all(e, EVIL_BFT, &m);
 }
 
 static void follow(struct evil_wire *w, kl_span frame, const struct evil_block *what)

@@ -237,7 +237,12 @@ static kl_status prepare(struct evil *e)
     kl_arena_init(&e->arena, (usize)64 << 20);
     if (habits & EVIL_FUNDED && kl_secp256k1_pubkey(&pubkey, &c->key))
         e->account = kl_address_of_pubkey(&pubkey);
-    return habits & EVIL_LEADS ? evil_follow_open(&e->follow, c->genesis_text) : KL_OK;
+    e->domain = (kl_vote_domain){.chain_id = c->chain_id, .genesis_hash = c->genesis};
+    if (habits & EVIL_LEADS) {
+        KL_TRY(evil_follow_open(&e->follow, c->genesis_text));
+        e->domain = evil_follow_domain(e->follow);
+    }
+    return KL_OK;
 }
 
 kl_status kl_evil_run(kl_evil_report *out, const kl_evil_config *config,

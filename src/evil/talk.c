@@ -156,13 +156,10 @@ void evil_ask_certificates(struct evil_wire *w)
 
 /* --- with a validator's key --- */
 
-static void sign(struct evil_wire *w, const kl_vote_subject *subject)
+void evil_sign(const struct evil *e, kl_vote *out, const kl_vote_subject *subject)
 {
-    const kl_evil_config *c = w->evil->config;
-    const kl_vote_domain domain = {.chain_id = c->chain_id, .genesis_hash = c->genesis};
-    kl_vote vote;
-    KL_ASSERT(kl_vote_sign(&vote, subject, c->signer, c->scheme, &c->vote_key, &domain));
-    say_vote(w, &vote);
+    const kl_evil_config *c = e->config;
+    KL_ASSERT(kl_vote_sign(out, subject, c->signer, c->scheme, &c->vote_key, &e->domain));
 }
 
 /* Votes for so many blocks that nobody knows, in the view that was heard of, once. */
@@ -170,12 +167,14 @@ static void vote_for_nothing(struct evil_wire *w, usize count)
 {
     struct evil *e = w->evil;
     kl_vote_subject subject = e->vote.subject;
+    kl_vote vote;
     if (!e->has_vote || subject.kind != KL_VOTE_NOTARIZE || subject.proposal.view <= e->voted_view)
         return;
     e->voted_view = subject.proposal.view;
     for (usize i = 0; i < count; i++) {
         evil_random_bytes(e, subject.proposal.block_hash.b, 32);
-        sign(w, &subject);
+        evil_sign(e, &vote, &subject);
+        say_vote(w, &vote);
         e->report->steps++;
     }
 }
