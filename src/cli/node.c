@@ -10,9 +10,8 @@
 
 struct node {
     struct kl_node_options node;
-    bool on_demand, by_blocks, has_memory_max;
-    u64 memory_max;
-    u64 min_free, sync_delay_ns, ahead_ns, behind_ns;
+    bool on_demand, by_blocks;
+    u64 memory_max, min_free, sync_delay_ns, ahead_ns, behind_ns;
     const char *checkpoint;
     struct kl_greeting greeting;
 };
@@ -33,7 +32,7 @@ static usize own_options(kl_option *rows, struct node *n)
         {KL_OPTION_GROUP, .help = "memory"},
         {KL_OPTION_NUMBER, "--max-memory", .value = "BYTES",
          .help = "let no strangers in above 80 % of it; 0: any (half the machine's)",
-         .into = &n->memory_max, .given = &n->has_memory_max, .max = UINT64_MAX},
+         .into = &n->memory_max, .max = UINT64_MAX},
         {KL_OPTION_GROUP, .help = "data"},
         {KL_OPTION_TEXT, "--dir", .other = "--datadir", .value = "FOLDER",
          .help = "the data folder that keel init made", .into = &n->node.dir},
@@ -111,14 +110,9 @@ static void greet_json(struct kl_greeting *greeting, struct kl_node *node, struc
     kl_greeting_end(&out);
 }
 
-static u64 memory_max_of(const struct node *n)
-{
-    return n->has_memory_max ? n->memory_max : kl_sys_memory_total() / 2;
-}
-
 int kl_cmd_node(int argc, char **argv)
 {
-    struct node n = {.min_free = KL_ROOM_AUTO};
+    struct node n = {.memory_max = kl_sys_memory_total() / 2, .min_free = KL_ROOM_AUTO};
     kl_node_options_init(&n.node);
     n.node.block_time_ns = SECOND_NS;
     int code = parse(&n, argc, argv);
@@ -127,7 +121,7 @@ int kl_cmd_node(int argc, char **argv)
     kl_node_config config = {.durable = true,
                              .on_demand = n.on_demand,
                              .by_blocks = n.by_blocks,
-                             .memory_max = memory_max_of(&n),
+                             .memory_max = n.memory_max,
                              .min_free = n.min_free,
                              .sync_delay_ns = n.sync_delay_ns};
     if (!kl_checkpoint_option(&config.checkpoint, n.checkpoint, "node"))
