@@ -67,6 +67,13 @@ static bool has_ended(struct kl_bench_node *node)
     return true;
 }
 
+static void hang_up(struct kl_bench_node *node)
+{
+    kl_bench_conn_close(&node->conn);
+    node->conn.answered = answered;
+    node->conn.owner = node;
+}
+
 /* A node may listen before it answers, and may close connections it got too early. */
 KL_MUST_USE static kl_status wait_for_answer(struct kl_bench_node *node, u64 start)
 {
@@ -83,9 +90,7 @@ KL_MUST_USE static kl_status wait_for_answer(struct kl_bench_node *node, u64 sta
             node->first_answer_ns = kl_bench_now_ns() - start;
             return KL_OK;
         }
-        kl_bench_conn_close(&node->conn);
-        node->conn.answered = answered;
-        node->conn.owner = node;
+        hang_up(node);
         if (!node->started)
             break;
         kl_sys_nap(POLL_NS);
@@ -129,9 +134,7 @@ kl_status kl_bench_node_open(struct kl_bench_node *node, const kl_bench_target *
 kl_status kl_bench_node_again(struct kl_bench_node *node)
 {
     u64 first_answer_ns = node->first_answer_ns;
-    kl_bench_conn_close(&node->conn);
-    node->conn.answered = answered;
-    node->conn.owner = node;
+    hang_up(node);
     kl_status status = wait_for_answer(node, kl_bench_now_ns());
     node->first_answer_ns = first_answer_ns;
     return status;
