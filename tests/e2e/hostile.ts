@@ -19,8 +19,8 @@ const CHAIN_ID = 31337n;
 const COUNT = 4;
 const THERE = `0x${"22".repeat(20)}`;
 const PATIENCE_MS = 60_000;
-/* What one attack may leave behind (a pool that is full has 64 MiB; blocks of large transactions
- * are mapped until they are on disk), and all of them together. */
+/* What one attack may leave behind (transactions in the pool; blocks of large ones are mapped until
+ * they are on disk), and all of them together. */
 const GROWTH_BYTES = 256 << 20;
 const RSS_BYTES = 512 << 20;
 /* A handshake may take ten seconds, and silence four, before they are ended. */

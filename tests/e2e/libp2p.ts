@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { decodeRlp, encodeRlp, keccak256 } from "ethers";
 import { theme, until } from "./lib/harness.ts";
-import { CHAIN_ID, operatorOf, Processes, THERE } from "./lib/network.ts";
+import { operatorOf, Processes, transfer } from "./lib/network.ts";
 import { HERE, type Node } from "./lib/node.ts";
 import type { Hex, RpcReceipt } from "./lib/rpc.ts";
 import { output } from "./lib/tool.ts";
@@ -108,10 +108,7 @@ await theme("libp2p", {
     const topic = `/keel/${genesis.hash.slice(2, 10)}/tx/1`;
     const wallet = operatorOf(net.folder(0));
     let nonce = 0;
-    const signed = (): Promise<string> => wallet.signTransaction({
-        chainId: CHAIN_ID, type: 2, nonce: nonce++, to: THERE, value: 1n, gasLimit: 21_000n,
-        maxFeePerGas: 100_000_000_000n, maxPriorityFeePerGas: 1n,
-    });
+    const signed = (): Promise<Hex> => transfer(wallet, nonce++);
     const receiptAt = (node: Node, hash: Hex): Promise<RpcReceipt> => until(`a receipt of ${hash}`, async () =>
         (await node.rpc.call("eth_getTransactionReceipt", [hash]) as RpcReceipt | null) ?? undefined);
     const peer = new Peer(runtime as string, [topic]);

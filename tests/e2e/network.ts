@@ -4,10 +4,10 @@
  *     --seed N     (1) */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { Wallet } from "ethers";
+import type { Wallet } from "ethers";
 import { theme, until } from "./lib/harness.ts";
 import { verify, verifyState } from "./lib/keel.ts";
-import { agree, CHAIN_ID, operatorOf, PATIENCE_MS, Processes, THERE } from "./lib/network.ts";
+import { agree, operatorOf, PATIENCE_MS, Processes, transfer } from "./lib/network.ts";
 import { Random } from "./lib/random.ts";
 import type { Hex, RpcReceipt } from "./lib/rpc.ts";
 import { output } from "./lib/tool.ts";
@@ -26,11 +26,7 @@ class Transfers {
     }
 
     async send(i: number): Promise<Hex> {
-        const raw = await this.#wallet.signTransaction({
-            chainId: CHAIN_ID, type: 2, nonce: this.receipts.length, to: THERE, value: 1n, gasLimit: 21_000n,
-            maxFeePerGas: 100_000_000_000n, maxPriorityFeePerGas: 1n,
-        });
-        return this.#net.rpc(i).call("eth_sendRawTransaction", [raw]);
+        return this.#net.rpc(i).call("eth_sendRawTransaction", [await transfer(this.#wallet, this.receipts.length)]);
     }
 
     async final(i: number, hash: Hex): Promise<void> {

@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Wallet } from "ethers";
+import type { Wallet } from "ethers";
 import { theme, until } from "./lib/harness.ts";
-import { agree, CHAIN_ID, freePorts, Load, operatorOf, PATIENCE_MS, Processes, type Status, THERE } from "./lib/network.ts";
+import { agree, freePorts, funded, Load, operatorOf, PATIENCE_MS, Processes, type Status, transfer } from "./lib/network.ts";
 import type { Hex } from "./lib/rpc.ts";
 import { output, run } from "./lib/tool.ts";
 
@@ -54,11 +54,7 @@ class Nodes extends Processes {
     }
 
     async transfer(i: number): Promise<void> {
-        const raw = await this.wallet.signTransaction({
-            chainId: CHAIN_ID, type: 2, nonce: this.taken.length, to: THERE, value: 1n, gasLimit: 21_000n,
-            maxFeePerGas: 100_000_000_000n, maxPriorityFeePerGas: 1n,
-        });
-        const hash = await this.rpc(i).call<Hex>("eth_sendRawTransaction", [raw]);
+        const hash = await this.rpc(i).call<Hex>("eth_sendRawTransaction", [await transfer(this.wallet, this.taken.length)]);
         await until(`a receipt of transaction ${this.taken.length}`, async () =>
             (await this.rpc(i).call("eth_getTransactionReceipt", [hash])) ?? undefined, PATIENCE_MS);
         this.taken.push(hash);
@@ -201,12 +197,7 @@ await theme("sentries", {
         assert.equal(await closed.peers(late), 0);
         await closed.stop(late);
         /* So that epochs end. */
-        const wallet = new Wallet(Wallet.createRandom().privateKey);
-        await closed.rpc(3).sent(await operatorOf(closed.folder(3)).signTransaction({
-            chainId: CHAIN_ID, type: 2, nonce: 0, to: wallet.address, value: 10n ** 20n, gasLimit: 21_000n,
-            maxFeePerGas: 100_000_000_000n, maxPriorityFeePerGas: 1n,
-        }) as Hex);
-        const load = new Load(closed, 100, [wallet]);
+        const load = new Load(closed, 100, [await funded(closed, 3)]);
         const account = (await keel("key", "--dir", closed.folder(late))).trim();
         for (const i of [0, 1, 2]) {
             await keel("add", account, "--dir", closed.folder(i));

@@ -9,10 +9,10 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { id, Wallet, zeroPadValue } from "ethers";
+import { id, zeroPadValue } from "ethers";
 import { sleep, type Theme, theme, until } from "./lib/harness.ts";
 import { verify } from "./lib/keel.ts";
-import { agree, CHAIN_ID, Devnet, freePorts, Load, type Net, operatorOf, PATIENCE_MS, peerId, Processes, type Status } from "./lib/network.ts";
+import { agree, Devnet, freePorts, funded, Load, type Net, operatorOf, PATIENCE_MS, peerId, Processes, type Status, transfer } from "./lib/network.ts";
 import type { Node, Target } from "./lib/node.ts";
 import { Random } from "./lib/random.ts";
 import { type Hex, quantity } from "./lib/rpc.ts";
@@ -40,21 +40,10 @@ async function some(net: Net, when: string): Promise<void> {
     }
 }
 
-/* Accounts of the load's own: those of operators are theirs. */
-function fresh(net: Net): Promise<Wallet[]> {
-    return Promise.all(net.all.map(async (i) => {
-        const wallet = new Wallet(Wallet.createRandom().privateKey);
-        await net.rpc(i).sent(await operatorOf(net.folder(i)).signTransaction({
-            chainId: CHAIN_ID, type: 2, nonce: 0, to: wallet.address, value: 10n ** 20n, gasLimit: 21_000n,
-            maxFeePerGas: 100_000_000_000n, maxPriorityFeePerGas: 1n,
-        }) as Hex);
-        return wallet;
-    }));
-}
-
 /* A network under load, and what must hold of it in the end. */
 async function under<N extends Net>(net: N, row: (net: N) => Promise<void>): Promise<void> {
-    const load = new Load(net, PAUSE_MS, await fresh(net));
+    /* From accounts of its own: those of operators are theirs. */
+    const load = new Load(net, PAUSE_MS, await Promise.all(net.all.map((i) => funded(net, i))));
     try {
         await some(net, "before anything happens");
         await row(net);
@@ -299,6 +288,14 @@ interface Machine {
     node: Node;
 }
 
+/* The fourth validator's machine, and one elsewhere with its key, both started. */
+async function machinesOf(net: Processes, elsewhere: string): Promise<Machine[]> {
+    await net.start(3);
+    net.up.delete(3);
+    return [{ name: "the first", dir: net.folder(3), node: net.node(3) },
+            { name: "the copy", dir: elsewhere, node: await net.t.start({ dir: elsewhere, plain: true }) }];
+}
+
 const KEY_IS_USED = /this node does not sign: its key is used elsewhere .*'keel validator resume'/;
 
 async function signsNothing(machine: Machine): Promise<boolean> {
@@ -340,10 +337,7 @@ async function copied(net: Processes): Promise<void> {
     writeFileSync(roster, JSON.stringify({
         ...JSON.parse(readFileSync(roster, "utf8")) as object, listen: `/ip4/127.0.0.1/tcp/${await freePorts()}`,
     }));
-    await net.start(3);
-    net.up.delete(3);
-    const machines: Machine[] = [{ name: "the first", dir: net.folder(3), node: net.node(3) },
-                                 { name: "the copy", dir: elsewhere, node: await t.start({ dir: elsewhere, plain: true }) }];
+    const machines = await machinesOf(net, elsewhere);
     const one = await barred(machines);
     const early = await resume(t, one.dir);
     assert.equal(early.code, 1);
@@ -376,10 +370,7 @@ async function bothVote(net: Processes): Promise<void> {
         rmSync(join(elsewhere, "validator"), { recursive: true, force: true });
         cpSync(join(net.folder(3), "validator"), join(elsewhere, "validator"), { recursive: true });
         await Promise.all([net.stop(1), net.stop(2)]);
-        await net.start(3);
-        net.up.delete(3);
-        const machines: Machine[] = [{ name: "the first", dir: net.folder(3), node: net.node(3) },
-                                     { name: "the copy", dir: elsewhere, node: await t.start({ dir: elsewhere, plain: true }) }];
+        const machines = await machinesOf(net, elsewhere);
         await settled(net);
         await Promise.all([net.start(1), net.start(2)]);
         await barred(machines);
@@ -503,10 +494,8 @@ async function fillUp(net: Processes, who: number, disk: Disk, but: number): Pro
     assert.equal(status.signing, false);
     assert.match(status.healthReason ?? "", /free on the disk of the data folder/);
     assert.ok(await net.height(who) > 0);
-    await assert.rejects(net.rpc(who).call("eth_sendRawTransaction", [await operatorOf(net.folder(who)).signTransaction({
-        chainId: CHAIN_ID, type: 2, nonce: 1_000, to: operatorOf(net.folder(who)).address, gasLimit: 21_000n,
-        maxFeePerGas: 100_000_000_000n, maxPriorityFeePerGas: 1n,
-    })]), /disk full: nothing is taken until there is room again/);
+    await assert.rejects(net.rpc(who).call("eth_sendRawTransaction", [await transfer(operatorOf(net.folder(who)), 1_000)]),
+                         /disk full: nothing is taken until there is room again/);
     await net.goesOn("a disk is full");
     const start = Date.now();
     await disk.free();
@@ -601,8 +590,9 @@ await theme("soak", {
         await row(`${count} validators, another build, one after another`, () => processes(t, count, rolling));
     }
     await row("a data folder wiped, its key kept", () => processes(t, 4, wiped));
-    await row("a full disk", () => fullDisk(t, "a full disk", FLOOR_BYTES, FLOOR_BYTES / 2));
-    await row("a disk full to the last byte", () => fullDisk(t, "a disk full to the last byte", 0, 0));
+    for (const [name, floor, but] of [["a full disk", FLOOR_BYTES, FLOOR_BYTES / 2], ["a disk full to the last byte", 0, 0]] as const) {
+        await row(name, () => fullDisk(t, name, floor, but));
+    }
     await row("one folder started twice", () => processes(t, 4, twice));
     await row("a key without its guard", () => processes(t, 4, withoutGuard));
     await row("a key copied with its guard", () => processes(t, 4, copied));

@@ -37,6 +37,13 @@ export interface Status {
 export const operatorOf = (folder: string): Wallet =>
     new Wallet((JSON.parse(readFileSync(join(folder, "validator", "key.json"), "utf8")) as { operator: Hex }).operator);
 
+/* A transfer, signed, that is worth its gas on any of these networks. */
+export const transfer = (from: Wallet, nonce: number, to: string = THERE, value = 1n): Promise<Hex> =>
+    from.signTransaction({
+        chainId: CHAIN_ID, type: 2, nonce, to, value, gasLimit: 21_000n,
+        maxFeePerGas: 100_000_000_000n, maxPriorityFeePerGas: 1n,
+    }) as Promise<Hex>;
+
 const BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
 
 /* The peer id of a node.key: its public key in the clear [libp2p peer ids]. */
@@ -247,6 +254,13 @@ export class Devnet extends Net {
     }
 }
 
+/* A new account, with ether from an operator that has sent nothing yet. */
+export async function funded(net: Net, i: number): Promise<Wallet> {
+    const wallet = new Wallet(Wallet.createRandom().privateKey);
+    await net.rpc(i).sent(await transfer(operatorOf(net.folder(i)), 0, wallet.address, 10n ** 20n));
+    return wallet;
+}
+
 /* Transfers from the operators' accounts, one behind another, to whoever is up.  A node answers once
  * it has written a transaction down: what it took is never sent again, whatever happens to it. */
 export class Load {
@@ -295,10 +309,7 @@ export class Load {
     }
 
     async #send(wallet: Wallet, nonce: number, to: number): Promise<boolean> {
-        const raw = await wallet.signTransaction({
-            chainId: CHAIN_ID, type: 2, nonce, to: THERE, value: 1n, gasLimit: 21_000n,
-            maxFeePerGas: 100_000_000_000n, maxPriorityFeePerGas: 1n,
-        });
+        const raw = await transfer(wallet, nonce);
         try {
             const hash = await within(ANSWER_LIMIT_MS, "a transaction", this.#net.rpc(to).call("eth_sendRawTransaction", [raw]));
             this.taken.push(hash);
