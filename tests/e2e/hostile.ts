@@ -193,11 +193,12 @@ async function under(net: Net, attack: Attack, seconds: number, more: readonly s
         }
     })();
     const attempt = async (): Promise<Report> => {
-        /* An attacker that gets little of a busy machine may not have come to the point. */
+        /* An attacker that gets little of a busy machine may not have come to the point; one that
+         * leads executes the whole chain first. */
         for (let tries = 1; ; tries++) {
             const one = await net.attack(attack, seconds * tries, more);
-            const came = attack.rule === "" ? !attack.leads || one.certified > 0
-                : attack.leads ? isTold() : one.dropped > 0;
+            const came = attack.leads ? one.steps > 1 && (attack.rule === "" ? one.certified > 0 : isTold())
+                : attack.rule === "" || one.dropped > 0;
             if (came || tries === TRIES) {
                 return one;
             }
