@@ -132,6 +132,12 @@ void swarm_fail(struct swarm_link *link, kl_rule why)
     link->over = true;
 }
 
+void swarm_refuse(struct swarm_link *link, kl_rule why)
+{
+    link->swarm->refused++;
+    swarm_fail(link, why);
+}
+
 /* --- links --- */
 
 static void init_buffers(struct swarm_link *link)
@@ -471,7 +477,7 @@ static void tick_link(struct kl_swarm *s, u32 at)
     if (link_due_ns(s, link) > s->now_ns)
         return;
     if (!link->over && link->state == SWARM_GUEST)
-        swarm_refuse_guest(link);
+        swarm_refuse(link, KL_RULE_SWARM_STRANGER);
     else if (!link->over && link->state != SWARM_OPEN)
         swarm_fail(link, KL_RULE_SWARM_HANDSHAKE);
     else if (!link->over)

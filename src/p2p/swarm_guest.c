@@ -3,18 +3,9 @@
  * answered when it is let in. */
 #include "p2p/swarm_priv.h"
 
-void swarm_refuse_guest(struct swarm_link *link)
+static void refuse(struct swarm_link *link)
 {
-    link->swarm->refused++;
-    swarm_fail(link, KL_RULE_SWARM_STRANGER);
-}
-
-static void answer(struct swarm_link *link)
-{
-    const kl_conn_event asks = {
-        .kind = KL_CONN_STREAM, .stream = link->asks, .protocol = SWARM_P_IDENTIFY};
-    link->asks = 0;
-    swarm_service_stream(link, &asks);
+    swarm_refuse(link, KL_RULE_SWARM_STRANGER);
 }
 
 static void let_in(struct swarm_link *link, kl_swarm_standing standing)
@@ -24,15 +15,15 @@ static void let_in(struct swarm_link *link, kl_swarm_standing standing)
     if (place == SWARM_NOBODY)
         place = swarm_place_for(s, &link->id);
     if (place == SWARM_NOBODY) {
-        s->refused++;
-        swarm_fail(link, KL_RULE_SWARM_FULL);
+        swarm_refuse(link, KL_RULE_SWARM_FULL);
         return;
     }
     s->peers[place].standing = KL_MAX(s->peers[place].standing, standing);
     swarm_take_place(link);
     swarm_meet(link);
     if (link->asks && !link->over)
-        answer(link);
+        swarm_tell_of_us(link, link->asks);
+    link->asks = 0;
 }
 
 static void introduce(struct swarm_link *link, kl_span hello)
@@ -40,7 +31,7 @@ static void introduce(struct swarm_link *link, kl_span hello)
     struct kl_swarm *s = link->swarm;
     kl_swarm_standing standing = s->user->introduced(s->user, &link->id, hello);
     if (standing == KL_SWARM_STRANGER) {
-        swarm_refuse_guest(link);
+        refuse(link);
         return;
     }
     let_in(link, standing);
@@ -55,7 +46,7 @@ static void on_stream(struct swarm_link *link, const kl_conn_event *e)
     else if (e->protocol == SWARM_P_IDENTIFY && !link->asks)
         link->asks = e->stream;
     else
-        swarm_refuse_guest(link);
+        refuse(link);
 }
 
 static void on_data(struct swarm_link *link, const kl_conn_event *e)
@@ -77,7 +68,7 @@ static void on_data(struct swarm_link *link, const kl_conn_event *e)
 static void on_gone(struct swarm_link *link, const kl_conn_event *e)
 {
     if (link->hello_in.stream == e->stream)
-        swarm_refuse_guest(link);
+        refuse(link);
     if (link->asks == e->stream && e->kind != KL_CONN_ENDED)
         link->asks = 0;
 }
@@ -99,7 +90,7 @@ void swarm_on_guest(struct swarm_link *link, const kl_conn_event *e)
     case KL_CONN_OPEN:
     case KL_CONN_PONG:
     case KL_CONN_GOAWAY:
-        swarm_refuse_guest(link);
+        refuse(link);
         break;
     }
 }

@@ -160,6 +160,8 @@ u32 swarm_find(const struct kl_swarm *s, const kl_peer_id *id);
 void swarm_end(struct kl_swarm *s, u32 at, kl_rule why);
 /* Ends it as soon as may be. */
 void swarm_fail(struct swarm_link *link, kl_rule why);
+/* The same, of one that is not let in. */
+void swarm_refuse(struct swarm_link *link, kl_rule why);
 /* A place for a friend, of a stranger if there is no other; SWARM_NOBODY: all are friends'. */
 u32 swarm_place_for(struct kl_swarm *s, const kl_peer_id *id);
 bool swarm_is_friend(const struct swarm_link *link);
@@ -178,11 +180,11 @@ bool swarm_take_frame(struct swarm_link *link, struct kl_buf *buf, kl_span *data
 
 /* swarm_guest.c: who is not known, at a network that is not open */
 void swarm_on_guest(struct swarm_link *link, const kl_conn_event *event);
-/* It has said nothing in time, or nothing good. */
-void swarm_refuse_guest(struct swarm_link *link);
 
 /* swarm_service.c: identify and ping */
 void swarm_ask_identify(struct swarm_link *link);
+/* Says who we are, in a stream that asks for it, or is of a push. */
+void swarm_tell_of_us(struct swarm_link *link, u32 stream);
 void swarm_service_stream(struct swarm_link *link, const kl_conn_event *e);
 void swarm_service_data(struct swarm_link *link, u32 stream, kl_span data);
 void swarm_service_gone(struct swarm_link *link, u32 stream, kl_conn_event_kind how);

@@ -39,7 +39,7 @@ static void end_later(struct swarm_link *link, u32 stream)
 }
 
 /* Writes it, and ends the stream a little later. */
-static void tell_of_us(struct swarm_link *link, u32 stream)
+void swarm_tell_of_us(struct swarm_link *link, u32 stream)
 {
     u8 bytes[KL_IDENTIFY_MAX];
     struct swarm_end *end = free_end(link);
@@ -171,9 +171,9 @@ void swarm_service_stream(struct swarm_link *link, const kl_conn_event *e)
 {
     if (e->ours && link->push_out == e->stream) {
         link->push_out = 0;
-        tell_of_us(link, e->stream);
+        swarm_tell_of_us(link, e->stream);
     } else if (!e->ours && e->protocol == SWARM_P_IDENTIFY) {
-        tell_of_us(link, e->stream);
+        swarm_tell_of_us(link, e->stream);
     } else if (!e->ours && e->protocol == SWARM_P_PUSH) {
         peers_push(link, e->stream);
     } else if (!e->ours && e->protocol == SWARM_P_PING) {

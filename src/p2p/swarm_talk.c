@@ -60,9 +60,8 @@ void swarm_take_place(struct swarm_link *link)
         link->state = SWARM_GUEST;
         return;
     }
-    s->refused += why != KL_RULE_NONE;
     if (why != KL_RULE_NONE)
-        swarm_fail(link, why);
+        swarm_refuse(link, why);
 }
 
 static void open_own(struct swarm_link *link, swarm_protocol protocol, u32 *stream)
