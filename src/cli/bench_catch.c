@@ -52,8 +52,10 @@ static kl_status look(struct kl_bench_node *node, kl_bench_caught *out, u64 *num
     return KL_OK;
 }
 
-static kl_status wait_for(struct kl_bench_node *node, kl_bench_caught *out, u64 start_ns)
+static kl_status wait_for(const struct kl_fleet *fleet, struct kl_bench_node *node,
+                          kl_bench_caught *out, u64 start_ns)
 {
+    const volatile sig_atomic_t *stop = fleet->config.stop;
     while (kl_bench_now_ns() - start_ns < WAIT_NS) {
         u64 number;
         KL_TRY(look(node, out, &number));
@@ -61,6 +63,8 @@ static kl_status wait_for(struct kl_bench_node *node, kl_bench_caught *out, u64 
             out->height = number; /* another one may have been made, whose state this is then */
             return KL_OK;
         }
+        if (stop && *stop)
+            return KL_CANCELED;
         kl_sys_nap(POLL_NS);
     }
     fprintf(stderr, "keel bench: a node does not catch up\n");
@@ -101,7 +105,7 @@ kl_status kl_bench_catch_up(struct kl_fleet *fleet, u32 late, bool by_blocks,
     fleet->by_blocks = by_blocks;
     u64 start_ns = kl_bench_now_ns();
     KL_TRY(kl_fleet_start(fleet, late));
-    KL_TRY(wait_for(node, &caught, start_ns));
+    KL_TRY(wait_for(fleet, node, &caught, start_ns));
     KL_TRY(check_answers(node, other, account, caught.height));
     caught.took_ns = kl_bench_now_ns() - start_ns;
     if (kl_bench_weigh(node, &weight))

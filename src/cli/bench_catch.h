@@ -17,7 +17,7 @@ typedef struct kl_bench_caught {
 } kl_bench_caught;
 
 /* Node `late` of a fleet that stands still, and of which nobody else is down, begins anew.
- * KL_TIMEOUT; KL_CORRUPT: its answers are others. */
+ * KL_TIMEOUT; KL_CANCELED: the fleet is to stop; KL_CORRUPT: its answers are others. */
 KL_MUST_USE kl_status kl_bench_catch_up(struct kl_fleet *fleet, u32 late, bool by_blocks,
                                         const kl_address *account, kl_bench_caught *out);
 

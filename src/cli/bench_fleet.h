@@ -17,7 +17,8 @@ typedef struct kl_fleet_config {
     u32 count;           /* validators, 1 to KL_FLEET_MAX */
     u32 accounts;        /* of the development mnemonic, that have Ether */
     u64 block_time_ns, sync_delay_ns;
-    bool loud; /* what the nodes print goes to ours */
+    bool loud;                         /* what the nodes print goes to ours */
+    const volatile sig_atomic_t *stop; /* true: what waits for long ends; may be NULL */
 } kl_fleet_config;
 
 struct kl_fleet {

@@ -309,7 +309,8 @@ static kl_status run_once(struct net_bench *b)
                                     .accounts = ACCOUNTS,
                                     .block_time_ns = b->block_time_ns,
                                     .sync_delay_ns = b->sync_delay_ns,
-                                    .loud = b->loud};
+                                    .loud = b->loud,
+                                    .stop = &stopping};
     kl_status status = kl_fleet_open(&b->fleet, &config);
     if (status == KL_OK) {
         b->work = (struct kl_bench_work){0};
