@@ -243,7 +243,8 @@ KL_TEST(join_makes_a_folder_for_a_network_and_for_nothing_else)
 {
     struct place place;
     place_enter(&place);
-    check_said("init --validators 2 --dir net", KL_EXIT_OK, "Made a network in net");
+    check_said("init --validators 2 --delta 123 --dir net", KL_EXIT_OK, "Made a network in net");
+    check_has("net/genesis.json", "\"deltaMs\": 123,");
     check_said("join net/genesis.json " JOIN_ADDRESS " --dir five --listen /ip4/127.0.0.1/tcp/0",
                KL_EXIT_OK, "Run it with: keel node --dir five");
     CHECK(strstr(said, "It is 12D3KooW"));
