@@ -18,17 +18,17 @@ struct init {
 
 static const kl_example examples[] = {
     {"keel init --genesis genesis.json --dir ./chain", "A new chain in the folder ./chain"},
-    {"keel init --validators 4 --hosts 192.0.2.11,192.0.2.12,one.example,two.example --dir ./net",
+    {"keel init --validators 4 --hosts 192.0.2.11,192.0.2.12,one.example,two.example --out net/",
      "Four folders, to be carried to four machines"},
-    {"keel init --validators 1 --dir ./net",
-     "A network of one validator, to be run by keel node --dir ./net/node-0"},
+    {"keel init --validators 1 --out net/",
+     "A network of one validator, to be run by keel node --dir net/node-0"},
 };
 
 /* What is missing, or asked for twice over. */
 static const char *judge(const struct init *init)
 {
     if (!init->dir)
-        return "--dir FOLDER is missing";
+        return init->validators ? "--out FOLDER is missing" : "--dir FOLDER is missing";
     if (!init->genesis && !init->validators)
         return "--genesis FILE is missing, or --validators N";
     if (init->genesis && init->validators)
@@ -52,6 +52,8 @@ static int parse(struct init *init, int argc, char **argv)
         {KL_OPTION_NUMBER, "--validators", .value = "N",
          .help = "how many: makes genesis.json and a folder with a key for each", .min = 1,
          .max = KL_VALIDATORS_MAX, .into = &init->validators},
+        {KL_OPTION_TEXT, "--out", .value = "FOLDER",
+         .help = "where to make them; --dir says the same", .into = &init->dir},
         {KL_OPTION_NUMBER, "--chain-id", .value = "ID", .help = "of the new chain (31337)",
          .min = 1, .max = UINT64_MAX, .into = &init->chain_id},
         {KL_OPTION_TEXT, "--scheme", .value = "NAME",
@@ -170,9 +172,10 @@ static int make_network(const struct init *init)
     printf("Made a network in %s: chain id %llu, genesis 0x", init->dir,
            (unsigned long long)config.chain_id);
     print_hash(&genesis);
+    const char *slash = init->dir[strlen(init->dir) - 1] == '/' ? "" : "/";
     printf("\n%u folder%s, node-0 and so on, each with a validator's secret key\n"
-           "Run one with: keel node --dir %s/node-0\n",
-           config.count, config.count == 1 ? "" : "s", init->dir);
+           "Run one with: keel node --dir %s%snode-0\n",
+           config.count, config.count == 1 ? "" : "s", init->dir, slash);
     return KL_EXIT_OK;
 }
 

@@ -239,6 +239,31 @@ static void check_has(const char *path, const char *words)
         kl_test_fail(__FILE__, __LINE__, "%s: %s", path, text);
 }
 
+KL_TEST(init_makes_the_folders_of_a_network_where_out_says)
+{
+    struct place place;
+    place_enter(&place);
+    check_said("init --validators 4", KL_EXIT_USAGE, "--out FOLDER is missing");
+    check_said("init --help", KL_EXIT_OK, "--out FOLDER");
+    check_said("init --validators 4 --out net/", KL_EXIT_OK, "Made a network in net/: chain id");
+    CHECK(strstr(said, "Run one with: keel node --dir net/node-0\n"));
+    CHECK(access("net/genesis.json", F_OK) == 0 && access("net/node-4", F_OK) != 0);
+    for (u32 i = 0; i < 4; i++) {
+        static const char *const files[] = {"node.key", "network.json", "validator/key.json"};
+        char path[64];
+        for (usize k = 0; k < KL_COUNT_OF(files); k++) {
+            snprintf(path, sizeof path, "net/node-%u/%s", i, files[k]);
+            if (access(path, F_OK) != 0)
+                kl_test_fail(__FILE__, __LINE__, "%s is not there", path);
+        }
+    }
+    check_said("init --validators 4 --dir other", KL_EXIT_OK, "Made a network in other");
+    CHECK(strstr(said, "keel node --dir other/node-0\n"));
+    CHECK(access("other/node-3/node.key", F_OK) == 0);
+    check_said("init --validators 4 --out net", KL_EXIT_FAILED, "net");
+    place_leave(&place);
+}
+
 KL_TEST(join_makes_a_folder_for_a_network_and_for_nothing_else)
 {
     struct place place;

@@ -135,7 +135,7 @@ export class Processes extends Net {
     static async make(t: Theme, count: number, options: readonly string[] = []): Promise<Processes> {
         const dir = join(t.folder(), "net");
         await output(t.target.command, ["init", "--validators", String(count), "--epoch", "8", "--period", "50", "--base-port",
-                                        String(await freePorts()), "--dir", dir, ...options], { cwd: t.folder() });
+                                        String(await freePorts()), "--out", dir, ...options], { cwd: t.folder() });
         return new Processes(t, dir, count);
     }
 
