@@ -1,6 +1,6 @@
-/* Theme libp2p: js-libp2p dials nodes of a network and is dialled by one: who they are, identify,
- * ping, and transactions that are gossiped each way, and through js-libp2p from one node to the
- * others. */
+/* Theme libp2p: js-libp2p dials nodes of a network and is dialled by one: over a connection of
+ * either direction who they are, identify, ping, and transactions that are gossiped each way; and
+ * through js-libp2p from one node to the others. */
 import assert from "node:assert/strict";
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { existsSync, readFileSync, readdirSync } from "node:fs";
@@ -10,7 +10,7 @@ import { decodeRlp, encodeRlp, keccak256 } from "ethers";
 import { theme, until } from "./lib/harness.ts";
 import { operatorOf, Processes, transfer } from "./lib/network.ts";
 import { HERE, type Node } from "./lib/node.ts";
-import type { Hex, RpcReceipt } from "./lib/rpc.ts";
+import type { Hex, RpcReceipt, RpcTx } from "./lib/rpc.ts";
 import { output } from "./lib/tool.ts";
 
 const COUNT = 4;
@@ -144,24 +144,30 @@ await theme("libp2p", {
         assert.deepEqual(said["record"], [where]);
     });
 
-    await t.test("pings are answered", async () => {
+    /* Over the one connection with a node, which was dialled by js-libp2p ("outbound") or by the node. */
+    const pings = async (address: string, direction: string): Promise<void> => {
         for (let i = 0; i < 5; i++) {
             /* It allows itself one stream at a time, and the last one may not have ended yet. */
             const answer = await until("an answer", async () => {
-                const one = await peer.tell({ do: "ping", address: home });
+                const one = await peer.tell({ do: "ping", address });
                 return /Too many outbound/.test(String(one["why"])) ? undefined : one;
             });
             assert.ok(Number(answer["ms"]) >= 0, JSON.stringify(answer));
+            assert.deepEqual(answer["over"], [direction]);
         }
-    });
+    };
+    const publishes = async (raw: Hex, to: number): Promise<Hex> => {
+        const sent = await peer.does({ do: "publish", topic, data: frameOf([raw]) });
+        assert.equal(sent["recipients"], to);
+        return keccak256(raw) as Hex;
+    };
+
+    await t.test("pings are answered", () => pings(home, "outbound"));
 
     await t.test("a transaction gossiped by js-libp2p becomes final", async () => {
         await peer.hears("that the node listens to the topic", (said) =>
             said.event === "subscriptions" && said.peer === idOf(home) && (said["topics"] as string[]).includes(topic));
-        const raw = await signed();
-        const sent = await peer.does({ do: "publish", topic, data: frameOf([raw]) });
-        assert.equal(sent["recipients"], 1);
-        const hash = keccak256(raw) as Hex;
+        const hash = await publishes(await signed(), 1);
         for (const node of nodes) {
             assert.equal((await receiptAt(node, hash)).status, "0x1");
         }
@@ -194,21 +200,52 @@ await theme("libp2p", {
         other.end();
     });
 
-    await t.test("a node dials js-libp2p, and through it alone its transactions become final", async () => {
+    let fifth: Node | undefined;
+    let address = "";
+    /* One whose only peer is js-libp2p: it has no block but the genesis. */
+    const dialler = (): Node => {
+        assert.ok(fifth);
+        return fifth;
+    };
+
+    await t.test("a node dials js-libp2p, and it is who its address says", async () => {
         await output(t.target.command, ["join", join(net.dir, "genesis.json"), peer.address, "--dir", net.folder(COUNT),
                                         "--listen", "/ip4/127.0.0.1/tcp/0"], { cwd: t.folder() });
-        const fifth = await net.start(COUNT);
-        const id = idOf(await addressOf(fifth));
-        const connect = await peer.hears("a connection", (said) => said.event === "connect" && said.peer === id);
+        fifth = await net.start(COUNT);
+        address = await addressOf(fifth);
+        const connect = await peer.hears("a connection", (said) => said.event === "connect" && said.peer === idOf(address));
+        assert.equal(connect["encryption"], "/noise");
+        assert.equal(connect["multiplexer"], "/yamux/1.0.0");
         assert.equal(connect["direction"], "inbound");
-        const said = await peer.hears("identify", (one) => one.event === "identify" && one.peer === id);
+    });
+
+    await t.test("who has dialled says who it is and what it speaks, and answers pings", async () => {
+        const said = await peer.hears("identify", (one) => one.event === "identify" && one.peer === idOf(address));
         assert.match(String(said["agent"]), /^keel/);
-        await peer.hears("that it listens to the topic", (one) => one.event === "subscriptions" && one.peer === id);
+        for (const name of ["/ipfs/id/1.0.0", "/ipfs/ping/1.0.0", "/meshsub/1.1.0"]) {
+            assert.ok((said["protocols"] as string[]).includes(name), name);
+        }
+        assert.deepEqual(said["record"], [address.slice(0, address.indexOf("/p2p/"))]);
+        await pings(address, "inbound");
+    });
+
+    await t.test("through js-libp2p alone its transactions become final", async () => {
+        await peer.hears("that it listens to the topic", (one) => one.event === "subscriptions" && one.peer === idOf(address));
         const raw = await signed();
-        const hash = await fifth.rpc.call("eth_sendRawTransaction", [raw]) as Hex;
+        const hash = await dialler().rpc.call("eth_sendRawTransaction", [raw]) as Hex;
         await peer.hears("its transaction", (one) =>
             one.event === "message" && envelopesOf(String(one["data"])).includes(raw));
         assert.equal((await receiptAt(first, hash)).status, "0x1");
+    });
+
+    await t.test("it hears a transaction of js-libp2p", async () => {
+        const hash = await publishes(await signed(), 2);
+        const heard = await until("the transaction", async () =>
+            (await dialler().rpc.call("eth_getTransactionByHash", [hash]) as RpcTx | null) ?? undefined);
+        assert.equal(heard.hash, hash);
+        assert.equal(heard.blockHash, null);
+        assert.equal((await receiptAt(first, hash)).status, "0x1");
+        assert.equal(await dialler().rpc.number(), 0);
     });
 
     peer.end();

@@ -66,8 +66,12 @@ async function obey(command: Command): Promise<Record<string, unknown>> {
         const connection = await node.dial(multiaddr(command.address ?? ""));
         return { peer: connection.remotePeer.toString() };
     }
-    case "ping":
-        return { ms: await node.services.ping.ping(multiaddr(command.address ?? "")) };
+    case "ping": {
+        const to = multiaddr(command.address ?? "");
+        const ms = await node.services.ping.ping(to);
+        const connections = node.getConnections().filter((one) => to.toString().endsWith(`/p2p/${one.remotePeer.toString()}`));
+        return { ms, over: connections.map((one) => one.direction) };
+    }
     case "publish": {
         const sent = await node.services.pubsub.publish(command.topic ?? "", Buffer.from(command.data ?? "", "hex"));
         return { recipients: sent.recipients.length };
