@@ -41,27 +41,32 @@ usize kl_simplex_effects_max(const kl_simplex_config *config)
     return (usize)config->window * 24 + KL_SIMPLEX_REPLY_MAX + 32;
 }
 
-/* Who was heard is heard under its new place. */
-static void move_heard(struct kl_simplex *s, const kl_valset *to)
+/* What is known of a validator that stays goes to its new place: when it was heard, and that it is
+ * silent, until its first vote in the epoch, whose views begin anew.  For patience and status
+ * alone. Our own silence would be another node's mistake. */
+static void move_known(struct kl_simplex *s, const kl_bft_epoch *to)
 {
-    u64 heard_ns[KL_VALIDATORS_MAX] = {0};
-    if (!s->set || kl_hash_eq(&s->set->hash, &to->hash))
+    u64 heard_ns[KL_VALIDATORS_MAX] = {0}, silent_from[KL_VALIDATORS_MAX] = {0};
+    if (!s->set)
         return;
-    for (u32 i = 0; i < to->count; i++)
+    for (u32 i = 0; i < to->set->count; i++)
         for (u32 k = 0; k < s->set->count; k++) {
-            const kl_address *now = &to->validators[i].operator;
+            const kl_address *now = &to->set->validators[i].operator;
             const kl_address *before = &s->set->validators[k].operator;
-            if (kl_address_eq(now, before))
-                heard_ns[i] = s->heard_ns[k];
+            if (!kl_address_eq(now, before))
+                continue;
+            heard_ns[i] = s->heard_ns[k];
+            silent_from[i] = s->silent_from[k] && i != to->self ? 1 : 0;
         }
     memcpy(s->heard_ns, heard_ns, sizeof heard_ns);
+    memcpy(s->silent_from, silent_from, sizeof silent_from);
 }
 
 static void epoch_enter(struct kl_simplex *s, const kl_bft_epoch *epoch)
 {
     KL_ASSERT(epoch->set && epoch->set->count && epoch->set->count <= s->config.validators_max);
     KL_ASSERT(epoch->self == KL_BFT_NOBODY || epoch->self < epoch->set->count);
-    move_heard(s, epoch->set);
+    move_known(s, epoch);
     s->config.epoch = *epoch;
     s->set = epoch->set;
     s->epoch = epoch->epoch;
@@ -69,7 +74,6 @@ static void epoch_enter(struct kl_simplex *s, const kl_bft_epoch *epoch)
     s->ended = s->syncing = false;
     s->given_up_in_row = 0;
     s->retry_at_ns = NEVER;
-    memset(s->suspect_view, 0, sizeof s->suspect_view);
     memset(s->helped_ns, 0, sizeof s->helped_ns);
     memset(s->reported, 0, sizeof s->reported);
     kl_simplex_ring_reset(s, &epoch->floor);

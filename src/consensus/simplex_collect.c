@@ -131,8 +131,8 @@ void kl_simplex_collect(struct kl_simplex *s, kl_simplex_slot *slot, const kl_vo
     s->again = true;
     *cell(slot, signer, kind) = *vote;
     slot->has_vote[signer * KINDS + kind - 1] = true;
-    if (s->suspect_view[signer] && slot->view > s->suspect_view[signer])
-        s->suspect_view[signer] = 0;
+    if (slot->view >= s->silent_from[signer])
+        s->silent_from[signer] = 0;
     bool leads = signer == kl_valset_leader(s->set, s->epoch, slot->view);
     if (leads && kind == KL_VOTE_NOTARIZE)
         propose_comes(s, slot, vote, peer);
@@ -338,7 +338,7 @@ static void suspect(struct kl_simplex *s, u64 view)
     s->given_up_in_row += s->given_up_in_row < 64;
     u32 leader = kl_valset_leader(s->set, s->epoch, view);
     if (leader != s->self)
-        s->suspect_view[leader] = view;
+        s->silent_from[leader] = view + 1;
 }
 
 /* [Simplex R11] A view that we gave up and that was notarized all the same: with less patience than

@@ -122,7 +122,9 @@ struct kl_simplex {
     u32 given_up_in_row;
 
     /* By validator. */
-    u64 suspect_view[KL_VALIDATORS_MAX]; /* led, nullified, and silent since; 0: no suspicion */
+    /* Led a view that was nullified, and has cast no vote in this view or above; 0: no suspicion.
+     */
+    u64 silent_from[KL_VALIDATORS_MAX];
     u64 helped_ns[KL_VALIDATORS_MAX];
     u64 heard_ns[KL_VALIDATORS_MAX]; /* for status alone */
     bool reported[KL_VALIDATORS_MAX];

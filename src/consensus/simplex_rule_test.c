@@ -600,3 +600,65 @@ KL_TEST(simplex_knows_when_each_was_heard)
         CHECK_U64(kl_simplex_heard_ns(engine, i), i == heard[0] || i == heard[1] ? sim.now_ns : 0);
     sim_done(&sim);
 }
+
+/* Node 0 goes on in an epoch, in a view that a validator leads. */
+static u64 enter_led_by(u64 number, u32 self, u32 leader)
+{
+    const kl_valset *set = sim_set(&sim, number);
+    kl_bft_epoch epoch = {.epoch = number,
+                          .set = set,
+                          .self = self,
+                          .last_height = 1000 * (number + 1),
+                          .floor = {.epoch = number, .view = 1, .height = 1000 * number + 1}};
+    while (kl_valset_leader(set, number, epoch.floor.view + 1) != leader)
+        epoch.floor.view++;
+    epoch.floor.parent_view = epoch.floor.view - 1;
+    tell((kl_bft_event){.kind = KL_BFT_NEXT_EPOCH, .epoch_config = &epoch});
+    return epoch.floor.view + 1;
+}
+
+static void nullify_by_all_others(u64 epoch, u64 view)
+{
+    kl_vote_subject subject = nullify(view);
+    subject.proposal.epoch = epoch;
+    for (u32 by = 1; by < 4; by++)
+        tell_vote(by, subject);
+}
+
+static bool is_skipped(void)
+{
+    return kl_simplex_status_of(sim.nodes[0].engine, sim.now_ns).leader_is_skipped;
+}
+
+/* [Simplex R0] Who was silent at the end of an epoch is skipped in the next ones too, under its new
+ * place, until its first vote there. */
+KL_TEST(simplex_r0_the_silent_are_skipped_over_the_ends_of_epochs)
+{
+    begin(4, 16);
+    nullify_by_all_others(0, 1); /* 1 led it, and has voted in no later one */
+    for (u64 epoch = 1; epoch < 7; epoch++) {
+        enter_led_by(epoch, sim_place(&sim, &sim.nodes[0], epoch),
+                     sim_place(&sim, &sim.nodes[1 + epoch % 2], epoch));
+        CHECK(is_skipped() == (epoch % 2 == 0));
+        CHECK(asked_to_sign(KL_VOTE_NULLIFY) == (epoch % 2 == 0));
+    }
+    kl_vote_subject subject = nullify(
+        enter_led_by(8, sim_place(&sim, &sim.nodes[0], 8), sim_place(&sim, &sim.nodes[1], 8)));
+    subject.proposal.epoch = 8;
+    CHECK(is_skipped());
+    tell_vote(1, subject);
+    CHECK(!is_skipped());
+    sim_done(&sim);
+}
+
+/* Who watched, and missed its own turn as all did, does not skip itself where it votes again. */
+KL_TEST(simplex_r0_nobody_skips_itself)
+{
+    begin(4, 16);
+    u64 view = enter_led_by(1, KL_BFT_NOBODY, sim_place(&sim, &sim.nodes[0], 1));
+    nullify_by_all_others(1, view);
+    u32 self = sim_place(&sim, &sim.nodes[0], 2);
+    enter_led_by(2, self, self);
+    CHECK(!is_skipped() && !asked_to_sign(KL_VOTE_NULLIFY));
+    sim_done(&sim);
+}

@@ -44,10 +44,11 @@ static u64 reason_at(const struct kl_simplex *s, bool leads)
     return at;
 }
 
-/* [Simplex R0] Its last led view came to nothing, and it was not heard since. */
+/* [Simplex R0] Its last led view came to nothing, in this epoch or before, and it was not heard
+ * since. */
 bool kl_simplex_is_skipped(const struct kl_simplex *s)
 {
-    return s->suspect_view[kl_valset_leader(s->set, s->epoch, s->view)] != 0;
+    return s->silent_from[kl_valset_leader(s->set, s->epoch, s->view)] != 0;
 }
 
 u64 kl_simplex_leader_deadline(const struct kl_simplex *s)
