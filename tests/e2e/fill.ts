@@ -1,5 +1,7 @@
 /* Theme fill: a validator that has lost its data takes the state of the others, within one life of
  * its process, and is killed meanwhile; others join with a checkpoint, a right one and a wrong one.
+ * What it says of history is what the others say, but of states before the one that it took, which
+ * it does not have until it has executed the blocks.
  *
  *     --blocks N   that it lacks (300) */
 import assert from "node:assert/strict";
@@ -7,16 +9,20 @@ import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { sleep, theme, until } from "./lib/harness.ts";
 import { init, verify, verifyState } from "./lib/keel.ts";
-import { agree, CHAIN_ID, Load, operatorOf, PATIENCE_MS, Processes } from "./lib/network.ts";
+import { lacksStates, lowestState, sameHistory, type Subject } from "./lib/history.ts";
+import { agree, CHAIN_ID, funded, Load, type Member, operatorOf, PATIENCE_MS, Processes } from "./lib/network.ts";
 import type { Node } from "./lib/node.ts";
-import { type Hex, quantity, type RpcReceipt } from "./lib/rpc.ts";
+import { type Hex, quantity, type RpcLog, type RpcReceipt } from "./lib/rpc.ts";
 import { output, run } from "./lib/tool.ts";
 
 /* What is no data: who it is, and whom it knows. */
 const KEPT = ["validator", "genesis.json", "network.json", "node.key"];
 const LOST = 3;
-/* Two slots are set, and the code is one byte, 0. */
-const CONTRACT = "0x6001600055600260015560016000f3";
+/* Slot 1 is set.  Called, it puts the block's number into slot 0 and into a log, and gives back what
+ * was in slot 0. */
+const CONTRACT = "0x600160015560156011600039601560" + "00f3" + "600054600052436000554360006000a160206000f3";
+const CALLS = 10;
+const SAMPLES = 25;
 
 interface Checkpoint {
     number: Hex;
@@ -40,7 +46,7 @@ await theme("fill", {
     const blocks = Number(t.args.get("blocks") ?? 300);
     const net = await Processes.make(t, 4, ["--period", "10"]);
     const taken: Hex[] = [];
-    let contract: Hex | null | undefined;
+    const subject: Subject = { account: operatorOf(net.folder(0)).address, contract: "" };
 
     const wipe = async (): Promise<void> => {
         for (const name of readdirSync(net.folder(LOST)).filter((name) => !KEPT.includes(name))) {
@@ -67,9 +73,18 @@ await theme("fill", {
         const hash = await net.rpc(0).call<Hex>("eth_sendRawTransaction", [raw]);
         const receipt = await until("the contract", async () =>
             await net.rpc(0).call<RpcReceipt | null>("eth_getTransactionReceipt", [hash]) ?? undefined, PATIENCE_MS);
-        contract = receipt.contractAddress;
+        subject.contract = receipt.contractAddress ?? "";
         taken.push(hash);
+        const caller = await funded(net, 1);
         const load = new Load(net, 2);
+        for (let nonce = 0; nonce < CALLS; nonce++) {
+            const least = (blocks * nonce) / CALLS;
+            await until(`block ${least}`, async () => (await net.height(0)) >= least || undefined, 4 * PATIENCE_MS);
+            taken.push(await net.rpc(0).call<Hex>("eth_sendRawTransaction", [await caller.signTransaction({
+                chainId: CHAIN_ID, type: 2, nonce, to: subject.contract, gasLimit: 100_000n,
+                maxFeePerGas: 100_000_000_000n, maxPriorityFeePerGas: 1n,
+            })]));
+        }
         await until(`${blocks} blocks`, async () => (await net.height(0)) >= blocks || undefined, 4 * PATIENCE_MS);
         await load.stop();
         taken.push(...load.taken);
@@ -111,18 +126,22 @@ await theme("fill", {
         console.log(`it was back after ${Date.now() - begun} ms`);
     });
 
-    await t.test("blocks, receipts and state are those of the others", async () => {
+    await t.test("it says the same of every block as the others, and of every state that it has", async () => {
         await agree(net.members(), taken);
         const head = await net.height(LOST);
-        for (let n = 1; n <= head; n += 7) {
-            const receipts = await Promise.all(net.all.map((i) => net.rpc(i).call("eth_getBlockReceipts", [quantity(n)])));
-            receipts.forEach((one) => assert.deepEqual(one, receipts[0], `receipts of block ${n}`));
+        const whole = await net.rpc(LOST).call<RpcLog[]>("eth_getLogs", [{ fromBlock: "0x0", toBlock: quantity(head), address: subject.contract }]);
+        assert.equal(whole.length, CALLS);
+        for (const i of net.all) {
+            const logs = await net.rpc(i).call("eth_getLogs", [{ fromBlock: "0x0", toBlock: quantity(head), address: subject.contract }]);
+            assert.deepEqual(logs, whole);
         }
-        for (const [method, args] of [["eth_getCode", [contract]], ["eth_getStorageAt", [contract, "0x1"]],
-                                      ["eth_getBalance", [operatorOf(net.folder(2)).address]]] as const) {
-            const answers = await Promise.all(net.all.map((i) => net.rpc(i).call(method, [...args, quantity(head)])));
-            answers.forEach((one) => assert.deepEqual(one, answers[0], method));
-        }
+        const from = await lowestState(net.members([LOST])[0] as Member, subject.account);
+        assert.ok(from >= blocks, `it has the state of block ${from}`);
+        assert.ok(from <= head);
+        console.log(`${await sameHistory(net.members(), head, SAMPLES, subject, from)} answers are the same; states from block ${from} on`);
+        /* Every state that the others have, up to the head. */
+        await sameHistory(net.members([0, 1, 2]), head, SAMPLES, subject);
+        await lacksStates(net.members([LOST])[0] as Member, from, SAMPLES, subject);
     });
 
     await t.test("who joins takes a chain with its checkpoint, and no other", async () => {
@@ -184,5 +203,17 @@ await theme("fill", {
         await net.stop(LOST);
         await verify(t, net.folder(LOST));
         await verifyState(t, net.folder(LOST));
+    });
+
+    await t.test("whose state and history are deleted executes its blocks, and says the same of every state", async () => {
+        for (const cache of ["state", "history"]) {
+            rmSync(join(net.folder(LOST), cache), { recursive: true });
+        }
+        await net.start(LOST);
+        await net.start(0);
+        await net.hasAll(0);
+        await net.hasAll(LOST);
+        assert.equal(await lowestState(net.members([LOST])[0] as Member, subject.account), 0);
+        console.log(`${await sameHistory(net.members(), await net.top(), SAMPLES, subject)} answers are the same`);
     });
 });

@@ -11,11 +11,12 @@ import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync,
 import { join } from "node:path";
 import { id, zeroPadValue } from "ethers";
 import { sleep, type Theme, theme, until } from "./lib/harness.ts";
+import { sameHistory } from "./lib/history.ts";
 import { verify } from "./lib/keel.ts";
-import { agree, Devnet, freePorts, funded, Load, type Net, operatorOf, PATIENCE_MS, peerId, Processes, type Status, transfer } from "./lib/network.ts";
+import { agree, Devnet, freePorts, funded, Load, type Net, operatorOf, PATIENCE_MS, peerId, Processes, type Status, THERE, transfer } from "./lib/network.ts";
 import type { Node, Target } from "./lib/node.ts";
 import { Random } from "./lib/random.ts";
-import { type Hex, quantity } from "./lib/rpc.ts";
+import type { Hex } from "./lib/rpc.ts";
 import { output, run } from "./lib/tool.ts";
 
 const ROW_LIMIT_MS = 1_200_000;
@@ -129,20 +130,6 @@ async function stopped(net: Processes, random: Random): Promise<void> {
     await caughtUp(net, who);
 }
 
-/* What nodes say of old blocks and of the states behind them. */
-async function sameHistory(net: Net, who: readonly number[], head: number): Promise<void> {
-    const account = operatorOf(net.folder(0)).address;
-    for (let k = 0; k <= SAMPLES; k++) {
-        const at = quantity(Math.floor((head * k) / SAMPLES));
-        for (const [method, args] of [["eth_getBlockByNumber", [at, true]], ["eth_getBlockReceipts", [at]],
-                                      ["eth_getBalance", [account, at]], ["eth_getTransactionCount", [account, at]],
-                                      ["eth_getProof", [account, [], at]]] as const) {
-            const answers = await Promise.all(who.map((i) => net.rpc(i).call(method, [...args])));
-            answers.forEach((one, i) => assert.deepEqual(one, answers[0], `${method} of block ${at} by node ${who[i]}`));
-        }
-    }
-}
-
 /* One stands still for so many blocks that it is no longer a matter of what is on its way. */
 async function away(net: Processes): Promise<void> {
     const gone = net.count - 1;
@@ -160,7 +147,8 @@ async function away(net: Processes): Promise<void> {
     tell(`it has block ${head} after ${seconds(back_ms)}: ${Math.round(((head - before) * MS_PER_S) / back_ms)} blocks a second`);
     await until("it signs", async () => (await net.status(gone)).signing || undefined, PATIENCE_MS);
     assert.doesNotMatch(net.node(gone).log, /filling/);
-    await sameHistory(net, [0, gone], head);
+    const account = operatorOf(net.folder(0)).address;
+    tell(`${await sameHistory(net.members([0, gone]), head, SAMPLES, { account, contract: THERE })} answers about history are the same`);
     await agree(net.members(), busy.taken);
     await net.kill(0); /* three of four, with it, make blocks */
     tell(`another one killed: ${GOES_ON} after ${seconds(await net.goesOn("with the one that was away"))}`);
