@@ -61,8 +61,9 @@ e2e-anvil: e2e-packages ## run the end-to-end tests against Anvil: they test the
 kill-test: all e2e-packages ## kill -9 while transactions flow, 200 times; `make test` does 20
 	@tests/e2e/run durability --target $(B)/keel --kills 200
 
-soak: all e2e-packages ## what may befall networks of validators, under load, one thing after another (an hour); ROW: a part of a name
-	@tests/e2e/run soak --target $(B)/keel $(if $(ROW),--run "$(ROW)") $(if $(OTHER),--other $(OTHER))
+soak: all e2e-packages $(if $(OTHER),,build-other/build.ninja) ## what may befall networks of validators, under load, one thing after another (an hour); ROW: a part of a name; OTHER: an older build
+	@$(if $(OTHER),,ninja -C build-other keel)
+	@tests/e2e/run soak --target $(B)/keel $(if $(ROW),--run "$(ROW)") --other $(or $(OTHER),build-other/keel)
 
 powercut: setup $(B)/build.ninja ## cut the power behind every disk operation of 300 lives of a chain; `make test` has 1
 	@ninja -C $(B) chain_test
@@ -98,7 +99,7 @@ install: all ## put keel into $(PREFIX)/bin
 PREFIX ?= /usr/local
 
 clean: ## remove every build folder
-	@rm -rf build build-asan build-ubsan build-tsan build-fuzz build-coverage
+	@rm -rf build build-asan build-ubsan build-tsan build-fuzz build-coverage build-other
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.* ## \(.*\)/\1\t\2/p' Makefile | expand -t 14
@@ -121,12 +122,15 @@ build-ubsan/build.ninja:
 	@$(CLANG) -Db_sanitize=undefined build-ubsan
 build-tsan/build.ninja:
 	@$(CLANG) -Db_sanitize=thread build-tsan
+# Another compiler, nothing optimized: what a network changes to and from while it runs.
+build-other/build.ninja: | tools
+	@CC=clang-14 meson setup --buildtype debug build-other
 build-fuzz/build.ninja:
 	@$(CLANG) -Db_sanitize=address,undefined -Dfuzzer=true build-fuzz
 build-coverage/build.ninja:
 	@$(CLANG) -Dc_args='-fprofile-instr-generate -fcoverage-mapping' \
 	    -Dc_link_args=-fprofile-instr-generate build-coverage
-$(foreach name,$(B) build-asan build-ubsan build-tsan build-fuzz build-coverage,$(name)/build.ninja): | setup
+$(foreach name,$(B) build-asan build-ubsan build-tsan build-fuzz build-coverage build-other,$(name)/build.ninja): | setup
 
 # Installs what is missing: Debian packages, and locked sources from npm.
 PACKAGES := libc6-dev pkg-config python3 meson ninja-build liblmdb-dev libsecp256k1-dev libssl-dev libgmp-dev \

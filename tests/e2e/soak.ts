@@ -4,11 +4,13 @@
  *
  *     --part short   only what is over within seconds: part of every `make test`
  *     --seed N       of whom it befalls (1)
- *     --other PATH   another build of Keel, for rolling restarts (a copy of this one) */
+ *     --other PATH   another build of Keel, for rolling restarts: without one these are left out */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statfsSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import {
+    cpSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, realpathSync, renameSync, rmSync, statfsSync, statSync, writeFileSync,
+} from "node:fs";
+import { join, resolve } from "node:path";
 import { id, zeroPadValue } from "ethers";
 import { sleep, type Theme, theme, until } from "./lib/harness.ts";
 import { sameHistory } from "./lib/history.ts";
@@ -539,20 +541,33 @@ async function wrongClock(net: Processes): Promise<void> {
     await net.start(1);
 }
 
-async function rolling(net: Processes): Promise<void> {
-    const path = net.t.args.get("other") ?? join(net.t.folder(), "keel");
-    if (!existsSync(path)) {
-        copyFileSync(net.t.target.command, path);
-    }
+/* One after another gets another build, and then this one again. */
+async function rolling(net: Processes, path: string): Promise<void> {
     const other: Target = { kind: "keel", command: path };
     for (const target of [other, net.t.target]) {
         for (const i of net.all) {
             await net.stop(i);
             tell(`node ${i} down: ${GOES_ON} after ${seconds(await net.goesOn("one is restarted"))}`);
             await net.start(i, [], target);
+            assert.equal(readlinkSync(`/proc/${net.node(i).pid}/exe`), realpathSync(target.command));
             await caughtUp(net, [i]);
         }
     }
+}
+
+async function otherBuild(t: Theme, count: number): Promise<void> {
+    const given = t.args.get("other");
+    const path = given === undefined ? undefined : resolve(given);
+    const why = path === undefined ? "no other build is given (--other)"
+        : !existsSync(path) ? `${path} is not there`
+        : readFileSync(path).equals(readFileSync(t.target.command)) ? `${path} is this very build` : undefined;
+    if (path === undefined || why !== undefined) {
+        t.skip("another build, one after another", why ?? "");
+        return;
+    }
+    const said = (await output(path, ["--version"], { cwd: t.folder() })).trim();
+    tell(`the other build: ${path}, ${said}, ${statSync(path).size} bytes; this one has ${statSync(t.target.command).size}`);
+    await processes(t, count, (net) => rolling(net, path));
 }
 
 /* --- all of it --- */
@@ -575,7 +590,10 @@ await theme("soak", {
         await row(`${count} validators, all killed at once`, () => processes(t, count, allKilled));
         await row(`${count} validators, latency and loss`, () => devnet(t, count, badLine));
         await row(`${count} validators, some not heard`, () => devnet(t, count, (net) => oneWay(net, random)));
-        await row(`${count} validators, another build, one after another`, () => processes(t, count, rolling));
+        await row(`${count} validators, another build, one after another`, () => otherBuild(t, count));
+    }
+    if (isShort) {
+        await row("another build, one after another", () => otherBuild(t, 4));
     }
     await row("a data folder wiped, its key kept", () => processes(t, 4, wiped));
     for (const [name, floor, but] of [["a full disk", FLOOR_BYTES, FLOOR_BYTES / 2], ["a disk full to the last byte", 0, 0]] as const) {
