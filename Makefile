@@ -69,11 +69,12 @@ powercut: setup $(B)/build.ninja ## cut the power behind every disk operation of
 	@ninja -C $(B) chain_test
 	@KEEL_POWERCUT=300 $(B)/chain_test powercut
 
-sim-long: all ## search for seeds that break a network of nodes: SEEDS of them, from FROM on, for each n of NODES
-	@failed=0; : >$(B)/sim-long; for n in $(NODES); do \
-	  $(B)/keel sim --seed $(FROM) --seeds $(SEEDS) --nodes $$n >>$(B)/sim-long || { failed=1; \
-	    tail -n 1 $(B)/sim-long | grep -q "^n = $$n " || echo "n = $$n  ended by itself" >>$(B)/sim-long; }; \
-	done; cat $(B)/sim-long; exit $$failed
+sim-long: all ## search for seeds that break a network of nodes: SEEDS of them, from FROM on, for each n of NODES; a tenth of them joined by p2p
+	@failed=0; : >$(B)/sim-long; for n in $(NODES); do for wire in "" --wire; do \
+	  seeds=$(SEEDS); [ -z "$$wire" ] || seeds=$$(((seeds + 9) / 10)); \
+	  $(B)/keel sim --seed $(FROM) --seeds $$seeds --nodes $$n $$wire >>$(B)/sim-long || { failed=1; \
+	    tail -n 1 $(B)/sim-long | grep -q "^n = $$n *$${wire#--} *[0-9]* seeds" || echo "n = $$n $$wire  ended by itself" >>$(B)/sim-long; }; \
+	done; done; cat $(B)/sim-long; exit $$failed
 
 engine-long: all ## the same for engines alone, whose host is a model
 	@ninja -C $(B) consensus_test

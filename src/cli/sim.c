@@ -14,7 +14,7 @@ enum { VIEWS_TOLD = 2047 };
 struct sim {
     u64 seed, seeds, nodes, views;
     const char *faults, *scheme;
-    bool all, tell, forks;
+    bool all, tell, forks, wire;
     kl_lab_options options;
     /* of a campaign */
     u64 sometimes, node_views, transactions, blocks, failed, ran;
@@ -86,6 +86,9 @@ static void tell_result(const kl_lab_result *r, u64 seed)
         (unsigned long long)r->height, (unsigned long long)r->transactions,
         (unsigned long long)r->node_views, (unsigned long long)r->messages,
         (unsigned long long)r->bytes, (double)r->virtual_ns / 1e9, (unsigned long long)r->trace);
+    if (r->connections)
+        printf("  %llu connections, %llu given up in silence\n", (unsigned long long)r->connections,
+               (unsigned long long)r->silences);
 }
 
 static void tell_failure(const struct sim *s, const kl_lab_result *r, u64 seed)
@@ -102,7 +105,8 @@ static void tell_failure(const struct sim *s, const kl_lab_result *r, u64 seed)
         fprintf(stderr, " --faults %s", s->faults);
     if (s->scheme)
         fprintf(stderr, " --scheme %s", s->scheme);
-    fprintf(stderr, "%s%s\n", s->all ? " --all" : "", s->options.forks ? " --forks" : "");
+    fprintf(stderr, "%s%s%s\n", s->all ? " --all" : "", s->options.forks ? " --forks" : "",
+            s->wire ? " --wire" : "");
 }
 
 static void add(struct sim *s, const kl_lab_result *r)
@@ -138,10 +142,11 @@ static void tell_search(const struct sim *s)
         printf("n = %-2llu", (unsigned long long)s->nodes);
     else
         printf("all n ");
-    printf("  %llu seeds, %llu failed, %llu honest node-views, median %u views a seed, "
+    printf("%s  %llu seeds, %llu failed, %llu honest node-views, median %u views a seed, "
            "%u of %u events\n",
-           (unsigned long long)s->ran, (unsigned long long)s->failed,
-           (unsigned long long)s->node_views, median_views(s), did, can);
+           s->options.wire ? "  wire" : "", (unsigned long long)s->ran,
+           (unsigned long long)s->failed, (unsigned long long)s->node_views, median_views(s), did,
+           can);
 }
 
 /* On standard error, every ten seconds and at the end. */
@@ -225,6 +230,9 @@ int kl_cmd_sim(int argc, char **argv)
          .into = &s.scheme},
         {KL_OPTION_FLAG, "--forks",
          .help = "more than F are twins: who forks the chain must be seen", .into = &s.forks},
+        {KL_OPTION_FLAG, "--wire",
+         .help = "nodes are joined by the p2p code, over connections that the seed troubles",
+         .into = &s.wire},
         {KL_OPTION_FLAG, "--tell", .help = "every step", .into = &s.tell},
     };
     static const kl_example examples[] = {
@@ -251,6 +259,7 @@ int kl_cmd_sim(int argc, char **argv)
                                  .views = s.views,
                                  .faults = UINT32_MAX,
                                  .all = s.all,
+                                 .wire = s.wire,
                                  .tell = s.tell};
     if ((s.faults && !read_faults(&s.options.faults, s.faults)) ||
         (s.scheme && !read_scheme(&s.options.scheme, s.scheme)))

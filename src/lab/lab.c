@@ -7,8 +7,8 @@
 #include "chain/authority.h"
 #include "lab/attack_priv.h"
 #include "lab/oracle_priv.h"
+#include "lab/wire_priv.h"
 #include "lab/work_priv.h"
-#include "lab/world_priv.h"
 #include "store/memkv.h"
 
 static void put_hex(struct kl_buf *out, const char *name, const void *bytes, usize len)
@@ -151,6 +151,8 @@ struct kl_lab *kl_lab_open(const kl_lab_options *options, const kl_lab_plan *pla
     read_genesis(lab);
     kl_lab_attack_begin(lab);
     make_machines(lab);
+    if (options->wire)
+        kl_lab_wire_begin(lab);
     for (u32 i = 0; i < lab->count; i++)
         kl_lab_start(lab->machines[i]);
     kl_lab_post(lab, &(kl_lab_event){.kind = KL_LAB_WEATHER}, 300 * KL_MS);
@@ -165,6 +167,7 @@ void kl_lab_close(struct kl_lab *lab)
     for (u32 i = 0; i < lab->count; i++)
         kl_lab_machine_free(lab->machines[i]);
     kl_lab_drop_all(lab);
+    kl_lab_wire_done(lab);
     kl_lab_attack_done(lab);
     kl_lab_oracle_done(lab);
     kl_lab_work_done(lab);
@@ -193,6 +196,8 @@ bool kl_lab_step(struct kl_lab *lab)
         kl_lab_work_users(lab);
     else
         kl_lab_happen(lab, &event);
+    if (lab->wire)
+        kl_lab_wire_settle(lab);
     if (!lab->calm && !is_stormy(lab))
         kl_lab_calm_down(lab);
     if (lab->calm)

@@ -47,6 +47,8 @@ enum {
     KL_LAB_BUG_GUARD_RESET = 1 << 1,     /* begins a guard anew at each start */
     KL_LAB_BUG_LOG_UNSYNCED = 1 << 2,    /* votes before bodies and certificates are durable */
     KL_LAB_BUG_LEDGER_UNSYNCED = 1 << 3, /* shows blocks before they are durable */
+    KL_LAB_BUG_WIRE_TURNS_BITS = 1
+                                 << 4, /* with a wire: a byte that comes is another, now and then */
 };
 
 typedef struct kl_lab_options {
@@ -59,6 +61,7 @@ typedef struct kl_lab_options {
     u32 attack; /* what all faulty validators do, see world_priv.h; 0: the seed decides */
     u32 bugs;   /* deliberate ones, for tests */
     bool forks; /* more than F are twins: the chain may fork, and who did it must be seen */
+    bool wire;  /* machines are joined by p2p over byte streams, see wire_priv.h */
     bool tell;  /* every step on standard output */
     bool silent; /* nothing on standard error, however it ends */
 } kl_lab_options;
@@ -70,6 +73,7 @@ typedef struct kl_lab_result {
     u64 height;       /* highest final block */
     u64 transactions; /* in final blocks */
     u64 messages, bytes, virtual_ns;
+    u64 connections, silences; /* with a wire: that carried frames; that were given up */
     u32 nodes;
     u32 faults;    /* that the seed took */
     u64 sometimes; /* bit for each interesting event that happened */

@@ -4,8 +4,8 @@
 #include "crypto/keccak.h"
 #include "lab/attack_priv.h"
 #include "lab/oracle_priv.h"
+#include "lab/wire_priv.h"
 #include "lab/work_priv.h"
-#include "lab/world_priv.h"
 
 enum {
     SEGMENT = 64 << 10,
@@ -40,6 +40,8 @@ static void penalize(struct kl_replica_net *net, u32 peer, kl_rule rule)
         kl_lab_is_honest(machine))
         kl_lab_break(machine->lab, 0, "machine %u penalizes %u, which is honest, for %s",
                      machine->index, peer, kl_rule_name(rule));
+    if (machine->lab->wire && peer < machine->lab->count)
+        kl_lab_wire_penalize(machine, peer, rule);
 }
 
 static void on_final(struct kl_replica_watch *watch, struct kl_tip *tip)
@@ -380,6 +382,8 @@ static bool open_filler(struct kl_lab_machine *machine)
         machine->given_up ? KL_UNSUPPORTED : kl_filler_open(&machine->filler, &config, &report);
     if (status == KL_OK) {
         kl_lab_tell(machine, "is filled by the others, life #", machine->life, 0, 0);
+        if (machine->lab->wire)
+            kl_lab_wire_start(machine);
         kl_filler_start(machine->filler);
         return true;
     }
@@ -460,6 +464,8 @@ void kl_lab_start(struct kl_lab_machine *machine)
         kl_lab_oracle_opened(machine, promised && !machine->forgot && !machine->harmed);
     machine->forgot = false;
     kl_lab_work_opened(machine);
+    if (machine->lab->wire)
+        kl_lab_wire_start(machine);
     kl_replica_start(machine->replica);
     after(machine, true);
     kl_lab_relink(machine->lab);
@@ -474,6 +480,7 @@ static void wind_up(struct kl_lab_machine *machine)
         kl_sim_disk_fail(machine->key, 0, KL_IO, 0);
     kl_lab_statedb_stop(machine->state);
     kl_lab_drain(machine);
+    kl_lab_wire_stop(machine);
     kl_lab_attack_forget(machine);
     kl_lab_gossip_forget(machine);
     kl_replica_close(machine->replica);
@@ -630,7 +637,7 @@ static void settle(struct kl_sim_disk *disk, u64 *settled, u64 durable)
     *settled = durable;
 }
 
-static void arrive(struct kl_lab_machine *machine, const kl_lab_event *event)
+void kl_lab_hears(struct kl_lab_machine *machine, u32 peer, const struct kl_lab_frame *frame)
 {
     static const char *const lines[] = {
         [KL_MESSAGE_VOTE] = "hears a vote of #",
@@ -654,15 +661,17 @@ static void arrive(struct kl_lab_machine *machine, const kl_lab_event *event)
         [KL_MESSAGE_ASK_TRANSACTIONS] = "is asked for transactions of a block by #",
         [KL_MESSAGE_TRANSACTIONS_OF] = "gets transactions of a block of #, # bytes",
     };
-    const struct kl_lab_frame *frame = event->frame;
-    kl_lab_tell(machine, lines[frame->kind], event->peer, frame->len, 0);
+    kl_lab_tell(machine, lines[frame->kind], peer, frame->len, 0);
     kl_lab_trace(machine->lab, frame->hash);
-    if (event->gossiped)
-        kl_lab_gossip(machine, event->peer, event->frame);
-    else if (machine->filler)
-        kl_filler_receive(machine->filler, event->peer, kl_span_of(frame->bytes, frame->len));
+}
+
+void kl_lab_arrive(struct kl_lab_machine *machine, u32 peer, const struct kl_lab_frame *frame)
+{
+    kl_lab_hears(machine, peer, frame);
+    if (machine->filler)
+        kl_filler_receive(machine->filler, peer, kl_span_of(frame->bytes, frame->len));
     else
-        kl_replica_receive(machine->replica, event->peer, kl_span_of(frame->bytes, frame->len));
+        kl_replica_receive(machine->replica, peer, kl_span_of(frame->bytes, frame->len));
 }
 
 /* Nobody may want to be called again and again while no time passes. */
@@ -683,7 +692,12 @@ static void step(struct kl_lab_machine *machine, const kl_lab_event *event)
     bool may_have_moved = true;
     switch (event->kind) {
     case KL_LAB_FRAME:
-        arrive(machine, event);
+        if (event->gossiped) {
+            kl_lab_hears(machine, event->peer, event->frame);
+            kl_lab_gossip(machine, event->peer, event->frame);
+        } else {
+            kl_lab_arrive(machine, event->peer, event->frame);
+        }
         may_have_moved = event->frame->kind == KL_MESSAGE_CERTIFICATE;
         break;
     case KL_LAB_TICK:
@@ -706,9 +720,15 @@ static void step(struct kl_lab_machine *machine, const kl_lab_event *event)
     case KL_LAB_LINK:
         kl_lab_link(machine, event->peer);
         break;
+    case KL_LAB_WIRE:
+        if (event->lane == KL_LAB_WIRE_TICK)
+            check_spin(machine);
+        kl_lab_wire_happen(machine, event);
+        break;
     case KL_LAB_STARTS:
     case KL_LAB_WEATHER:
     case KL_LAB_USERS:
+    case KL_LAB_PIPE:
         KL_UNREACHABLE();
     }
     if (machine->filler) {
@@ -723,6 +743,10 @@ static void step(struct kl_lab_machine *machine, const kl_lab_event *event)
 void kl_lab_happen(struct kl_lab *lab, const kl_lab_event *event)
 {
     struct kl_lab_machine *machine = lab->machines[event->machine];
+    if (event->kind == KL_LAB_PIPE) {
+        kl_lab_pipe_happen(lab, event);
+        return;
+    }
     if (event->kind == KL_LAB_STARTS) {
         if (!kl_lab_is_up(machine) && !machine->abandoned)
             kl_lab_start(machine);

@@ -5,7 +5,7 @@
 
 #include "lab/attack_priv.h"
 #include "lab/oracle_priv.h"
-#include "lab/world_priv.h"
+#include "lab/wire_priv.h"
 
 struct kl_lab_frame *kl_lab_frame_new(kl_message_kind kind, kl_span bytes)
 {
@@ -55,6 +55,10 @@ static void carry(struct kl_lab_machine *from, u32 to, struct kl_lab_frame *fram
         return;
     lab->result->messages++;
     lab->result->bytes += frame->len;
+    if (lab->wire) {
+        kl_lab_wire_send(from, to, frame, extra_ns);
+        return;
+    }
     const struct kl_lab_machine *target = lab->machines[to];
     bool twins = from->validator == target->validator && from->validator != KL_BFT_NOBODY;
     if (twins || from->cut[to] || !kl_lab_is_up(target) ||
@@ -81,9 +85,11 @@ void kl_lab_net_publish(struct kl_replica_net *net, kl_span bytes)
     if (machine->dead)
         return;
     struct kl_lab_frame *frame = kl_lab_frame_new(KL_MESSAGE_TRANSACTIONS, bytes);
-    if (!kl_lab_attack_sends(machine, KL_REPLICA_ALL, frame))
-        for (u32 to = 0; to < lab->count; to++)
-            carry(machine, to, frame, 0, true);
+    bool dealt_with = kl_lab_attack_sends(machine, KL_REPLICA_ALL, frame);
+    if (!dealt_with && lab->wire)
+        kl_lab_wire_publish(machine, frame);
+    for (u32 to = 0; !dealt_with && !lab->wire && to < lab->count; to++)
+        carry(machine, to, frame, 0, true);
     kl_lab_frame_unref(frame);
 }
 
@@ -115,6 +121,11 @@ void kl_lab_net_verdict(struct kl_replica_net *net, const u8 id[KL_REPLICA_GOSSI
 {
     struct kl_lab_machine *machine = ((struct kl_lab_net *)net)->machine;
     struct kl_lab *lab = machine->lab;
+    if (lab->wire) {
+        if (!machine->dead)
+            kl_lab_wire_verdict(machine, id, verdict);
+        return;
+    }
     u64 number = kl_load_be64(id), at = number % KL_LAB_PASSED;
     KL_ASSERT(number < machine->passed_count);
     if (machine->dead || number + KL_LAB_PASSED < machine->passed_count)
@@ -153,6 +164,10 @@ static bool can_speak(const struct kl_lab_machine *a, const struct kl_lab_machin
 
 void kl_lab_relink(struct kl_lab *lab)
 {
+    if (lab->wire) {
+        kl_lab_pipe_heal(lab);
+        return;
+    }
     for (u32 a = 0; a < lab->count; a++)
         for (u32 b = 0; b < lab->count; b++) {
             struct kl_lab_machine *machine = lab->machines[a];
@@ -168,8 +183,12 @@ void kl_lab_relink(struct kl_lab *lab)
 void kl_lab_link(struct kl_lab_machine *machine, u32 peer)
 {
     bool can = can_speak(machine, machine->lab->machines[peer]);
-    if (machine->linked[peer] == can)
-        return;
+    if (machine->linked[peer] != can)
+        kl_lab_link_is(machine, peer, can);
+}
+
+void kl_lab_link_is(struct kl_lab_machine *machine, u32 peer, bool can)
+{
     machine->linked[peer] = can;
     kl_lab_tell(machine, can ? "can speak to #" : "has lost its connection to #", peer, 0, 0);
     if (machine->filler && can)

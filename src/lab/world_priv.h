@@ -5,6 +5,7 @@
  *   statedb.c  a database whose newest commit may vanish       weather.c  what goes wrong, and when
  *   work.c     users and their transactions                    story.c    what happened last
  *   oracle.c   what must never happen                          attack.c   what the faulty do
+ *   wire.c     instead of frames on their way: p2p             pipe.c     over byte streams
  *
  * Everything that is drawn is drawn from one generator, and nothing depends on an address: the same
  * options give the same run.  Every event goes into the trace. */
@@ -30,6 +31,8 @@ struct kl_lab;
 struct kl_lab_machine;
 struct kl_lab_oracle;
 struct kl_lab_work;
+struct kl_lab_wire;
+struct kl_lab_plug;
 
 typedef enum kl_lab_happening {
     KL_LAB_FRAME,      /* frame arrives at machine from peer */
@@ -40,6 +43,8 @@ typedef enum kl_lab_happening {
     KL_LAB_STARTS,     /* a machine that was down */
     KL_LAB_WEATHER,
     KL_LAB_USERS,
+    KL_LAB_WIRE, /* lane: what, see wire_priv.h */
+    KL_LAB_PIPE, /* peer, life: which one; lane: what */
 } kl_lab_happening;
 
 /* A frame, shared by all who get it. */
@@ -157,6 +162,7 @@ struct kl_lab_machine {
     u32 passed_from[KL_LAB_PASSED];
     u64 passed_count;
     kl_replica_compacts compacts; /* as last seen */
+    struct kl_lab_plug *plug;     /* while it is up, with a wire */
 };
 
 /* How a seed's run is; see swarm.c. */
@@ -217,6 +223,7 @@ struct kl_lab {
     struct kl_lab_oracle *oracle;
     struct kl_lab_work *work;
     struct kl_lab_attacker *attacker;
+    struct kl_lab_wire *wire; /* NULL: frames travel by themselves */
     struct kl_lab_govern govern;
     u32 restored;        /* validators whose data and key came back from an old copy, a bit each */
     bool over;           /* the run has reached its end */
@@ -272,6 +279,7 @@ void kl_lab_carry(struct kl_lab_machine *from, u32 to, struct kl_lab_frame *fram
 void kl_lab_relink(struct kl_lab *lab);
 /* The machine hears whether it can speak to peer. */
 void kl_lab_link(struct kl_lab_machine *machine, u32 peer);
+void kl_lab_link_is(struct kl_lab_machine *machine, u32 peer, bool can);
 
 /* --- lanes.c --- */
 void kl_lab_give(struct kl_jobs *jobs, kl_lane lane, struct kl_job *job);
@@ -299,6 +307,9 @@ typedef enum kl_lab_copy { KL_LAB_COPY_DATA, KL_LAB_COPY_KEY, KL_LAB_COPY_BOTH }
 void kl_lab_restore(struct kl_lab_machine *machine, kl_lab_copy what);
 /* Does what an event says. */
 void kl_lab_happen(struct kl_lab *lab, const kl_lab_event *event);
+/* A frame of peer's has come; that was for it alone. */
+void kl_lab_hears(struct kl_lab_machine *machine, u32 peer, const struct kl_lab_frame *frame);
+void kl_lab_arrive(struct kl_lab_machine *machine, u32 peer, const struct kl_lab_frame *frame);
 /* Something was done with its replica outside of an event. */
 void kl_lab_moved(struct kl_lab_machine *machine);
 bool kl_lab_is_honest(const struct kl_lab_machine *machine);
