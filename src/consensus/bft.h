@@ -39,11 +39,11 @@ typedef enum kl_bft_event_kind {
     KL_BFT_PERSISTED,    /* token */
     KL_BFT_BUILT,        /* view, hash; the block is ours and valid */
     KL_BFT_BUILD_FAILED, /* view */
-    KL_BFT_EXECUTED,     /* hash, verdict; view of the proposal, 0: of all that name the block */
-    KL_BFT_BODY,         /* hash: a body that was fetched is here */
-    KL_BFT_SYNCED,       /* proposal: the host has committed all up to it by itself */
-    KL_BFT_NEXT_EPOCH,   /* epoch_config: KL_BFT_EPOCH_DONE's block is durable; or the host has
-                            synced into a later epoch, wherever in it, by itself */
+    KL_BFT_EXECUTED, /* hash, verdict, at_ns; view of the proposal, 0: of all that name the block */
+    KL_BFT_BODY,     /* hash: a body that was fetched is here */
+    KL_BFT_SYNCED,   /* proposal: the host has committed all up to it by itself */
+    KL_BFT_NEXT_EPOCH, /* epoch_config: KL_BFT_EPOCH_DONE's block is durable; or the host has
+                          synced into a later epoch, wherever in it, by itself */
 
     /* The world. */
     KL_BFT_TIMER,
@@ -56,6 +56,7 @@ typedef enum kl_bft_verdict {
     KL_BFT_INVALID,
     KL_BFT_UNAVAILABLE, /* cannot tell yet: a body is missing, the parent is not executed, time_ms
                            is ahead of the clock, a disk fails */
+    KL_BFT_EARLY,       /* the same, where only time_ms is, and not the parent's: until at_ns */
 } kl_bft_verdict;
 
 /* One epoch, as the engine needs it.  The set is the caller's and outlives the epoch. */
@@ -81,6 +82,7 @@ typedef struct kl_bft_event {
     u64 token, epoch, view, from, to;
     kl_hash hash;
     kl_bft_verdict verdict;
+    u64 at_ns; /* of the engine's time */
     bool on;
 } kl_bft_event;
 

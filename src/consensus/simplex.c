@@ -210,6 +210,16 @@ static void on_built(struct kl_simplex *s, u64 view, const kl_hash *hash, bool f
     slot->judged_hash = *hash;
 }
 
+/* [Simplex R7] Whose time comes after our patience has ended is not waited for: the clock of its
+ * leader is wrong.  This says nothing of the block, which may be notarized all the same. */
+static void on_early(struct kl_simplex *s, u64 of_view, const kl_hash *hash, u64 at_ns)
+{
+    kl_simplex_slot *slot = slot_at(s, s->view);
+    if (of_view == s->view && slot->has_proposal && kl_hash_eq(&slot->proposal.block_hash, hash) &&
+        at_ns > kl_simplex_advance_deadline(s))
+        slot->gives_up = true;
+}
+
 static void on_executed(struct kl_simplex *s, u64 of_view, const kl_hash *hash,
                         kl_bft_verdict verdict)
 {
@@ -217,6 +227,7 @@ static void on_executed(struct kl_simplex *s, u64 of_view, const kl_hash *hash,
         [KL_BFT_VALID] = JUDGED_VALID,
         [KL_BFT_INVALID] = JUDGED_INVALID,
         [KL_BFT_UNAVAILABLE] = JUDGED_MISSING,
+        [KL_BFT_EARLY] = JUDGED_MISSING,
     };
     if (s->root_judged == JUDGED_RUNNING && kl_hash_eq(&s->root.block_hash, hash) &&
         (!of_view || of_view == s->root.view)) {
@@ -326,6 +337,8 @@ static void take(struct kl_simplex *s, const kl_bft_event *event)
         break;
     case KL_BFT_EXECUTED:
         on_executed(s, event->view, &event->hash, event->verdict);
+        if (event->verdict == KL_BFT_EARLY)
+            on_early(s, event->view, &event->hash, event->at_ns);
         break;
     case KL_BFT_BODY:
         on_body(s, &event->hash);

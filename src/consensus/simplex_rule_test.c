@@ -115,6 +115,31 @@ KL_TEST(simplex_r2_unavailable_is_not_invalid)
     sim_done(&sim);
 }
 
+/* A block whose time comes while we are patient is waited for; one whose time comes later is given
+ * up at once, and voted for no more in this view. */
+KL_TEST(simplex_r7_patience_is_not_spent_on_a_clock_that_is_wrong)
+{
+    for (u32 i = 0; i < 2; i++) {
+        begin(4, 16);
+        kl_vote_subject p = proposal(1, 0, &sim.final[0], 1);
+        tell_vote(1, p);
+        kl_bft_event executed = {.kind = KL_BFT_EXECUTED,
+                                 .view = 1,
+                                 .hash = p.proposal.block_hash,
+                                 .verdict = KL_BFT_EARLY,
+                                 .at_ns = kl_simplex_advance_deadline(sim.nodes[0].engine) + i};
+        tell(executed);
+        CHECK(asked_to_sign(KL_VOTE_NULLIFY) == (i == 1));
+        CHECK(!asked_to_sign(KL_VOTE_NOTARIZE));
+        tell((kl_bft_event){.kind = KL_BFT_BODY, .hash = p.proposal.block_hash});
+        CHECK(find(KL_BFT_EXECUTE));
+        executed.verdict = KL_BFT_VALID;
+        tell(executed);
+        CHECK(asked_to_sign(KL_VOTE_NOTARIZE) == (i == 0));
+        sim_done(&sim);
+    }
+}
+
 KL_TEST(simplex_r2_a_gap_needs_its_nullifications)
 {
     begin(4, 16);

@@ -195,13 +195,20 @@ void replica_candidates_done(struct kl_replica *r)
 
 /* --- verdicts --- */
 
-static void answer(struct kl_replica *r, const kl_proposal *proposal, kl_bft_verdict verdict)
+static void answer_at(struct kl_replica *r, const kl_proposal *proposal, kl_bft_verdict verdict,
+                      u64 at_ns)
 {
     replica_tell(r, &(kl_bft_event){.kind = KL_BFT_EXECUTED,
                                     .peer = KL_BFT_NO_PEER,
                                     .hash = proposal->block_hash,
                                     .view = proposal->view,
-                                    .verdict = verdict});
+                                    .verdict = verdict,
+                                    .at_ns = at_ns});
+}
+
+static void answer(struct kl_replica *r, const kl_proposal *proposal, kl_bft_verdict verdict)
+{
+    answer_at(r, proposal, verdict, 0);
 }
 
 /* What a proposal says must be what the headers say; a re-proposal, of an epoch's last block, has a
@@ -230,18 +237,24 @@ void replica_refused(struct kl_replica *r, const struct replica_candidate *c, kl
     watch->refused(watch, &refusal);
 }
 
+/* How far a time is ahead of what our clock allows. */
+static u64 ahead_ns(const struct kl_replica *r, u64 time_ms)
+{
+    u64 allowed_ns = kl_add_sat_u64(kl_wall_ns(r->config.clock), r->config.drift_ns);
+    u64 time_ns = kl_mul_sat_u64(time_ms, NS_PER_MS);
+    return time_ns > allowed_ns ? time_ns - allowed_ns : 0;
+}
+
 /* Whether the block's time is too far ahead of our clock for a vote.  Once a quorum has notarized
  * it, which is when the engine is in a later view, our clock no longer counts. */
 static bool is_early(struct kl_replica *r, struct replica_candidate *c, const kl_proposal *p)
 {
-    u64 wall_ns = kl_wall_ns(r->config.clock);
-    u64 block_ns = kl_mul_sat_u64(c->time_ms, NS_PER_MS);
-    if (block_ns <= kl_add_sat_u64(wall_ns, r->config.drift_ns))
+    u64 wait_ns = ahead_ns(r, c->time_ms);
+    if (!wait_ns)
         return false;
     kl_simplex_status status = kl_simplex_status_of(r->engine, replica_now(r));
     if (p->epoch != status.epoch || p->view < status.view)
         return false;
-    u64 wait_ns = block_ns - wall_ns - r->config.drift_ns;
     r->early_due_ns = KL_MIN(r->early_due_ns, kl_add_sat_u64(replica_now(r), wait_ns));
     if (!c->told_early)
         replica_refused(r, c, KL_RULE_CONSENSUS_EARLY);
@@ -249,14 +262,29 @@ static bool is_early(struct kl_replica *r, struct replica_candidate *c, const kl
     return true;
 }
 
+/* Where the parent, for which a quorum has voted, is ahead of our clock too, it may be ours that is
+ * wrong, and what our patience is worth is not for it to say. */
+static bool is_parent_early(struct kl_replica *r, const struct replica_candidate *c)
+{
+    const struct replica_candidate *parent = replica_candidate_of(r, &c->parent_hash);
+    if (parent && parent->read)
+        return ahead_ns(r, parent->time_ms) != 0;
+    return !kl_hash_eq(&r->head->hash, &c->parent_hash) ||
+           ahead_ns(r, r->head->consensus.time_ms) != 0;
+}
+
 static void verdict_on(struct kl_replica *r, struct replica_candidate *c, const kl_proposal *p)
 {
-    kl_bft_verdict verdict = KL_BFT_UNAVAILABLE;
     if (c->state == REPLICA_INVALID || (c->read && !fits(c, p)))
-        verdict = KL_BFT_INVALID;
-    else if (c->state == REPLICA_VALID && !is_early(r, c, p))
-        verdict = KL_BFT_VALID;
-    answer(r, p, verdict);
+        answer(r, p, KL_BFT_INVALID);
+    else if (c->state != REPLICA_VALID)
+        answer(r, p, KL_BFT_UNAVAILABLE);
+    else if (!is_early(r, c, p))
+        answer(r, p, KL_BFT_VALID);
+    else if (is_parent_early(r, c))
+        answer(r, p, KL_BFT_UNAVAILABLE);
+    else
+        answer_at(r, p, KL_BFT_EARLY, kl_add_sat_u64(replica_now(r), ahead_ns(r, c->time_ms)));
 }
 
 void replica_candidate_answer(struct kl_replica *r, struct replica_candidate *c)
