@@ -258,27 +258,11 @@ static void on_identified(struct kl_swarm_user *user, u32 at, const kl_identify 
 
 void kl_lab_wire_send(struct kl_lab_machine *from, u32 to, struct kl_lab_frame *frame, u64 extra_ns)
 {
-    static const kl_swarm_class classes[] = {
-        [KL_MESSAGE_VOTE] = KL_SWARM_BFT,
-        [KL_MESSAGE_PROPOSAL] = KL_SWARM_PROPOSAL,
-        [KL_MESSAGE_CERTIFICATE] = KL_SWARM_BFT,
-        [KL_MESSAGE_EVIDENCE] = KL_SWARM_BFT,
-        [KL_MESSAGE_ASK_CERTIFICATES] = KL_SWARM_BFT,
-        [KL_MESSAGE_ASK_BODY] = KL_SWARM_BFT,
-        [KL_MESSAGE_BODY] = KL_SWARM_SYNC,
-        [KL_MESSAGE_ASK_BLOCKS] = KL_SWARM_SYNC,
-        [KL_MESSAGE_BLOCKS] = KL_SWARM_SYNC,
-        [KL_MESSAGE_STATUS] = KL_SWARM_SYNC,
-        [KL_MESSAGE_TRANSACTIONS] = KL_SWARM_TX,
-        [KL_MESSAGE_ASK_RECORDS] = KL_SWARM_SYNC,
-        [KL_MESSAGE_RECORDS] = KL_SWARM_SYNC,
-        [KL_MESSAGE_ASK_STATE] = KL_SWARM_SYNC,
-        [KL_MESSAGE_STATE] = KL_SWARM_SYNC,
-        [KL_MESSAGE_ASK_CODE] = KL_SWARM_SYNC,
-        [KL_MESSAGE_CODE] = KL_SWARM_SYNC,
-        [KL_MESSAGE_COMPACT] = KL_SWARM_PROPOSAL,
-        [KL_MESSAGE_ASK_TRANSACTIONS] = KL_SWARM_BFT,
-        [KL_MESSAGE_TRANSACTIONS_OF] = KL_SWARM_PROPOSAL,
+    static const kl_swarm_class classes[KL_STREAM_COUNT] = {
+        [KL_STREAM_BFT] = KL_SWARM_BFT,
+        [KL_STREAM_PROPOSAL] = KL_SWARM_PROPOSAL,
+        [KL_STREAM_TX] = KL_SWARM_TX,
+        [KL_STREAM_SYNC] = KL_SWARM_SYNC,
     };
     struct kl_lab *lab = from->lab;
     struct kl_lab_plug *plug = from->plug;
@@ -298,7 +282,7 @@ void kl_lab_wire_send(struct kl_lab_machine *from, u32 to, struct kl_lab_frame *
     }
     i32 place = kl_swarm_find(plug->swarm, &lab->wire->ids[to]);
     if (place != KL_SWARM_NONE)
-        (void)kl_swarm_send(plug->swarm, (u32)place, classes[frame->kind],
+        (void)kl_swarm_send(plug->swarm, (u32)place, classes[kl_message_stream_of(frame->kind)],
                             kl_span_of(frame->bytes, frame->len));
 }
 

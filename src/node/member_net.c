@@ -28,33 +28,18 @@ static struct kl_member *of_wire(struct kl_net_user *user)
 
 static void send_frame(struct kl_replica_net *net, u32 peer, kl_message_kind kind, kl_span frame)
 {
-    static const kl_swarm_class classes[] = {
-        [KL_MESSAGE_VOTE] = KL_SWARM_BFT,
-        [KL_MESSAGE_PROPOSAL] = KL_SWARM_PROPOSAL,
-        [KL_MESSAGE_CERTIFICATE] = KL_SWARM_BFT,
-        [KL_MESSAGE_EVIDENCE] = KL_SWARM_BFT,
-        [KL_MESSAGE_ASK_CERTIFICATES] = KL_SWARM_BFT,
-        [KL_MESSAGE_ASK_BODY] = KL_SWARM_BFT,
-        [KL_MESSAGE_BODY] = KL_SWARM_SYNC,
-        [KL_MESSAGE_ASK_BLOCKS] = KL_SWARM_SYNC,
-        [KL_MESSAGE_BLOCKS] = KL_SWARM_SYNC,
-        [KL_MESSAGE_STATUS] = KL_SWARM_SYNC,
-        [KL_MESSAGE_TRANSACTIONS] = KL_SWARM_TX,
-        [KL_MESSAGE_ASK_RECORDS] = KL_SWARM_SYNC,
-        [KL_MESSAGE_RECORDS] = KL_SWARM_SYNC,
-        [KL_MESSAGE_ASK_STATE] = KL_SWARM_SYNC,
-        [KL_MESSAGE_STATE] = KL_SWARM_SYNC,
-        [KL_MESSAGE_ASK_CODE] = KL_SWARM_SYNC,
-        [KL_MESSAGE_CODE] = KL_SWARM_SYNC,
-        [KL_MESSAGE_COMPACT] = KL_SWARM_PROPOSAL,
-        [KL_MESSAGE_ASK_TRANSACTIONS] = KL_SWARM_BFT,
-        [KL_MESSAGE_TRANSACTIONS_OF] = KL_SWARM_PROPOSAL,
+    static const kl_swarm_class classes[KL_STREAM_COUNT] = {
+        [KL_STREAM_BFT] = KL_SWARM_BFT,
+        [KL_STREAM_PROPOSAL] = KL_SWARM_PROPOSAL,
+        [KL_STREAM_TX] = KL_SWARM_TX,
+        [KL_STREAM_SYNC] = KL_SWARM_SYNC,
     };
     struct kl_member *m = of_net(net);
-    bool votes = classes[kind] == KL_SWARM_BFT || classes[kind] == KL_SWARM_PROPOSAL;
+    kl_message_stream stream = kl_message_stream_of(kind);
+    bool votes = stream == KL_STREAM_BFT || stream == KL_STREAM_PROPOSAL;
     u32 all = votes ? KL_NET_KNOWN : KL_NET_ALL; /* strangers ask for what is final */
     if (m->wire)
-        kl_net_send(m->wire, peer == KL_REPLICA_ALL ? all : peer, classes[kind], frame);
+        kl_net_send(m->wire, peer == KL_REPLICA_ALL ? all : peer, classes[stream], frame);
 }
 
 static void penalize(struct kl_replica_net *net, u32 peer, kl_rule rule)

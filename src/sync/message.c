@@ -522,28 +522,34 @@ static kl_rule get_state(struct reading *r, kl_span bytes)
 static const struct {
     put_fn put;
     get_fn get;
+    kl_message_stream stream;
 } kinds[] = {
-    [KL_MESSAGE_VOTE] = {put_vote, get_vote},
-    [KL_MESSAGE_PROPOSAL] = {put_proposal, get_proposal},
-    [KL_MESSAGE_CERTIFICATE] = {put_certificate, get_certificate},
-    [KL_MESSAGE_EVIDENCE] = {put_evidence, get_evidence},
-    [KL_MESSAGE_ASK_CERTIFICATES] = {put_ask_certificates, get_ask_certificates},
-    [KL_MESSAGE_ASK_BODY] = {put_hash, get_hash},
-    [KL_MESSAGE_BODY] = {put_body, get_body},
-    [KL_MESSAGE_ASK_BLOCKS] = {put_ask_blocks, get_ask_blocks},
-    [KL_MESSAGE_BLOCKS] = {put_blocks, get_blocks},
-    [KL_MESSAGE_STATUS] = {put_status, get_status},
-    [KL_MESSAGE_TRANSACTIONS] = {put_transactions, get_transactions},
-    [KL_MESSAGE_ASK_RECORDS] = {put_ask_blocks, get_ask_blocks},
-    [KL_MESSAGE_RECORDS] = {put_blocks, get_blocks},
-    [KL_MESSAGE_ASK_STATE] = {put_ask_state, get_ask_state},
-    [KL_MESSAGE_STATE] = {put_state, get_state},
-    [KL_MESSAGE_ASK_CODE] = {put_hash, get_hash},
-    [KL_MESSAGE_CODE] = {put_body, get_body},
-    [KL_MESSAGE_COMPACT] = {put_compact, get_compact},
-    [KL_MESSAGE_ASK_TRANSACTIONS] = {put_ask_transactions, get_ask_transactions},
-    [KL_MESSAGE_TRANSACTIONS_OF] = {put_transactions_of, get_transactions_of},
+    [KL_MESSAGE_VOTE] = {put_vote, get_vote, KL_STREAM_BFT},
+    [KL_MESSAGE_PROPOSAL] = {put_proposal, get_proposal, KL_STREAM_PROPOSAL},
+    [KL_MESSAGE_CERTIFICATE] = {put_certificate, get_certificate, KL_STREAM_BFT},
+    [KL_MESSAGE_EVIDENCE] = {put_evidence, get_evidence, KL_STREAM_BFT},
+    [KL_MESSAGE_ASK_CERTIFICATES] = {put_ask_certificates, get_ask_certificates, KL_STREAM_BFT},
+    [KL_MESSAGE_ASK_BODY] = {put_hash, get_hash, KL_STREAM_BFT},
+    [KL_MESSAGE_BODY] = {put_body, get_body, KL_STREAM_SYNC},
+    [KL_MESSAGE_ASK_BLOCKS] = {put_ask_blocks, get_ask_blocks, KL_STREAM_SYNC},
+    [KL_MESSAGE_BLOCKS] = {put_blocks, get_blocks, KL_STREAM_SYNC},
+    [KL_MESSAGE_STATUS] = {put_status, get_status, KL_STREAM_SYNC},
+    [KL_MESSAGE_TRANSACTIONS] = {put_transactions, get_transactions, KL_STREAM_TX},
+    [KL_MESSAGE_ASK_RECORDS] = {put_ask_blocks, get_ask_blocks, KL_STREAM_SYNC},
+    [KL_MESSAGE_RECORDS] = {put_blocks, get_blocks, KL_STREAM_SYNC},
+    [KL_MESSAGE_ASK_STATE] = {put_ask_state, get_ask_state, KL_STREAM_SYNC},
+    [KL_MESSAGE_STATE] = {put_state, get_state, KL_STREAM_SYNC},
+    [KL_MESSAGE_ASK_CODE] = {put_hash, get_hash, KL_STREAM_SYNC},
+    [KL_MESSAGE_CODE] = {put_body, get_body, KL_STREAM_SYNC},
+    [KL_MESSAGE_COMPACT] = {put_compact, get_compact, KL_STREAM_PROPOSAL},
+    [KL_MESSAGE_ASK_TRANSACTIONS] = {put_ask_transactions, get_ask_transactions, KL_STREAM_BFT},
+    [KL_MESSAGE_TRANSACTIONS_OF] = {put_transactions_of, get_transactions_of, KL_STREAM_PROPOSAL},
 };
+
+kl_message_stream kl_message_stream_of(kl_message_kind kind)
+{
+    return kinds[kind].stream;
+}
 
 static void put(kl_out *out, const kl_message *message, const kl_vote_scheme *scheme)
 {

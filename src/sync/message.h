@@ -36,6 +36,16 @@ typedef enum kl_message_kind {
     KL_MESSAGE_LAST = KL_MESSAGE_TRANSACTIONS_OF,
 } kl_message_kind;
 
+/* What a message travels with.  Nothing waits for what is in another stream. */
+typedef enum kl_message_stream {
+    KL_STREAM_BFT, /* before everything else */
+    KL_STREAM_PROPOSAL,
+    KL_STREAM_TX,
+    KL_STREAM_SYNC,
+    KL_STREAM_COUNT,
+} kl_message_stream;
+kl_message_stream kl_message_stream_of(kl_message_kind kind);
+
 enum {
     KL_MESSAGE_BLOCKS_MAX = 256,         /* of one message */
     KL_MESSAGE_HEADERS_MAX = 4096,       /* of one message */

@@ -266,3 +266,20 @@ KL_TEST(message_too_long)
     kl_buf_done(&out);
     kl_arena_done(&arena);
 }
+
+/* What votes wait for is at most what other votes are. */
+KL_TEST(message_votes_travel_by_themselves)
+{
+    for (u32 kind = KL_MESSAGE_VOTE; kind <= KL_MESSAGE_LAST; kind++) {
+        kl_message_stream stream = kl_message_stream_of((kl_message_kind)kind);
+        bool heavy = kind == KL_MESSAGE_PROPOSAL || kind == KL_MESSAGE_COMPACT ||
+                     kind == KL_MESSAGE_TRANSACTIONS_OF || kind == KL_MESSAGE_BODY ||
+                     kind == KL_MESSAGE_BLOCKS || kind == KL_MESSAGE_RECORDS ||
+                     kind == KL_MESSAGE_STATE || kind == KL_MESSAGE_CODE ||
+                     kind == KL_MESSAGE_TRANSACTIONS;
+        CHECK(stream < KL_STREAM_COUNT);
+        CHECK(!heavy || stream != KL_STREAM_BFT);
+    }
+    CHECK(kl_message_stream_of(KL_MESSAGE_VOTE) == KL_STREAM_BFT);
+    CHECK(kl_message_stream_of(KL_MESSAGE_CERTIFICATE) == KL_STREAM_BFT);
+}
