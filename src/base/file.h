@@ -74,7 +74,8 @@ KL_MUST_USE static inline kl_status kl_fs_open(struct kl_fs *fs, struct kl_file 
 }
 
 /* Atomically gives the file `from` the name `to` in the same folder (asserted), replacing the file
- * that had it; the folder still needs a sync. */
+ * that had it; the folder still needs a sync.  A folder too, which replaces one that is empty and
+ * no other. */
 KL_MUST_USE static inline kl_status kl_fs_rename(struct kl_fs *fs, const char *from, const char *to)
 {
     return fs->ops->rename(fs, from, to);

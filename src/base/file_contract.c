@@ -104,6 +104,28 @@ static void renames(struct kl_fs *fs)
     check_text(fs, "d/e/y", "five");
 }
 
+/* Folders, with what is in them. */
+static void renames_folders(struct kl_fs *fs)
+{
+    CHECK_OK(kl_fs_make_dir(fs, "m"));
+    CHECK_OK(kl_fs_make_dir(fs, "m/from"));
+    CHECK_OK(kl_fs_make_dir(fs, "m/to"));
+    put_text(fs, "m/from/x", "six");
+    put_text(fs, "m/to/y", "seven");
+    put_text(fs, "m/z", "eight");
+    CHECK(kl_fs_rename(fs, "m/from", "m/to") != KL_OK);
+    CHECK(kl_fs_rename(fs, "m/from", "m/z") != KL_OK);
+    check_list(fs, "m", "from to z ");
+    CHECK_OK(kl_fs_unlink(fs, "m/to/y"));
+    CHECK_OK(kl_fs_rename(fs, "m/from", "m/to"));
+    check_list(fs, "m", "to z ");
+    check_list(fs, "m/to", "x ");
+    check_text(fs, "m/to/x", "six");
+    CHECK_OK(kl_fs_rename(fs, "m/to", "m/new"));
+    check_text(fs, "m/new/x", "six");
+    CHECK(kl_fs_list(fs, "m/to", add_name, &(struct listing){{0}}) == KL_NOTFOUND);
+}
+
 static void bytes(struct kl_fs *fs)
 {
     struct kl_file *f, *again;
@@ -175,6 +197,7 @@ void kl_file_contract(struct kl_fs *fs)
     CHECK(room.free > 0 && room.total >= room.free);
     names(fs);
     renames(fs);
+    renames_folders(fs);
     bytes(fs);
     locks(fs);
     wholes(fs);

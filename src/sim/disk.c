@@ -361,12 +361,12 @@ static kl_status rename_file(struct kl_fs *fs, const char *from, const char *to)
     const struct kl_disk_node *n = &disk->live.node[folder];
     if (!kl_disk_find(n, name, &i))
         return KL_NOTFOUND;
-    if (disk->live.node[n->entry[i].node].folder)
-        return KL_IO;
+    bool is_folder = disk->live.node[n->entry[i].node].folder;
     KL_TRY(admit(disk));
     bool replaces = kl_disk_find(n, to_name, &j) && i != j;
     u32 replaced = replaces ? n->entry[j].node : 0;
-    if (replaces && disk->live.node[replaced].folder)
+    if (replaces &&
+        (disk->live.node[replaced].folder != is_folder || disk->live.node[replaced].entries > 0))
         return KL_IO;
     record(disk, (struct kl_disk_op){.change = KL_DISK_RENAME,
                                      .node = folder,

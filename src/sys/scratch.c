@@ -255,17 +255,48 @@ static kl_status lock_scratch(struct kl_fs *fs, struct kl_file **out, const char
     return status;
 }
 
+static bool is_inside(const struct entry *entry, const char *dir)
+{
+    usize len = strlen(dir);
+    return strncmp(entry->path, dir, len) == 0 && entry->path[len] == '/';
+}
+
+static bool is_empty(const struct scratch *s, const char *dir)
+{
+    for (const struct entry *entry = s->entries; entry; entry = entry->next)
+        if (is_inside(entry, dir))
+            return false;
+    return true;
+}
+
+/* All that is in a folder gets the paths that its new name gives. */
+static void move_inside(struct scratch *s, const char *from, const char *to)
+{
+    char path[KL_PATH_MAX + 1];
+    for (struct entry *entry = s->entries, *next; entry; entry = next) {
+        next = entry->next;
+        if (!is_inside(entry, from))
+            continue;
+        int len = snprintf(path, sizeof path, "%s%s", to, entry->path + strlen(from));
+        KL_ASSERT(len <= KL_PATH_MAX);
+        *place_of(s, entry->path) = entry->next;
+        link_entry(s, entry, path);
+    }
+}
+
 static kl_status rename_locked(struct scratch *s, const char *from, const char *to)
 {
     struct entry *entry = find(s, from), *replaced = find(s, to);
     if (!entry || !has_folder(s, to))
         return KL_NOTFOUND;
-    if (entry->is_dir || (replaced && replaced->is_dir))
-        return KL_IO;
     if (entry == replaced)
         return KL_OK;
+    if (replaced && (replaced->is_dir != entry->is_dir || !is_empty(s, to)))
+        return KL_IO;
     if (replaced)
         unlink_entry(s, replaced);
+    if (entry->is_dir)
+        move_inside(s, from, to);
     *place_of(s, from) = entry->next;
     link_entry(s, entry, to);
     return KL_OK;
