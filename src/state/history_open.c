@@ -5,17 +5,19 @@
 
 #include "state/history_core_priv.h"
 
-static kl_status join(char out[KL_PATH_MAX + 1], const char *dir, const char *name)
+static kl_status join(char out[KL_PATH_MAX + 1], const kl_history_place *place, const char *name)
 {
-    int n = snprintf(out, KL_PATH_MAX + 1, "%s/%s", dir, name);
+    const char *suffix = place->suffix ? place->suffix : "";
+    int n = snprintf(out, KL_PATH_MAX + 1, "%s/%s%s", place->dir, name, suffix);
     return n > 0 && n <= KL_PATH_MAX ? KL_OK : KL_LIMIT;
 }
 
-static kl_status open_folders(struct kl_history *h, const char *dir, usize segment_bytes)
+static kl_status open_folders(struct kl_history *h, const kl_history_place *place)
 {
     char log_dir[KL_PATH_MAX + 1];
-    KL_TRY(join(log_dir, dir, "log"));
-    KL_TRY(join(h->index_dir, dir, "index"));
+    const char *dir = place->dir;
+    KL_TRY(join(log_dir, place, "log"));
+    KL_TRY(join(h->index_dir, place, "index"));
     char parent[KL_PATH_MAX + 1] = "";
     const char *slash = strrchr(dir, '/');
     if (slash)
@@ -24,23 +26,23 @@ static kl_status open_folders(struct kl_history *h, const char *dir, usize segme
     KL_TRY(kl_fs_make_dir(h->fs, h->index_dir));
     KL_TRY(kl_fs_sync_dir(h->fs, parent));
     KL_TRY(kl_fs_sync_dir(h->fs, dir));
-    kl_seglog_config config = {.dir = log_dir, .segment_bytes = segment_bytes};
+    kl_seglog_config config = {.dir = log_dir, .segment_bytes = place->segment_bytes};
     kl_seglog_report report;
     return kl_seglog_open(&h->log, h->fs, &config, &report);
 }
 
-kl_status kl_history_open(struct kl_history **out, struct kl_fs *fs, const char *dir,
-                          usize segment_bytes, bool empty, u64 version, u64 *oldest)
+kl_status kl_history_open(struct kl_history **out, const kl_history_place *place, bool empty,
+                          u64 version, u64 *oldest)
 {
     struct kl_history *h = calloc(1, sizeof *h);
     if (!h)
         return KL_NOMEM;
-    h->fs = fs;
+    h->fs = place->fs;
     h->seal = KL_HISTORY_SEAL;
     kl_mutex_init(&h->lock);
     kl_htail_init(&h->tail, &h->lock);
     kl_buf_init(&h->part, KL_SEGLOG_RECORD_MAX);
-    kl_status status = open_folders(h, dir, segment_bytes);
+    kl_status status = open_folders(h, place);
     if (status == KL_OK)
         status = kl_history_load(h, empty, version);
     h->settled = version;

@@ -26,10 +26,16 @@ typedef struct kl_old {
     kl_span key, value;
 } kl_old;
 
-/* Opens what lies in dir for a database at version `version`, or an empty one when `empty`.
- * *oldest: the oldest version that can be read. */
-KL_MUST_USE kl_status kl_history_open(struct kl_history **out, struct kl_fs *fs, const char *dir,
-                                      usize segment_bytes, bool empty, u64 version, u64 *oldest);
+/* Opens what lies in dir, in the folders whose names end in suffix (NULL: in nothing), for a
+ * database at version `version`, or an empty one when `empty`.  *oldest: the oldest version that
+ * can be read. */
+typedef struct kl_history_place {
+    struct kl_fs *fs;
+    const char *dir, *suffix;
+    usize segment_bytes;
+} kl_history_place;
+KL_MUST_USE kl_status kl_history_open(struct kl_history **out, const kl_history_place *place,
+                                      bool empty, u64 version, u64 *oldest);
 void kl_history_close(struct kl_history *history);
 
 /* Writing: any number of adds, of versions that follow one another, sorted by table and key; then

@@ -178,11 +178,17 @@ static kl_span key_of(const u64 *key)
     return kl_span_of(key, sizeof *key);
 }
 
+static kl_history_place place(void)
+{
+    return (kl_history_place){
+        .fs = kl_sim_disk_fs(disk), .dir = "h", .suffix = ".x", .segment_bytes = 1 << 20};
+}
+
 static void open_history(bool empty, u64 version, u64 want_oldest)
 {
     u64 oldest;
-    CHECK_OK(
-        kl_history_open(&history, kl_sim_disk_fs(disk), "h", 1 << 20, empty, version, &oldest));
+    const kl_history_place where = place();
+    CHECK_OK(kl_history_open(&history, &where, empty, version, &oldest));
     CHECK_U64(oldest, want_oldest);
     history->seal = 60;
 }
@@ -237,7 +243,7 @@ static void check_history(u64 oldest, u64 newest)
 /* Leaves the path of some file in ctx. */
 static void take_name(void *ctx, const char *name)
 {
-    snprintf(ctx, KL_PATH_MAX + 1, "h/index/%s", name);
+    snprintf(ctx, KL_PATH_MAX + 1, "h/index.x/%s", name);
 }
 
 KL_TEST(history_lost_or_damaged_index_files_are_made_again)
@@ -251,7 +257,7 @@ KL_TEST(history_lost_or_damaged_index_files_are_made_again)
     for (int round = 0; round < 8; round++) {
         kl_history_close(history);
         char path[KL_PATH_MAX + 1];
-        CHECK_OK(kl_fs_list(kl_sim_disk_fs(disk), "h/index", take_name, path));
+        CHECK_OK(kl_fs_list(kl_sim_disk_fs(disk), "h/index.x", take_name, path));
         if (round % 2)
             CHECK_OK(kl_fs_unlink(kl_sim_disk_fs(disk), path));
         else
@@ -259,7 +265,7 @@ KL_TEST(history_lost_or_damaged_index_files_are_made_again)
         /* What a crash while making a file leaves behind. */
         struct kl_file *left;
         if (round == 3) {
-            CHECK_OK(kl_fs_open(kl_sim_disk_fs(disk), &left, "h/index/next.tmp", KL_OPEN_CREATE));
+            CHECK_OK(kl_fs_open(kl_sim_disk_fs(disk), &left, "h/index.x/next.tmp", KL_OPEN_CREATE));
             kl_file_close(left);
         }
         open_history(false, MANY - 1, 0);
@@ -446,7 +452,8 @@ KL_TEST(history_takes_large_values)
 {
     begin();
     u64 oldest;
-    CHECK_OK(kl_history_open(&history, kl_sim_disk_fs(disk), "h", 1 << 20, false, 0, &oldest));
+    const kl_history_place where = place();
+    CHECK_OK(kl_history_open(&history, &where, false, 0, &oldest));
     u8 *value = calloc(1, KL_KV_VALUE_MAX);
     kl_old olds[3];
     for (u8 i = 0; i < 3; i++) {
@@ -459,7 +466,7 @@ KL_TEST(history_takes_large_values)
     CHECK_OK(kl_history_sync(history));
     kl_history_settle(history);
     kl_history_close(history);
-    CHECK_OK(kl_history_open(&history, kl_sim_disk_fs(disk), "h", 1 << 20, false, 1, &oldest));
+    CHECK_OK(kl_history_open(&history, &where, false, 1, &oldest));
     CHECK_U64(oldest, 0);
     struct kl_history_reader reader;
     kl_history_reader_init(&reader);

@@ -90,10 +90,11 @@ kl_status kl_state_open(struct kl_state **out, const kl_state_config *config)
     kl_status status = load_tip(state);
     u64 version = state->step ? state->step - 1 : 0;
     state->oldest = version;
+    const kl_history_place place = {config->fs, config->history_dir, config->history_suffix,
+                                    config->history_segment_bytes};
     if (status == KL_OK && config->fs)
-        status = kl_history_open(&state->history, config->fs, config->history_dir,
-                                 config->history_segment_bytes, state->step == 0, version,
-                                 &state->oldest);
+        status =
+            kl_history_open(&state->history, &place, state->step == 0, version, &state->oldest);
     if (status != KL_OK) {
         kl_state_close(state);
         return status;

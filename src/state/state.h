@@ -48,6 +48,7 @@ typedef struct kl_state_config {
     struct kl_kv *kv; /* opened with kl_state_table_names; stays the caller's */
     struct kl_fs *fs; /* for the history; NULL: none is kept */
     const char *history_dir;
+    const char *history_suffix;  /* of the names of its two folders, or NULL */
     usize history_segment_bytes; /* a multiple of 1 MiB */
 } kl_state_config;
 
