@@ -87,7 +87,10 @@ KL_MUST_USE kl_status kl_chain_restore(struct kl_chain *chain, const kl_state_co
 struct kl_verify_watch;
 struct kl_roll {
     struct kl_progress *progress;
-    struct kl_verify_watch *watch;           /* or NULL */
+    struct kl_verify_watch *watch; /* or NULL */
+    u64 end;                       /* behind the last record; 0: the ledger's */
+    bool (*go_on)(void *ctx);      /* NULL; or false ends it behind a record, as behind the last */
+    void *ctx;
     u64 versions, blocks, transactions, gas; /* executed */
     u64 unexecuted;                          /* judged by kl_chain_judge_unexecuted */
     u64 bad_version, bad_block;              /* the last one looked at */
@@ -111,6 +114,9 @@ KL_MUST_USE kl_status kl_chain_judge_signatures(struct kl_chain *chain, u64 end,
 KL_MUST_USE kl_status kl_chain_find_head(struct kl_chain *chain, u64 version,
                                          struct kl_arena *arena, kl_seglog_report *damage,
                                          struct kl_tip **out);
+
+/* open.c: the tip that the database stands at becomes the head of a chain that has none. */
+void kl_chain_stand_at(struct kl_chain *chain, struct kl_tip *tip);
 
 /* chain.c */
 /* Makes tip, which is appended or stands in the ledger already, the head, and queues it. */

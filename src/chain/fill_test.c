@@ -1,21 +1,12 @@
 /* A chain that takes records and state from another is the same as one that executed. */
-#include "chain/fill.h"
-
 #include "base/test.h"
-#include "chain/bft_world_priv.h"
-#include "sim/disk.h"
+#include "chain/fill_world_priv.h"
 #include "store/kv_twin.h"
 #include "store/memkv.h"
 
 enum { BLOCKS = 47, EPOCH = 10 };
 
 static struct bft_world peer, own;
-
-static kl_chain_config config_of(const struct bft_world *w)
-{
-    return (kl_chain_config){
-        .fs = kl_sim_disk_fs(w->disk), .kv = w->kv, .segment_bytes = 1 << 20, .tests = true};
-}
 
 static void begin(u8 scheme)
 {
@@ -33,63 +24,6 @@ static void end(void)
 {
     bft_world_done(&peer);
     bft_world_done(&own);
-}
-
-static struct kl_fill *open_fill(u64 note_len)
-{
-    struct kl_fill *fill;
-    kl_chain_config config = config_of(&own);
-    kl_chain_report report;
-    kl_span note;
-    CHECK_OK(kl_fill_open(&fill, &config, &note, &report));
-    CHECK_U64(note.len, note_len);
-    return fill;
-}
-
-static kl_rule take(struct kl_fill *fill, struct kl_reader *reader, u64 number)
-{
-    kl_span record, finalization;
-    kl_rule broken;
-    CHECK_OK(kl_reader_record(reader, number, &own.arena, &record, &finalization));
-    CHECK_OK(kl_fill_take(fill, record, finalization, &broken));
-    return broken;
-}
-
-static void fill_storage(struct kl_fill *fill, struct kl_view *view, const kl_state_want *want)
-{
-    kl_hash first = {{0}}, last;
-    kl_trie_range range;
-    kl_span code;
-    memset(&last, 0xff, sizeof last);
-    if (want->code) {
-        CHECK_OK(kl_view_code(view, &want->code_hash, &code));
-        CHECK_OK(kl_state_fill_code(kl_fill_state(fill), &want->code_hash, code));
-    }
-    CHECK_OK(kl_trie_prove_range(&range, &want->account, &first, 1000, SIZE_MAX,
-                                 kl_view_tries(view), &own.arena));
-    CHECK(range.complete);
-    CHECK_OK(kl_state_fill_range(kl_fill_state(fill), &want->account, &first, &last, range.leaves,
-                                 range.count));
-}
-
-static void fill_state(struct kl_fill *fill, struct kl_view *view)
-{
-    kl_hash first = {{0}}, last;
-    kl_trie_range range;
-    bool found = true;
-    memset(&last, 0xff, sizeof last);
-    CHECK_OK(
-        kl_trie_prove_range(&range, NULL, &first, 1000, SIZE_MAX, kl_view_tries(view), &own.arena));
-    CHECK(range.complete);
-    CHECK_OK(
-        kl_state_fill_range(kl_fill_state(fill), NULL, &first, &last, range.leaves, range.count));
-    while (found) {
-        kl_state_want want;
-        memset(&last, 0xff, sizeof last);
-        CHECK_OK(kl_state_fill_next(kl_fill_state(fill), &first, &last, &found, &want));
-        if (found)
-            fill_storage(fill, view, &want);
-    }
 }
 
 /* All but what version it is. */
@@ -129,27 +63,27 @@ static void fill_whole(u8 scheme, u64 *seed)
 {
     begin(scheme);
     struct kl_reader *reader;
-    struct kl_fill *fill = open_fill(0);
+    struct kl_fill *fill = fill_world_open(&own, 0);
     kl_chain_report report;
     bool good;
     CHECK_OK(kl_reader_open(peer.chain, &reader));
     for (u64 number = 1; number <= BLOCKS; number++) {
-        CHECK_RULE(take(fill, reader, number), KL_RULE_NONE);
+        CHECK_RULE(fill_world_take(&own, fill, reader, number), KL_RULE_NONE);
         if (kl_rand_below(seed, 4))
             continue;
         CHECK_OK(kl_fill_keep(fill, KL_SPAN_TEXT("note")));
         kl_fill_close(fill); /* a restart, at any block */
-        kl_chain_config config = config_of(&own);
+        kl_chain_config config = fill_world_config(&own);
         CHECK(kl_chain_open(&own.chain, &config, NULL, &report) == KL_CORRUPT);
         own.chain = NULL;
-        fill = open_fill(4);
+        fill = fill_world_open(&own, 4);
         kl_fill_head head;
         kl_fill_head_of(fill, &head);
         CHECK_U64(head.height, number);
     }
     CHECK_OK(kl_fill_end(fill, &good));
     CHECK(!good); /* there is no state yet */
-    fill_state(fill, kl_reader_view(reader));
+    fill_world_state(&own, fill, kl_reader_view(reader));
     CHECK_OK(kl_fill_end(fill, &good));
     CHECK(good);
     kl_fill_close(fill);
@@ -169,10 +103,10 @@ KL_TEST(fill_that_is_given_up_leaves_a_ledger)
 {
     begin(KL_SCHEME_KEYED_HASH);
     struct kl_reader *reader;
-    struct kl_fill *fill = open_fill(0);
+    struct kl_fill *fill = fill_world_open(&own, 0);
     CHECK_OK(kl_reader_open(peer.chain, &reader));
     for (u64 number = 1; number <= BLOCKS; number++)
-        CHECK_RULE(take(fill, reader, number), KL_RULE_NONE);
+        CHECK_RULE(fill_world_take(&own, fill, reader, number), KL_RULE_NONE);
     CHECK_OK(kl_fill_keep(fill, KL_SPAN_NONE));
     kl_fill_close(fill);
     kl_reader_close(reader);
@@ -190,10 +124,10 @@ KL_TEST(fill_takes_no_record_that_lies)
 {
     begin(KL_SCHEME_KEYED_HASH);
     struct kl_reader *reader;
-    struct kl_fill *fill = open_fill(0);
+    struct kl_fill *fill = fill_world_open(&own, 0);
     kl_rule broken;
     CHECK_OK(kl_reader_open(peer.chain, &reader));
-    CHECK(take(fill, reader, 2) != KL_RULE_NONE);
+    CHECK(fill_world_take(&own, fill, reader, 2) != KL_RULE_NONE);
     for (u64 number = 1; number <= BLOCKS; number++) {
         kl_span record, finalization;
         CHECK_OK(kl_reader_record(reader, number, &own.arena, &record, &finalization));
@@ -205,7 +139,7 @@ KL_TEST(fill_takes_no_record_that_lies)
             CHECK_OK(kl_fill_take(fill, kl_span_of(bytes, record.len), finalization, &broken));
             CHECK(broken != KL_RULE_NONE);
         }
-        CHECK_RULE(take(fill, reader, number), KL_RULE_NONE);
+        CHECK_RULE(fill_world_take(&own, fill, reader, number), KL_RULE_NONE);
     }
     kl_fill_close(fill);
     kl_reader_close(reader);

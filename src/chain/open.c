@@ -82,8 +82,7 @@ static bool is_other_genesis(const struct opening *o)
     return o->config->genesis.len && !kl_span_eq(o->config->genesis, o->genesis_text);
 }
 
-/* The tip that the database stands at becomes the chain's. */
-static void take_tip(struct kl_chain *chain, struct kl_tip *tip)
+void kl_chain_stand_at(struct kl_chain *chain, struct kl_tip *tip)
 {
     chain->head = tip;
     chain->published = kl_tip_ref(tip);
@@ -149,7 +148,7 @@ static kl_status begin_from_state(struct opening *o)
     if (!reached)
         return KL_OK;
     KL_TRY(kl_chain_find_head(chain, version, &o->records, &o->report->ledger, &tip));
-    take_tip(chain, tip);
+    kl_chain_stand_at(chain, tip);
     return KL_OK;
 }
 
@@ -161,7 +160,7 @@ static kl_status begin_from_checkpoint(struct opening *o)
     o->chain->state = NULL;
     KL_TRY(kl_chain_restore(o->chain, &config, &o->start.checkpoint, &o->records,
                             &o->report->ledger, &tip));
-    take_tip(o->chain, tip);
+    kl_chain_stand_at(o->chain, tip);
     return KL_OK;
 }
 

@@ -53,11 +53,13 @@ static kl_status flush_all(struct kl_chain *chain, u64 end)
 
 static kl_status roll_all(struct kl_chain *chain, struct kl_run *run, struct kl_roll *roll)
 {
-    u64 end = kl_seglog_end(chain->ledger);
+    u64 end = roll->end ? roll->end : kl_seglog_end(chain->ledger);
+    bool last = false;
     chain->written = end;
-    for (u64 version = chain->head ? chain->head->version + 1 : 0; version < end; version++) {
+    for (u64 version = chain->head ? chain->head->version + 1 : 0; version < end && !last;
+         version++) {
         KL_TRY(roll_one(chain, run, version, roll));
-        bool last = version + 1 == end;
+        last = version + 1 == end || (roll->go_on && !roll->go_on(roll->ctx));
         if (last || version % ROLL_RECORDS_MAX == 0 || chain->delta_bytes >= ROLL_BYTES_MAX)
             KL_TRY(flush_all(chain, version + 1));
         if (roll->progress && (last || version % TELL_EVERY == 0))
