@@ -2,7 +2,9 @@
 
 static const struct evil_attack attacks[] = {
 #define EVIL_X(name, stage, wires, habits, begin, step, hear, rule, text) \
-    {name, EVIL_##stage, wires, habits, begin, step, hear, rule, text},
+    {name, EVIL_##stage, wires, habits, begin, step, hear, rule, "", text},
+#define EVIL_BORNE(name, stage, wires, habits, begin, step, hear, why, text) \
+    {name, EVIL_##stage, wires, habits, begin, step, hear, "", why, text},
 #include "evil/attack.def"
 };
 
@@ -42,6 +44,11 @@ u32 kl_evil_wires(const struct evil_attack *attack)
 const char *kl_evil_rule(const struct evil_attack *attack)
 {
     return attack->rule;
+}
+
+const char *kl_evil_why(const struct evil_attack *attack)
+{
+    return attack->why;
 }
 
 const char *kl_evil_text(const struct evil_attack *attack)

@@ -21,6 +21,9 @@ evil_act evil_early_stream, evil_two_hellos, evil_long_hello, evil_junk_identify
     evil_long_identify, evil_other_network, evil_ask_identify, evil_junk_push, evil_push,
     evil_open_ping, evil_say_ping;
 
+/* guest.c */
+evil_act evil_guest_junk, evil_guest_half, evil_guest_replay;
+
 /* rumour.c */
 evil_act evil_open_gossip, evil_gossip_junk, evil_gossip_long, evil_gossip_topics,
     evil_gossip_ihave, evil_gossip_iwant, evil_gossip_graft, evil_gossip_idontwant,
@@ -37,8 +40,8 @@ evil_hears evil_lead_gas, evil_lead_slow, evil_lead_bytes, evil_lead_huge, evil_
     evil_lead_ahead, evil_lead_never, evil_lead_same, evil_lead_behind, evil_lead_apart;
 
 /* fetch.c */
-evil_act evil_ask_blocks, evil_ask_records, evil_ask_state, evil_ask_bodies, evil_unasked_state,
-    evil_unasked_blocks, evil_claim_high, evil_claim;
+evil_act evil_ask_blocks, evil_ask_seldom, evil_ask_records, evil_ask_state, evil_ask_bodies,
+    evil_unasked_state, evil_unasked_blocks, evil_claim_high, evil_claim;
 evil_hears evil_wrong_blocks, evil_other_blocks, evil_stall, evil_endless_headers;
 
 /* pay.c */

@@ -44,6 +44,8 @@ typedef struct kl_evil_config {
     u64 duration_ns;
     u64 step_rate, dial_rate; /* a second; 0: as many as can be */
     u32 wires;                /* connections at once; 0: the attack's own number */
+    u8 from[4];               /* they come from this IPv4 address, and those behind it, in turn */
+    u32 from_count;           /* so many; 0: from any */
     u32 cpu_percent;          /* of one processor; 0: all of it */
 } kl_evil_config;
 
@@ -66,10 +68,11 @@ const struct evil_attack *kl_evil_at(usize i);
 bool kl_evil_votes(const struct evil_attack *attack); /* it needs a validator's key */
 bool kl_evil_leads(const struct evil_attack *attack); /* it proposes blocks with that */
 u32 kl_evil_wires(const struct evil_attack *attack);  /* connections at once */
-/* Static text; the rule is the one by which it is dropped or, if it leads, its blocks are refused:
- * "" when that is not to be. */
+/* Static text; the rule is the one by which it is dropped or, if it leads, its blocks are refused,
+ * or one of several ("A|B"), or how they begin: "" when that is not to be; then there is a why. */
 const char *kl_evil_name(const struct evil_attack *attack);
 const char *kl_evil_rule(const struct evil_attack *attack);
+const char *kl_evil_why(const struct evil_attack *attack);
 const char *kl_evil_text(const struct evil_attack *attack);
 
 /* KL_NOMEM, KL_LIMIT (descriptors), KL_UNSUPPORTED (the attack needs an identity, or a key). */

@@ -30,6 +30,7 @@ typedef enum evil_habit {
     EVIL_MUXLESS = 64, /* names no muxer inside noise */
     EVIL_BRIEF = 128,  /* hangs up itself once the stage is reached */
     EVIL_VOTES = 256,  /* needs a validator's key */
+    EVIL_SPIES = 1024, /* is let in with its first connection, and nobody with the others */
     EVIL_LEADS = 512,  /* proposes when it is that validator's turn; the rule is what refuses the
                           block, "": it is good */
 } evil_habit;
@@ -42,7 +43,8 @@ typedef enum evil_class {
     EVIL_SYNC,
     EVIL_CLASSES,
     EVIL_HELLO = EVIL_CLASSES,
-    EVIL_OTHER, /* a stream of any name; listened to it is identify */
+    EVIL_GOSSIP, /* only listened to */
+    EVIL_OTHER,  /* a stream of any name; listened to it is identify */
     EVIL_NAMES,
 } evil_class;
 
@@ -95,6 +97,7 @@ struct evil_wire {
     bool greeted;     /* their hello was heard, and ours is on its way */
     kl_span identify; /* what is said to whoever asks; nothing: that is not spoken */
     u64 steps;
+    u64 asked_ns; /* something was asked for */
     u64 again_ns; /* dialled again */
 };
 
@@ -107,7 +110,7 @@ struct evil_attack {
     void (*step)(struct evil_wire *w);  /* again and again, while what it said is sent; or NULL */
     /* What the target says; or NULL. */
     void (*hear)(struct evil_wire *w, evil_class class, kl_span frame);
-    const char *rule, *text;
+    const char *rule, *why, *text; /* why: it is borne */
 };
 
 /* What is the matter with a leader's block. */

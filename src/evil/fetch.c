@@ -1,12 +1,21 @@
 /* Attacks on whoever is behind, or thinks so, and on whoever serves blocks. */
 #include "evil/attack_priv.h"
 
-enum { FAR = 1000000 };
+enum { FAR = 1000000, SELDOM_NS = 20000000 };
 
 void evil_ask_blocks(struct evil_wire *w)
 {
     evil_message(w, EVIL_SYNC,
                  &(kl_message){.kind = KL_MESSAGE_ASK_BLOCKS, .from = 1, .to = UINT64_MAX});
+}
+
+/* Every now and then, so that answers wait and the questions are no flood. */
+void evil_ask_seldom(struct evil_wire *w)
+{
+    if (w->asked_ns && w->evil->now_ns < w->asked_ns + SELDOM_NS)
+        return;
+    w->asked_ns = w->evil->now_ns;
+    evil_ask_blocks(w);
 }
 
 void evil_ask_records(struct evil_wire *w)
@@ -108,8 +117,9 @@ void evil_stall(struct evil_wire *w, KL_UNUSED evil_class class, kl_span frame)
 {
     static const u8 part[100000];
     u8 len[4];
-    if (!asked(w, frame))
+    if (!asked(w, frame) || w->asked_ns)
         return;
+    w->asked_ns = w->evil->now_ns;
     kl_store_be32(len, sizeof part + 1);
     evil_queue(w, EVIL_SYNC, KL_SPAN_OF(len));
     evil_queue(w, EVIL_SYNC, KL_SPAN_OF(part));

@@ -30,6 +30,7 @@ static const char usage[] =
     "  --rate      steps a second, at most\n"
     "  --dials     a second, at most\n"
     "  --wires     connections at once\n"
+    "  --from      an IPv4 address that connections come from, and /N: N of them, in turn\n"
     "  --cpu       percent of one processor, at most\n";
 
 static int fail(const char *what, const char *value)
@@ -101,11 +102,25 @@ static bool target(kl_evil_config *c, const char *text)
     return true;
 }
 
+static bool from(kl_evil_config *c, const char *text)
+{
+    int end = 0, more = 0;
+    c->from_count = 1;
+    if (sscanf(text, "%hhu.%hhu.%hhu.%hhu%n", &c->from[0], &c->from[1], &c->from[2], &c->from[3],
+               &end) != 4)
+        return false;
+    if (text[end] && (sscanf(text + end, "/%u%n", &c->from_count, &more) != 1 || text[end + more]))
+        return false;
+    return c->from_count > 0;
+}
+
 static bool set(kl_evil_config *c, const char *name, const char *value)
 {
     u64 n = 0;
     if (strcmp(name, "--target") == 0)
         return target(c, value);
+    if (strcmp(name, "--from") == 0)
+        return from(c, value);
     if (strcmp(name, "--digest") == 0)
         return snprintf(c->digest, sizeof c->digest, "%s", value) == 8;
     if (strcmp(name, "--identity") == 0)
@@ -148,9 +163,10 @@ static int list(void)
     for (usize i = 0; kl_evil_at(i); i++) {
         const struct evil_attack *a = kl_evil_at(i);
         printf("{\"attack\":\"%s\",\"wires\":%u,\"votes\":%s,\"leads\":%s,\"rule\":\"%s\","
-               "\"text\":\"%s\"}\n",
+               "\"why\":\"%s\",\"text\":\"%s\"}\n",
                kl_evil_name(a), kl_evil_wires(a), kl_evil_votes(a) ? "true" : "false",
-               kl_evil_leads(a) ? "true" : "false", kl_evil_rule(a), kl_evil_text(a));
+               kl_evil_leads(a) ? "true" : "false", kl_evil_rule(a), kl_evil_why(a),
+               kl_evil_text(a));
     }
     return 0;
 }

@@ -67,14 +67,15 @@ void evil_ping(struct evil_wire *w)
     evil_yamux(w, EVIL_PING, EVIL_SYN, 0, (u32)w->steps, KL_SPAN_NONE);
 }
 
-/* On the stream of transactions: the head of a frame that never ends, in crumbs. */
+/* On the stream of transactions: a frame of 8 MiB, in crumbs. */
 void evil_crumbs(struct evil_wire *w)
 {
+    static const u8 head[4] = {0, 0x80, 0, 0}, rest = 0;
     struct evil_stream *s = &w->out[EVIL_TX];
     if (s->window == 0)
         return;
     s->window--;
-    evil_yamux(w, EVIL_DATA, 0, s->id, 1, kl_span_of(garbage + 16, 1));
+    evil_yamux(w, EVIL_DATA, 0, s->id, 1, kl_span_of(w->steps < 4 ? head + w->steps : &rest, 1));
 }
 
 void evil_empty_frames(struct evil_wire *w)

@@ -9,6 +9,7 @@
 #include "crypto/address.h"
 #include "crypto/secp256k1.h"
 #include "evil/evil_priv.h"
+#include "p2p/gossip.h"
 #include "p2p/identify.h"
 #include "sys/env.h"
 #include "sys/tcp.h"
@@ -226,8 +227,9 @@ static kl_status prepare(struct evil *e)
     if (kl_tcp_room() < e->wire_count + 16)
         return KL_LIMIT;
     snprintf(e->names[EVIL_OTHER], sizeof e->names[EVIL_OTHER], "%s", KL_IDENTIFY_NAME);
+    snprintf(e->names[EVIL_GOSSIP], sizeof e->names[EVIL_GOSSIP], "%s", KL_GOSSIP_NAME_V11);
     for (usize i = 0; i < EVIL_NAMES; i++) {
-        if (i < EVIL_OTHER)
+        if (i < EVIL_GOSSIP)
             snprintf(e->names[i], sizeof e->names[i], "/keel/%s/%s/1", c->digest, topics[i]);
         e->name_spans[i] = kl_span_str(e->names[i]);
     }

@@ -1,6 +1,7 @@
 /* A connection of the attacker: well-behaved until its stage is reached, and with everything below
  * it in reach from there on.  yamux is written out here, since the machine in p2p cannot do wrong.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "evil/evil_priv.h"
@@ -43,15 +44,30 @@ void evil_wire_close(struct evil_wire *w)
     evil_wire_init(w, w->evil);
 }
 
+static kl_status dial(struct evil_wire *w)
+{
+    const kl_evil_config *c = w->evil->config;
+    char from[16];
+    u32 at = kl_load_be32(c->from);
+    if (!c->from_count)
+        return kl_tcp_dial(&w->fd, w->target->host, w->target->port);
+    at += (u32)(w - w->evil->wires) % c->from_count;
+    snprintf(from, sizeof from, "%u.%u.%u.%u", at >> 24, at >> 16 & 0xff, at >> 8 & 0xff,
+             at & 0xff);
+    return kl_tcp_dial_from(&w->fd, from, w->target->host, w->target->port);
+}
+
 bool evil_wire_dial(struct evil_wire *w)
 {
     struct evil *e = w->evil;
     w->at = EVIL_DIALS;
     w->next_id = 1;
     w->identity = e->config->identity;
-    if (e->attack->habits & EVIL_NOBODY || !e->config->has_identity)
+    bool nobody =
+        e->attack->habits & EVIL_NOBODY || (e->attack->habits & EVIL_SPIES && w != e->wires);
+    if (nobody || !e->config->has_identity)
         evil_random_bytes(e, w->identity.b, sizeof w->identity.b);
-    return kl_tcp_dial(&w->fd, w->target->host, w->target->port) == KL_OK;
+    return dial(w) == KL_OK;
 }
 
 /* --- what is said --- */
@@ -210,6 +226,10 @@ static void hear_frame(struct evil_wire *w, struct evil_heard *h, kl_span frame)
     struct evil *e = w->evil;
     e->report->heard++;
     if (h->class == EVIL_HELLO) { /* theirs does for ours */
+        if (e->attack->habits & EVIL_SPIES) {
+            kl_buf_clear(&e->kept);
+            kl_buf_span(&e->kept, frame);
+        }
         if (e->attack->stage > EVIL_SHAKEN && !w->greeted)
             evil_frame(w, EVIL_HELLO, frame);
         w->greeted = true;
@@ -286,7 +306,8 @@ static void hear_theirs(struct evil_wire *w, struct evil_heard *h, kl_span data)
         if (h->class == EVIL_OTHER)
             say_identify(w, h->id);
     }
-    take_frames(w, h, data);
+    if (h->class != EVIL_GOSSIP)
+        take_frames(w, h, data);
 }
 
 static bool hear_data(struct evil_wire *w, u32 id, kl_span data)

@@ -61,6 +61,9 @@ struct kl_replica_net {
     void (*send)(struct kl_replica_net *net, u32 peer, kl_message_kind kind, kl_span frame);
     /* The peer broke a rule that no correct one breaks. */
     void (*penalize)(struct kl_replica_net *net, u32 peer, kl_rule rule);
+    /* It has made us do so much for nothing, which a correct one may do now and then; units of
+     * nuisance, bytes beside them.  NULL: nobody counts. */
+    void (*blame)(struct kl_replica_net *net, u32 peer, u64 units);
     /* Says a frame of transactions to everybody, through whoever passes it on; the answer to
      * kl_replica_gossiped, which may come at once.  NULL: own ones are sent to all. */
     void (*publish)(struct kl_replica_net *net, kl_span frame);

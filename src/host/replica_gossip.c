@@ -14,9 +14,12 @@
 
 enum {
     GATHER_NS = 2000000,
-    GATHER_MAX = 512,    /* own ones in a message */
-    HELD_MAX = 16384,    /* of all peers, while a job is out */
-    HELD_PEER_MAX = 2048 /* of one */
+    GATHER_MAX = 512,     /* own ones in a message */
+    HELD_MAX = 16384,     /* of all peers, while a job is out */
+    HELD_PEER_MAX = 2048, /* of one */
+    /* Of nuisance: its sender cannot pay for it, which whoever passes it on would have seen, unless
+     * the sender has just spent what it had. */
+    UNFUNDED_UNITS = 64
 };
 #define GATHER_BYTES ((usize)64 << 10) /* of one message */
 #define HELD_BYTES   ((usize)32 << 20)
@@ -184,6 +187,8 @@ static void admit(struct kl_replica *r, struct take_work *w, usize i)
         return;
     if (is_broken(broken))
         said->broken = broken;
+    if (broken == KL_RULE_TX_FUNDS && !said->gossiped)
+        replica_blame(r, said->peer, UNFUNDED_UNITS);
     if (broken != KL_RULE_NONE)
         return;
     said->taken = r->pool_grown = true;

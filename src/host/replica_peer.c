@@ -3,7 +3,12 @@
  * propose says so, or where we asked for it. */
 #include "host/replica_priv.h"
 
-enum { STATUS_PAUSE_NS = 100000000 }; /* between two words about our height */
+enum {
+    STATUS_PAUSE_NS = 100000000, /* between two words about our height */
+    /* Of nuisance, for an answer that nobody asked for, and for so many bytes of it. */
+    UNASKED_UNITS = 64,
+    UNASKED_BYTES = 1024,
+};
 #define KEEP_BYTES ((usize)1 << 20)
 
 void replica_send(struct kl_replica *r, u32 peer, const kl_message *message)
@@ -12,6 +17,12 @@ void replica_send(struct kl_replica *r, u32 peer, const kl_message *message)
     kl_message_encode(&r->frame, message, r->scheme);
     if (!r->frame.failed)
         r->config.net->send(r->config.net, peer, message->kind, kl_buf_view(&r->frame));
+}
+
+void replica_blame(struct kl_replica *r, u32 peer, u64 units)
+{
+    if (r->config.net->blame)
+        r->config.net->blame(r->config.net, peer, units);
 }
 
 u32 replica_somebody(struct kl_replica *r, u32 peer)
@@ -198,8 +209,16 @@ static void hear_ask_blocks(struct kl_replica *r, u32 peer, const kl_message *m)
     replica_serve_blocks(r, peer, m->from, m->to);
 }
 
+/* Too late, which happens, or never asked for. */
+static void blame_unasked(struct kl_replica *r, u32 peer, usize len)
+{
+    replica_blame(r, peer, UNASKED_UNITS + len / UNASKED_BYTES);
+}
+
 static void hear_blocks(struct kl_replica *r, u32 peer, const kl_message *m)
 {
+    if (!kl_fetch_expects(r->fetch, peer, m))
+        blame_unasked(r, peer, r->heard_len);
     replica_fetch(r, &(kl_fetch_event){.kind = KL_FETCH_BLOCKS, .peer = peer, .message = m});
 }
 
@@ -223,10 +242,10 @@ static void hear_ask_code(struct kl_replica *r, u32 peer, const kl_message *m)
     replica_serve_code(r, peer, &m->hash);
 }
 
-/* Answers that only who fills a database asks for (fill.h): too late, or never asked for. */
-static void hear_nothing(struct kl_replica *r, u32 peer, const kl_message *m)
+/* Answers that only who fills a database asks for (fill.h). */
+static void hear_nothing(struct kl_replica *r, u32 peer, KL_UNUSED const kl_message *m)
 {
-    (void)r, (void)peer, (void)m;
+    blame_unasked(r, peer, r->heard_len);
 }
 
 void kl_replica_receive(struct kl_replica *r, u32 peer, kl_span frame)
@@ -258,6 +277,7 @@ void kl_replica_receive(struct kl_replica *r, u32 peer, kl_span frame)
     KL_ASSERT(peer < KL_REPLICA_PEERS_MAX && !r->stepping);
     if (!r->started)
         return;
+    r->heard_len = frame.len;
     kl_arena_reset(&r->peer_arena, KEEP_BYTES);
     if (kl_message_decode(&message, frame, r->scheme, &r->peer_arena, &broken) != KL_OK)
         return;

@@ -333,6 +333,7 @@ struct kl_replica {
     struct replica_peer peers[KL_REPLICA_PEERS_MAX];
     u32 ward_count;
     struct kl_arena peer_arena;
+    usize heard_len; /* of the frame that is being heard */
     struct kl_buf frame;
     u64 status_height, status_sent_height, status_due_ns, status_sent_ns;
 
@@ -536,6 +537,7 @@ bool replica_may_keep(struct kl_replica *r, const kl_vote *vote, const kl_body *
 bool replica_keep(struct kl_replica *r, const kl_proposal *proposal, u32 peer,
                   struct replica_body *body, const kl_body *parts);
 void replica_send(struct kl_replica *r, u32 peer, const kl_message *message);
+void replica_blame(struct kl_replica *r, u32 peer, u64 units);
 /* A peer that can be asked: the one that is named, or one at random; KL_REPLICA_ALL: nobody. */
 u32 replica_somebody(struct kl_replica *r, u32 peer);
 void replica_status(struct kl_replica *r);

@@ -49,6 +49,29 @@ static void penalize(struct kl_replica_net *net, u32 peer, kl_rule rule)
         kl_net_drop(m->wire, peer, rule);
 }
 
+static void blame(struct kl_replica_net *net, u32 peer, u64 units)
+{
+    struct kl_member *m = of_net(net);
+    if (m->wire)
+        kl_net_nuisance(m->wire, peer, units);
+}
+
+/* What a frame costs its peer as a nuisance, by kind: that many of them, and no more, would be
+ * beyond what any correct peer says (docs/bounds.md).  Proposals, and answers that were asked for,
+ * cost nothing; answers that were not are the replica's to blame. */
+static u64 nuisance_of(kl_span frame)
+{
+    static const u16 units[] = {
+        [KL_MESSAGE_VOTE] = 1,         [KL_MESSAGE_CERTIFICATE] = 1,
+        [KL_MESSAGE_EVIDENCE] = 64,    [KL_MESSAGE_ASK_CERTIFICATES] = 16,
+        [KL_MESSAGE_ASK_BODY] = 16,    [KL_MESSAGE_ASK_BLOCKS] = 16,
+        [KL_MESSAGE_STATUS] = 64,      [KL_MESSAGE_TRANSACTIONS] = 16,
+        [KL_MESSAGE_ASK_RECORDS] = 16, [KL_MESSAGE_ASK_STATE] = 16,
+        [KL_MESSAGE_ASK_CODE] = 2,     [KL_MESSAGE_ASK_TRANSACTIONS] = 16,
+    };
+    return frame.len && frame.p[0] < KL_COUNT_OF(units) ? units[frame.p[0]] : 0;
+}
+
 /* --- gossip of transactions --- */
 
 static void publish_frame(struct kl_replica_net *net, kl_span frame)
@@ -158,6 +181,7 @@ static void hear_announcement(struct kl_member *m, u32 peer, kl_span frame)
 static void on_frame(struct kl_net_user *user, u32 peer, kl_span frame)
 {
     struct kl_member *m = of_wire(user);
+    kl_net_nuisance(m->wire, peer, nuisance_of(frame));
     if (frame.len && frame.p[0] == KL_HERALD_KIND) {
         hear_announcement(m, peer, frame);
         return;
@@ -461,6 +485,7 @@ void member_net_init(struct kl_member *m)
     kl_buf_init(&m->saved, KL_BOOK_TEXT_MAX);
     m->net = (struct kl_replica_net){.send = send_frame,
                                      .penalize = penalize,
+                                     .blame = blame,
                                      .publish = publish_frame,
                                      .verdict = tell_verdict};
     m->wire_user = (struct kl_net_user){.up = on_up,

@@ -219,6 +219,9 @@ static void obey(struct kl_net *net, const struct net_command *c)
     case NET_DROP:
         kl_swarm_drop(net->swarm, c->at, c->why, net_now(net));
         break;
+    case NET_NUISANCE:
+        kl_swarm_nuisance(net->swarm, c->at, c->units, net_now(net));
+        break;
     case NET_WANT:
     case NET_UNWANT:
         change_standing(net, c);
@@ -319,6 +322,15 @@ void kl_net_drop(struct kl_net *net, u32 peer, kl_rule why)
 {
     KL_ASSERT(why != KL_RULE_NONE);
     queue(net, &(struct net_command){.ask = NET_DROP, .at = peer, .why = why}, KL_SPAN_NONE);
+}
+
+void kl_net_nuisance(struct kl_net *net, u32 peer, u64 units)
+{
+    if (here == net)
+        kl_swarm_nuisance(net->swarm, peer, units, net_now(net));
+    else
+        queue(net, &(struct net_command){.ask = NET_NUISANCE, .at = peer, .units = units},
+              KL_SPAN_NONE);
 }
 
 void kl_net_want(struct kl_net *net, const kl_peer_id *id, kl_swarm_standing standing)

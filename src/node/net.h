@@ -109,6 +109,8 @@ void kl_net_send(struct kl_net *net, u32 peer, kl_swarm_class class, kl_span fra
 
 /* The peer broke a rule: its connection ends, and is made anew after a pause if it is wanted. */
 void kl_net_drop(struct kl_net *net, u32 peer, kl_rule why);
+/* It has made us do so much for nothing (nuisance.h): at some point its connection ends. */
+void kl_net_nuisance(struct kl_net *net, u32 peer, u64 units);
 
 /* Keeps connected to id, dialling where the address source says; or no longer.  See swarm.h. */
 void kl_net_want(struct kl_net *net, const kl_peer_id *id, kl_swarm_standing standing);

@@ -37,6 +37,9 @@ static void on_event(struct kl_gossip_user *user, const kl_gossip_event *e)
     case KL_GOSSIP_GRAY:
         net->places[peer].gray = net->any_gray = true;
         break;
+    case KL_GOSSIP_NUISANCE:
+        kl_swarm_nuisance(net->swarm, peer, e->units, net_now(net));
+        break;
     }
 }
 

@@ -50,6 +50,7 @@ struct net_place {
 typedef enum net_ask {
     NET_FRAME,
     NET_DROP,
+    NET_NUISANCE,
     NET_WANT,
     NET_UNWANT,
     NET_DIAL,
@@ -64,6 +65,7 @@ struct net_command {
     u32 at; /* the peer, or the topic */
     kl_swarm_class class;
     kl_rule why;
+    u64 units; /* of nuisance */
     kl_swarm_standing standing;
     kl_gossip_verdict_kind verdict;
     kl_peer_id id;

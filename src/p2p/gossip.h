@@ -122,11 +122,12 @@ typedef enum kl_gossip_verdict_kind {
 } kl_gossip_verdict_kind;
 
 typedef enum kl_gossip_event_kind {
-    KL_GOSSIP_SEND,    /* peer, bytes: an RPC behind its length, for the call */
-    KL_GOSSIP_DELIVER, /* peer, topic, id, bytes: until the verdict */
-    KL_GOSSIP_CONNECT, /* peer: who says so; id: of whom; record: signed by whom it is of, for the
-                          call */
-    KL_GOSSIP_GRAY,    /* peer, score: it is not listened to from here on */
+    KL_GOSSIP_SEND,     /* peer, bytes: an RPC behind its length, for the call */
+    KL_GOSSIP_DELIVER,  /* peer, topic, id, bytes: until the verdict */
+    KL_GOSSIP_CONNECT,  /* peer: who says so; id: of whom; record: signed by whom it is of, for the
+                           call */
+    KL_GOSSIP_GRAY,     /* peer, score: it is not listened to from here on */
+    KL_GOSSIP_NUISANCE, /* peer, units: it has said so much for nothing (nuisance.h) */
 } kl_gossip_event_kind;
 
 typedef struct kl_gossip_event {
@@ -137,6 +138,7 @@ typedef struct kl_gossip_event {
     kl_span bytes;
     const kl_peer_record *record;
     double score;
+    u64 units;
     bool keep; /* of SEND: it tells of subscriptions or meshes, and may not be lost while the
                   connection lasts; others may, when a queue is full */
 } kl_gossip_event;

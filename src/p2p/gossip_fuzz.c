@@ -48,6 +48,7 @@ static void hear(struct kl_gossip_user *user, const kl_gossip_event *event)
         break;
     case KL_GOSSIP_CONNECT:
     case KL_GOSSIP_GRAY:
+    case KL_GOSSIP_NUISANCE:
         break;
     }
 }

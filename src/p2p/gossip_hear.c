@@ -6,6 +6,7 @@
 enum {
     GRAFT_FLOOD_S = 10, /* a GRAFT so soon behind a PRUNE costs twice */
     PENDING_PART = 4,
+    GRAFT_UNITS = 16, /* of nuisance */
 };
 
 /* KL_GOSSIP_TOPICS_MAX for topics that are not the config's. */
@@ -25,8 +26,10 @@ static bool is_joined(const struct kl_gossip *g, u32 topic)
 static void hear_subscription(struct kl_gossip *g, u32 peer, u32 topic, bool subscribes)
 {
     struct gossip_peer *p = &g->peers[peer];
-    if (topic == KL_GOSSIP_TOPICS_MAX)
+    if (topic == KL_GOSSIP_TOPICS_MAX) {
+        gossip_nuisance(g, peer, 1);
         return;
+    }
     if (subscribes) {
         p->topics |= gossip_bit(topic);
         return;
@@ -111,10 +114,12 @@ static void hear_ihave(struct kl_gossip *g, u32 peer, u32 topic, kl_gossip_list 
     struct gossip_peer *p = &g->peers[peer];
     const u8 *id, *chosen = NULL;
     u32 count = 0, most;
-    if (gossip_score(g, peer) < g->config.score.gossip)
+    if (gossip_score(g, peer) < g->config.score.gossip) {
+        gossip_nuisance_list(g, peer, list);
         return;
+    }
     if (p->haves == KL_GOSSIP_IHAVES_MAX || !is_joined(g, topic)) {
-        gossip_useless(g, peer);
+        gossip_useless_list(g, peer, list);
         return;
     }
     p->haves++;
@@ -141,12 +146,17 @@ static void hear_iwant(struct kl_gossip *g, u32 peer, kl_gossip_list list)
 {
     struct gossip_peer *p = &g->peers[peer];
     const u8 *id;
-    if (gossip_score(g, peer) < g->config.score.gossip)
+    u64 unknown = 0;
+    if (gossip_score(g, peer) < g->config.score.gossip) {
+        gossip_nuisance_list(g, peer, list);
         return;
+    }
     while (kl_gossip_next_id(&list, &id)) {
         struct gossip_seen *s = gossip_find(g, id);
-        if (!s || !s->data || s->state != GOSSIP_VALID)
+        if (!s || !s->data || s->state != GOSSIP_VALID) {
+            unknown++;
             continue;
+        }
         if (s->data->asked[peer] == KL_GOSSIP_ANSWERS_MAX ||
             s->data->len > KL_GOSSIP_ANSWER_BYTES_MAX - p->answered) {
             gossip_useless(g, peer);
@@ -159,6 +169,7 @@ static void hear_iwant(struct kl_gossip *g, u32 peer, kl_gossip_list list)
         if (kl_gossip_rpc_len(&g->rpc) >= GOSSIP_CHUNK)
             gossip_flush(g, peer);
     }
+    gossip_nuisance(g, peer, unknown);
 }
 
 static void hear_graft(struct kl_gossip *g, u32 peer, u32 topic)
@@ -173,6 +184,7 @@ static void hear_graft(struct kl_gossip *g, u32 peer, u32 topic)
         return;
     if (g->now_ns < link->backoff_ns) {
         p->behaviour++;
+        gossip_nuisance(g, peer, GRAFT_UNITS);
         if (link->backoff_ns - g->now_ns >
             (KL_GOSSIP_BACKOFF_S - GRAFT_FLOOD_S) * KL_GOSSIP_BEAT_NS)
             p->behaviour++;
@@ -218,7 +230,7 @@ static void hear_prune(struct kl_gossip *g, u32 peer, u32 topic, const kl_gossip
     if (meshed)
         gossip_leave_mesh(g, peer, topic);
     else
-        gossip_useless(g, peer);
+        gossip_useless_list(g, peer, item->list);
     if (meshed && is_joined(g, topic) && gossip_score(g, peer) >= g->config.score.accept_px)
         hear_px(g, peer, item->list);
 }
@@ -229,7 +241,7 @@ static void hear_idontwant(struct kl_gossip *g, u32 peer, kl_gossip_list list)
     const u8 *id;
     while (kl_gossip_next_id(&list, &id)) {
         if (p->unwanted_heard == GOSSIP_UNWANTED) {
-            gossip_useless(g, peer);
+            gossip_useless_list(g, peer, list);
             return;
         }
         p->unwanted_heard++;

@@ -6,6 +6,7 @@
 #include "base/test.h"
 #include "codec/protobuf.h"
 #include "p2p/gossip.h"
+#include "p2p/nuisance.h"
 #include "p2p/peer_record.h"
 
 enum {
@@ -47,6 +48,7 @@ struct link {
     bool open;
     u32 node[2], peer[2]; /* peer: the other end's number at this node; of honest ones */
     u64 delay_ns;
+    kl_nuisance nuisance[2]; /* of the node at that end */
 };
 
 struct event { /* bytes for a node; or without a link, a verdict */
@@ -221,6 +223,16 @@ static void deliver(struct node *node, const kl_gossip_event *event)
     push(verdict);
 }
 
+/* What an honest node does for nothing, because messages cross one another, is far below what is
+ * too much. */
+static void hear_nuisance(struct link *link, usize end, u64 units)
+{
+    if (net.nodes[link->node[end]].kind != HONEST)
+        return;
+    CHECK(kl_nuisance_add(&link->nuisance[end], units, net.now));
+    CHECK(link->nuisance[end].units < KL_NUISANCE_MAX / 20);
+}
+
 static void on_event(struct kl_gossip_user *user, const kl_gossip_event *event)
 {
     struct node *node = (struct node *)user;
@@ -246,6 +258,9 @@ static void on_event(struct kl_gossip_user *user, const kl_gossip_event *event)
     case KL_GOSSIP_GRAY:
         net.nodes[net.links[link].node[!end_of(link, node)]].grays++;
         push((struct event){.at_ns = net.now, .link = UINT32_MAX - 2, .end = link});
+        break;
+    case KL_GOSSIP_NUISANCE:
+        hear_nuisance(&net.links[link], !end_of(link, node), event->units);
         break;
     }
 }

@@ -145,6 +145,11 @@ struct gossip_seen *gossip_seen_at(const struct kl_gossip *g, u64 place);
 double gossip_score(const struct kl_gossip *g, u32 peer);
 void gossip_decay(struct kl_gossip *g);
 void gossip_useless(struct kl_gossip *g, u32 peer);
+/* Beside its score, and of peers that have none too. */
+void gossip_nuisance(struct kl_gossip *g, u32 peer, u64 units);
+/* Of a list that is not looked at, or only in part. */
+void gossip_nuisance_list(struct kl_gossip *g, u32 peer, kl_gossip_list rest);
+void gossip_useless_list(struct kl_gossip *g, u32 peer, kl_gossip_list rest);
 void gossip_watch(struct kl_gossip *g, u32 peer); /* says GRAY when it is time */
 void gossip_credit(struct kl_gossip *g, const struct gossip_seen *s);
 void gossip_blame(struct kl_gossip *g, const struct gossip_seen *s);

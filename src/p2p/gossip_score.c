@@ -2,6 +2,11 @@
  * counters that fade each beat. */
 #include "p2p/gossip_priv.h"
 
+enum {
+    USELESS_UNITS = 16, /* of nuisance */
+    LIST_BYTES = 16,    /* of a list that is not looked at, for one more */
+};
+
 kl_gossip_topic_score kl_gossip_topic_score_usual(void)
 {
     return (kl_gossip_topic_score){
@@ -117,10 +122,29 @@ void gossip_decay(struct kl_gossip *g)
     }
 }
 
+void gossip_nuisance(struct kl_gossip *g, u32 peer, u64 units)
+{
+    if (units)
+        gossip_tell(g,
+                    &(kl_gossip_event){.kind = KL_GOSSIP_NUISANCE, .peer = peer, .units = units});
+}
+
+void gossip_nuisance_list(struct kl_gossip *g, u32 peer, kl_gossip_list rest)
+{
+    gossip_nuisance(g, peer, rest.rest.len / LIST_BYTES);
+}
+
+void gossip_useless_list(struct kl_gossip *g, u32 peer, kl_gossip_list rest)
+{
+    gossip_useless(g, peer);
+    gossip_nuisance_list(g, peer, rest);
+}
+
 /* Some of it happens to everybody: messages cross one another.  More of it is a flood. */
 void gossip_useless(struct kl_gossip *g, u32 peer)
 {
     struct gossip_peer *p = &g->peers[peer];
+    gossip_nuisance(g, peer, USELESS_UNITS);
     if (p->useless < KL_GOSSIP_USELESS_MAX)
         p->useless++;
     else

@@ -27,6 +27,7 @@ static struct world {
     kl_gossip_config config;
     struct heard heard[KL_GOSSIP_PEERS_MAX];
     u32 delivered, connects, grays;
+    u64 nuisance;
     u8 last_id[KL_GOSSIP_ID_LEN];
     int verdict; /* given at once, or -1 */
     u64 now;
@@ -83,6 +84,9 @@ static void on_event(struct kl_gossip_user *user, const kl_gossip_event *event)
         break;
     case KL_GOSSIP_GRAY:
         w.grays++;
+        break;
+    case KL_GOSSIP_NUISANCE:
+        w.nuisance += event->units;
         break;
     }
 }
@@ -449,6 +453,39 @@ KL_TEST(gossip_floods)
         CHECK_U64(w.delivered, before + 1);
         stop();
     }
+}
+
+/* What is said for nothing is told, of peers without a score too. */
+KL_TEST(gossip_counts_what_is_for_nothing)
+{
+    start(seed);
+    open();
+    u32 peer = up(1, false);
+    u8 id[KL_GOSSIP_ID_LEN];
+    kl_gossip_set_direct(w.g, w.now, peer, true);
+    subscribe(peer, TX);
+    say_message(peer, TX, 1, 100);
+    CHECK_U64(w.nuisance, 0);
+    for (u32 i = 0; i < 10; i++)
+        kl_gossip_put_subscription(&w.rpc, true, KL_SPAN_TEXT("elsewhere"));
+    say(peer);
+    CHECK_U64(w.nuisance, 10);
+    kl_gossip_put_iwant(&w.rpc, 20);
+    for (u32 i = 0; i < 20; i++) {
+        id_of(id, 1000 + i, 100);
+        kl_gossip_put_want_id(&w.rpc, id);
+    }
+    say(peer);
+    CHECK_U64(w.nuisance, 30);
+    say_message(peer, TX, 1, 100); /* again */
+    CHECK_U64(w.nuisance, 46);
+    for (u32 i = 0; i < 50; i++) {
+        kl_gossip_put_ihave(&w.rpc, KL_SPAN_TEXT("elsewhere"), 1);
+        kl_gossip_put_have_id(&w.rpc, id);
+        say(peer);
+    }
+    CHECK(w.nuisance >= 46 + 30 * 16 + 50 * (KL_GOSSIP_ID_LEN / 16));
+    stop();
 }
 
 /* Everything accepted, far more than is kept: the oldest go first. */

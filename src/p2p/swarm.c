@@ -13,7 +13,10 @@
 #define SILENCE_NS          (3 * SWARM_S)
 #define SILENCE_STRANGER_NS (10 * SWARM_S)
 #define SWEEP_NS            (5 * SWARM_S)
+#define WATCH_NS            (5 * SWARM_S) /* between two looks at what waits */
 #define STAYED_NS           (2 * SWARM_S) /* a connection that makes the next pause short again */
+
+enum { DEAF_LOOKS = 2 }; /* with nothing between: ten seconds, and a little more */
 
 u32 swarm_find(const struct kl_swarm *s, const kl_peer_id *id)
 {
@@ -136,6 +139,15 @@ void swarm_refuse(struct swarm_link *link, kl_rule why)
 {
     link->swarm->refused++;
     swarm_fail(link, why);
+}
+
+void swarm_nuisance(struct swarm_link *link, u64 units)
+{
+    struct kl_swarm *s = link->swarm;
+    kl_nuisance *nuisance =
+        link->peer == SWARM_NOBODY ? &link->nuisance : &s->peers[link->peer].nuisance;
+    if (!kl_nuisance_add(nuisance, units, s->now_ns))
+        swarm_fail(link, KL_RULE_SWARM_NUISANCE);
 }
 
 /* --- links --- */
@@ -264,6 +276,20 @@ void kl_swarm_closed(struct kl_swarm *s, u32 at, u64 now_ns)
         forget(s, at);
 }
 
+/* What yamux has counted since. */
+static void count_nuisance(struct swarm_link *link)
+{
+    u64 light = kl_conn_light(link->conn), opened = kl_conn_opened(link->conn);
+    u64 lost = kl_conn_lost(link->conn) / KL_NUISANCE_LOST_BYTES;
+    u64 units = (light - link->light) * KL_NUISANCE_FRAME +
+                (opened - link->opened) * KL_NUISANCE_STREAM + lost - link->lost;
+    link->light = light;
+    link->opened = opened;
+    link->lost = lost;
+    if (units)
+        swarm_nuisance(link, units);
+}
+
 void kl_swarm_feed(struct kl_swarm *s, u32 at, kl_span bytes, u64 now_ns)
 {
     struct swarm_link *link = s->links[at];
@@ -279,6 +305,7 @@ void kl_swarm_feed(struct kl_swarm *s, u32 at, kl_span bytes, u64 now_ns)
     s->inside--;
     if (status != KL_OK || broken != KL_RULE_NONE)
         swarm_fail(link, broken);
+    count_nuisance(link);
     settle(s, at);
 }
 
@@ -288,6 +315,7 @@ void kl_swarm_pull(struct kl_swarm *s, u32 at, usize max, struct kl_buf *out, bo
     *more = false;
     if (!link || !link->conn || link->over)
         return;
+    link->pulled = true;
     if (kl_conn_pull(link->conn, max, out, more) != KL_OK)
         swarm_fail(link, KL_RULE_NONE); /* ended with the next tick */
 }
@@ -429,6 +457,15 @@ static u64 alive_due_ns(const struct swarm_link *link)
     return link->pinged_ns ? link->pinged_ns + silence_ns(link) : link->heard_ns + PING_NS;
 }
 
+/* Whether it has taken nothing of what waits for it at so many looks: of the connection, or of a
+ * stream of it. */
+static bool is_deaf(struct swarm_link *link)
+{
+    link->unread = kl_conn_wants_out(link->conn) && !link->pulled ? link->unread + 1 : 0;
+    link->pulled = false;
+    return link->unread >= DEAF_LOOKS || kl_conn_stuck(link->conn) > DEAF_LOOKS;
+}
+
 static u64 link_due_ns(const struct kl_swarm *s, const struct swarm_link *link)
 {
     if (link->over)
@@ -436,6 +473,7 @@ static u64 link_due_ns(const struct kl_swarm *s, const struct swarm_link *link)
     if (link->state != SWARM_OPEN)
         return link->began_ns + s->config.limits.handshake_ns;
     u64 due_ns = KL_MIN(alive_due_ns(link), swarm_service_due_ns(link));
+    due_ns = KL_MIN(due_ns, link->watched_ns + WATCH_NS);
     if (owes_hello(link))
         due_ns = KL_MIN(due_ns, link->opened_ns + s->config.limits.handshake_ns);
     if (kl_conn_agreeing(link->conn))
@@ -462,6 +500,11 @@ static void tick_open(struct swarm_link *link)
     s->inside++;
     tick_alive(link);
     swarm_service_tick(link);
+    if (link->watched_ns + WATCH_NS <= s->now_ns) {
+        link->watched_ns = s->now_ns;
+        if (is_deaf(link))
+            swarm_fail(link, KL_RULE_SWARM_DEAF);
+    }
     if (owes_hello(link) && link->opened_ns + s->config.limits.handshake_ns <= s->now_ns)
         swarm_fail(link, KL_RULE_SWARM_HELLO);
     if (kl_conn_agreeing(link->conn) && link->swept_ns + SWEEP_NS <= s->now_ns) {
@@ -520,6 +563,15 @@ void kl_swarm_drop(struct kl_swarm *s, u32 place, kl_rule why, u64 now_ns)
         swarm_fail(s->links[at], why);
     else
         swarm_end(s, (u32)at, why);
+}
+
+void kl_swarm_nuisance(struct kl_swarm *s, u32 place, u64 units, u64 now_ns)
+{
+    s->now_ns = now_ns;
+    i32 at = kl_swarm_link(s, place);
+    if (at == KL_SWARM_NONE)
+        return;
+    swarm_nuisance(s->links[at], units);
 }
 
 const kl_peer_id *kl_swarm_id(const struct kl_swarm *s, u32 place)
@@ -595,6 +647,7 @@ kl_swarm_limits kl_swarm_limits_usual(void)
         .per_ip = 2,
         .per_net = 8,
         .knocks = 10,
+        .knocks_site = 600,
         .handshakes = 32,
         .handshake_ns = 10 * SWARM_S,
         .queue_friend = 8 << 20,

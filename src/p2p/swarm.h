@@ -23,7 +23,9 @@
  *     met ── hello ── up ── frame … ── down ── lost        of one who speaks Keel's
  *     met ── identified ── gossips ── rpc … ── lost        of one who gossips; both may be
  *
- * A peer that answers no ping (yamux's) for 3 s is gone, a stranger for 10 s.  Of two connections
+ * A peer that answers no ping (yamux's) for 3 s is gone, a stranger for 10 s; so is one that takes
+ * nothing of what waits for it for 10 s, and one that makes too much ado about nothing
+ * (nuisance.h), whose debts stay in a friend's place when it comes again.  Of two connections
  * with a peer that are there at once, that which the peer with the lesser key dialled stays; one
  * that the same side dialled later replaces the earlier.
  *
@@ -67,12 +69,12 @@ typedef enum kl_swarm_standing {
 } kl_swarm_standing;
 
 typedef struct kl_swarm_limits {
-    u32 inbound; /* strangers that dialled us */
-    /* Loopback and private addresses do not count in these. */
-    u32 per_ip;     /* of those, from one IPv4 address or IPv6 /64 */
-    u32 per_net;    /* of those, from one IPv4 /24 or IPv6 /48 */
-    u32 knocks;     /* connections that one address may begin in a minute */
-    u32 handshakes; /* of those who dial us, at once */
+    u32 inbound;     /* strangers that dialled us */
+    u32 per_ip;      /* of those, from one IPv4 address or IPv6 /64; private ones do not count */
+    u32 per_net;     /* of those, from one IPv4 /24 or IPv6 /48; the same */
+    u32 knocks;      /* connections that one address may begin in a minute */
+    u32 knocks_site; /* a loopback or private one */
+    u32 handshakes;  /* of those who dial us, at once */
     u64 handshake_ns;
     /* While so many bytes wait for one peer and class nothing more is taken. */
     usize queue_friend, queue_stranger;
@@ -175,6 +177,10 @@ bool kl_swarm_gossip(struct kl_swarm *swarm, u32 peer, kl_span rpc, bool keep);
 /* Ends the connection with a peer that broke a rule; who is wanted is dialled again after a pause.
  */
 void kl_swarm_drop(struct kl_swarm *swarm, u32 peer, kl_rule why, u64 now_ns);
+
+/* The peer has made us do so much for nothing (nuisance.h); where that is too much the connection
+ * ends, with the next tick. */
+void kl_swarm_nuisance(struct kl_swarm *swarm, u32 peer, u64 units, u64 now_ns);
 
 /* Whether there is too little memory for more peers: then no stranger who dials us is let in
  * (SWARM_MEMORY); who is there stays, and friends are met as ever. */

@@ -44,6 +44,8 @@ void swarm_gossip_stream(struct swarm_link *link, const kl_conn_event *e)
 void swarm_gossip_data(struct swarm_link *link, kl_span data)
 {
     struct kl_swarm *s = link->swarm;
+    if (!link->gossips) /* it does not listen to us */
+        swarm_nuisance(link, data.len / KL_NUISANCE_LOST_BYTES);
     while (data.len && !link->over && link->gossips) {
         kl_span rpc;
         bool whole;

@@ -17,7 +17,7 @@ static void key_of(u8 out[16], const kl_multiaddr *a, bool wide)
     out[15] = is_v6 ? 6 : 4;
 }
 
-/* Who comes from a loopback or private address is of our own site. */
+/* Who comes from a loopback or private address is of our own site, where many may share one. */
 static bool counts(const kl_multiaddr *a)
 {
     kl_reach reach = kl_reach_of(a);
@@ -45,7 +45,8 @@ static struct swarm_knock *knock_of(struct kl_swarm *s, const u8 key[16])
 kl_rule swarm_knock(struct kl_swarm *s, const kl_multiaddr *remote)
 {
     u8 key[16];
-    if (!counts(remote))
+    u32 most = counts(remote) ? s->config.limits.knocks : s->config.limits.knocks_site;
+    if (remote->host == KL_HOST_NONE)
         return KL_RULE_NONE;
     key_of(key, remote, false);
     struct swarm_knock *k = knock_of(s, key);
@@ -53,7 +54,7 @@ kl_rule swarm_knock(struct kl_swarm *s, const kl_multiaddr *remote)
         k->count = 0;
         k->since_ns = s->now_ns;
     }
-    if (k->count >= s->config.limits.knocks)
+    if (k->count >= most)
         return KL_RULE_SWARM_KNOCKS;
     k->count++;
     return KL_RULE_NONE;

@@ -435,6 +435,23 @@ KL_TEST(swarm_counts_knocks)
     done();
 }
 
+/* Many nodes may share an address of our own site, and yet it is not without a bound. */
+KL_TEST(swarm_counts_knocks_of_the_own_site)
+{
+    begin(seed);
+    u32 us = add(9, 9, 9, 9);
+    nodes[us].limits.knocks_site = 20;
+    open(us, false);
+    for (u32 i = 0; i < 20; i++)
+        CHECK(visit(stranger(127, 0, 0, 1), us));
+    CHECK(!visit(stranger(127, 0, 0, 1), us));
+    CHECK_RULE(nodes[us].why, KL_RULE_SWARM_KNOCKS);
+    CHECK(visit(stranger(10, 0, 0, 1), us));
+    now_ns += 61 * S;
+    CHECK(visit(stranger(127, 0, 0, 1), us));
+    done();
+}
+
 /* Half-open connections: so many at once, each for so long. */
 KL_TEST(swarm_limits_handshakes)
 {

@@ -3,6 +3,7 @@
 #define KL_P2P_SWARM_PRIV_H
 
 #include "p2p/delimited.h"
+#include "p2p/nuisance.h"
 #include "p2p/ping.h"
 #include "p2p/swarm.h"
 
@@ -82,6 +83,11 @@ struct swarm_link {
     kl_multiaddr remote; /* but of one that is being dialled */
     struct kl_conn *conn;
     u64 began_ns, opened_ns, heard_ns, pinged_ns, swept_ns;
+    u64 watched_ns;          /* whether it takes what waits for it was looked at */
+    bool pulled;             /* something was asked for since */
+    u32 unread;              /* looks in a row at which nothing was */
+    kl_nuisance nuisance;    /* while it has no place */
+    u64 light, opened, lost; /* of yamux, so far, that have counted as such */
 
     u32 hello_out; /* our stream, until it has said all */
     bool hello_agreed, hello_said, hello_heard;
@@ -114,6 +120,7 @@ struct swarm_peer {
     u32 link; /* open, or SWARM_NOBODY */
     bool dialling;
     u64 dial_ns, pause_ns;
+    kl_nuisance nuisance;
 };
 
 struct swarm_knock {
@@ -165,6 +172,9 @@ void swarm_refuse(struct swarm_link *link, kl_rule why);
 /* A place for a friend, of a stranger if there is no other; SWARM_NOBODY: all are friends'. */
 u32 swarm_place_for(struct kl_swarm *s, const kl_peer_id *id);
 bool swarm_is_friend(const struct swarm_link *link);
+
+/* What a link's peer has done for nothing counts; it fails when that is too much. */
+void swarm_nuisance(struct swarm_link *link, u64 units);
 
 /* swarm_talk.c: streams and frames */
 void swarm_on_conn(struct kl_conn_user *user, const kl_conn_event *event);

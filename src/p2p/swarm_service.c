@@ -186,6 +186,7 @@ static void echo(struct swarm_link *link, struct swarm_ping *ping, kl_span data)
     struct kl_buf out;
     kl_buf_init(&out, data.len + KL_PING_LEN);
     kl_ping_echo_feed(&ping->echo, data, &out);
+    swarm_nuisance(link, out.len / KL_PING_LEN * KL_NUISANCE_PING);
     if (out.failed || kl_conn_queued(link->conn, ping->stream) > KL_YAMUX_WINDOW ||
         kl_conn_write(link->conn, ping->stream, kl_buf_view(&out)) != KL_OK) {
         kl_conn_reset(link->conn, ping->stream);

@@ -76,7 +76,7 @@ void swarm_meet(struct swarm_link *link)
 {
     struct kl_swarm *s = link->swarm;
     link->state = SWARM_OPEN;
-    link->opened_ns = link->swept_ns = s->now_ns;
+    link->opened_ns = link->swept_ns = link->watched_ns = s->now_ns;
     if (link->over)
         return;
     link->is_met = true;

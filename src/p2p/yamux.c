@@ -210,3 +210,31 @@ usize kl_yamux_stream_count(const struct kl_yamux *y)
 {
     return y->streams.count;
 }
+
+u64 kl_yamux_light(const struct kl_yamux *y)
+{
+    return y->light;
+}
+
+u64 kl_yamux_opened(const struct kl_yamux *y)
+{
+    return y->opened;
+}
+
+u64 kl_yamux_lost(const struct kl_yamux *y)
+{
+    return y->lost;
+}
+
+u32 kl_yamux_stuck(struct kl_yamux *y)
+{
+    u32 most = 0;
+    usize cursor = 0;
+    for (struct yamux_stream *s; (s = kl_map_next(&y->streams, &cursor)) != NULL;) {
+        bool waits = s->queue.len > s->queue_at && s->send_window < KL_YAMUX_LIGHT_WINDOW;
+        s->stuck = waits && s->opened < KL_YAMUX_LIGHT_WINDOW ? s->stuck + 1 : 0;
+        s->opened = 0;
+        most = KL_MAX(most, s->stuck);
+    }
+    return most;
+}

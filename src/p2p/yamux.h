@@ -31,6 +31,8 @@ enum {
     KL_YAMUX_WINDOW = 262144, /* at first, of both sides [yamux: 256 KiB] */
     KL_YAMUX_FRAME_MAX = 16384,
     KL_YAMUX_STREAMS_MAX = 1024,
+    KL_YAMUX_LIGHT_DATA = 32,      /* a ping of libp2p is as long */
+    KL_YAMUX_LIGHT_WINDOW = 16384, /* implementations open half a window, 128 KiB, or more */
 };
 
 typedef struct kl_yamux_config {
@@ -98,5 +100,15 @@ void kl_yamux_ping(struct kl_yamux *y, u32 value);
 void kl_yamux_go_away(struct kl_yamux *y, u32 reason);
 
 usize kl_yamux_stream_count(const struct kl_yamux *y);
+
+/* Of the peer's, so far: frames that carry next to nothing (pings, data of less than
+ * KL_YAMUX_LIGHT_DATA bytes, windows opened by less than KL_YAMUX_LIGHT_WINDOW), and streams. */
+u64 kl_yamux_light(const struct kl_yamux *y);
+u64 kl_yamux_opened(const struct kl_yamux *y);
+/* Bytes on streams that were gone. */
+u64 kl_yamux_lost(const struct kl_yamux *y);
+/* To be asked now and then: the number of times in a row, the longest of any stream, at which
+ * bytes waited for a window and it had been opened by less than KL_YAMUX_LIGHT_WINDOW since. */
+u32 kl_yamux_stuck(struct kl_yamux *y);
 
 #endif

@@ -25,6 +25,7 @@ static kl_status open_stream(struct kl_yamux *y, u32 id, kl_rule *broken)
         return KL_OK;
     }
     y->peer_last_id = KL_MAX(y->peer_last_id, id);
+    y->opened++;
     if (y->we_leave || y->peer_streams >= y->config.peer_streams_max ||
         y->streams.count >= y->config.streams_max) {
         const struct yamux_head reset = {
@@ -79,8 +80,10 @@ static kl_rule hear_window(struct kl_yamux *y, const struct yamux_head *h)
     struct yamux_stream *s = yamux_find(y, h->stream);
     if (s && h->length > UINT32_MAX - s->send_window)
         return KL_RULE_YAMUX_WINDOW;
-    if (s)
+    if (s) {
         s->send_window += h->length;
+        s->opened = kl_add_sat_u64(s->opened, h->length);
+    }
     if (h->flags & YAMUX_FIN)
         end_by_peer(y, h->stream);
     return KL_RULE_NONE;
@@ -128,12 +131,20 @@ static kl_rule parse_head(struct yamux_head *h, const u8 bytes[YAMUX_HEAD])
                                                                       : KL_RULE_NONE;
 }
 
+static bool is_light(const struct yamux_head *h)
+{
+    return h->type == YAMUX_DATA            ? h->length < KL_YAMUX_LIGHT_DATA
+           : h->type == YAMUX_WINDOW_UPDATE ? h->length < KL_YAMUX_LIGHT_WINDOW
+                                            : true;
+}
+
 static kl_status hear_head(struct kl_yamux *y, kl_rule *broken)
 {
     struct yamux_head h;
     *broken = parse_head(&h, y->head);
     if (*broken != KL_RULE_NONE)
         return KL_OK;
+    y->light += is_light(&h);
     if (h.type == YAMUX_PING) {
         *broken = hear_ping(y, &h);
     } else if (h.type == YAMUX_GOAWAY) {
@@ -159,7 +170,9 @@ static void take_body(struct kl_yamux *y, kl_span *in)
     kl_span data = kl_span_sub(*in, 0, len);
     *in = kl_span_sub(*in, len, in->len - len);
     y->body_left -= (u32)len;
-    if (len && yamux_find(y, y->body_stream))
+    if (!yamux_find(y, y->body_stream))
+        y->lost += len;
+    else if (len)
         tell(y, KL_YAMUX_DATA, y->body_stream, data, 0);
 }
 

@@ -29,6 +29,8 @@ struct yamux_stream {
     u32 send_window;     /* we may send */
     u32 window;          /* the peer may send */
     u32 credit;          /* was dealt with and not given back yet */
+    u32 stuck;           /* see kl_yamux_stuck */
+    u64 opened;          /* by the peer, since that was asked last */
     struct kl_buf queue; /* what waits, from queue_at on */
     usize queue_at;
     struct yamux_stream *next, *before; /* of its class, in turns */
@@ -58,6 +60,8 @@ struct kl_yamux {
     usize head_len;
     u32 body_left, body_stream; /* bytes of a data frame that are still to come */
     bool body_ends;
+
+    u64 light, opened, lost; /* see kl_yamux_light */
 };
 
 /* yamux.c */

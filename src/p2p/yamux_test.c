@@ -348,3 +348,31 @@ KL_TEST(yamux_pings_are_bounded)
     CHECK(sent < 10000);
     stop();
 }
+
+/* What carries nothing is counted, and nothing else is. */
+KL_TEST(yamux_counts_what_carries_nothing)
+{
+    static const struct {
+        const char *frame;
+        u64 light, opened, lost;
+    } rows[] = {
+        {"000100010000000100004000", 0, 1, 0},     /* a stream, and 16 KiB of window */
+        {"000100000000000100003fff", 1, 1, 0},     /* less of it */
+        {"000000000000000100000001aa", 2, 1, 0},   /* a byte */
+        {"000000000000000100000000", 3, 1, 0},     /* none */
+        {"000200010000000000000007", 4, 1, 0},     /* a ping */
+        {"000100080000000100000000", 5, 1, 0},     /* reset */
+        {"000000000000000100000002aaaa", 6, 1, 2}, /* and spoken of all the same */
+        {"000100010000000300000000", 7, 2, 2},     /* another */
+    };
+    start(seed);
+    memset(text, 0xaa, sizeof text);
+    a.lines[1].sent = 1;
+    for (usize i = 0; i < KL_COUNT_OF(rows); i++) {
+        CHECK_RULE(feed(&b, kl_test_hex(rows[i].frame)), KL_RULE_NONE);
+        CHECK_U64(kl_yamux_light(b.y), rows[i].light);
+        CHECK_U64(kl_yamux_opened(b.y), rows[i].opened);
+        CHECK_U64(kl_yamux_lost(b.y), rows[i].lost);
+    }
+    stop();
+}

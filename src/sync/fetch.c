@@ -221,7 +221,7 @@ static void on_head(struct kl_fetch *f, const kl_fetch_head *head)
 
 /* Else it comes too late, or was never asked for: a peer may still answer what our last life has
  * asked. */
-static bool is_answer(const struct kl_fetch *f, kl_fetch_peer peer, const kl_message *m)
+bool kl_fetch_expects(const struct kl_fetch *f, kl_fetch_peer peer, const kl_message *m)
 {
     return f->asked && peer == f->asked_peer && m->from == f->asked_from &&
            m->block_count <= f->asked_to - f->asked_from + 1;
@@ -230,7 +230,7 @@ static bool is_answer(const struct kl_fetch *f, kl_fetch_peer peer, const kl_mes
 static void on_answer(struct kl_fetch *f, kl_fetch_peer peer, const kl_message *m)
 {
     usize count;
-    if (!is_answer(f, peer, m))
+    if (!kl_fetch_expects(f, peer, m))
         return;
     f->asked = false;
     kl_rule broken = check_blocks(f, m, &count);

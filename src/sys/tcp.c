@@ -149,11 +149,16 @@ kl_status kl_tcp_accept(int *out, int listener)
     return KL_OK;
 }
 
-static kl_status dial(int *out, const address *at, socklen_t len)
+/* from may be NULL. */
+static kl_status dial(int *out, const address *from, const address *at, socklen_t len)
 {
     int fd = socket(at->any.sa_family, KINDS, 0);
     if (fd < 0)
         return status_of(errno);
+    if (from && bind(fd, &from->any, len) != 0) {
+        close(fd);
+        return KL_NOTFOUND;
+    }
     int failed = connect(fd, &at->any, len) == 0 ? 0 : errno;
     if (failed && failed != EINPROGRESS) {
         close(fd);
@@ -168,7 +173,14 @@ kl_status kl_tcp_dial(int *out, const char *host, u16 port)
 {
     address at;
     socklen_t len = address_of(&at, host, port);
-    return len ? dial(out, &at, len) : KL_NOTFOUND;
+    return len ? dial(out, NULL, &at, len) : KL_NOTFOUND;
+}
+
+kl_status kl_tcp_dial_from(int *out, const char *from, const char *host, u16 port)
+{
+    address at, own;
+    socklen_t len = address_of(&at, host, port);
+    return len && address_of(&own, from, 0) == len ? dial(out, &own, &at, len) : KL_NOTFOUND;
 }
 
 kl_status kl_tcp_dial_address(int *out, const kl_tcp_address *to)
@@ -183,7 +195,7 @@ kl_status kl_tcp_dial_address(int *out, const kl_tcp_address *to)
         at.v4.sin_port = htons(to->port);
         memcpy(&at.v4.sin_addr, to->ip, 4);
     }
-    return dial(out, &at, to->six ? sizeof at.v6 : sizeof at.v4);
+    return dial(out, NULL, &at, to->six ? sizeof at.v6 : sizeof at.v4);
 }
 
 kl_status kl_tcp_dialled(int fd)

@@ -42,6 +42,8 @@ KL_MUST_USE kl_status kl_tcp_dial_address(int *out, const kl_tcp_address *to);
  * how that went.  KL_NOTFOUND (no address), KL_LIMIT, KL_IO. */
 KL_MUST_USE kl_status kl_tcp_dial(int *out, const char *host, u16 port);
 KL_MUST_USE kl_status kl_tcp_dialled(int fd);
+/* The same, from a numeric address of this machine; for tests.  KL_NOTFOUND: that is none. */
+KL_MUST_USE kl_status kl_tcp_dial_from(int *out, const char *from, const char *host, u16 port);
 
 /* Connects to a numeric address and waits for it; for tests and tools. */
 KL_MUST_USE kl_status kl_tcp_connect(int *out, const char *host, u16 port);
