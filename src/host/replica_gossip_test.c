@@ -107,6 +107,37 @@ KL_TEST(gossip_is_worth_what_its_transactions_are)
     rig_done(&rig);
 }
 
+/* Answers that nobody asked for, and transactions whose sender has nothing, are no crime, and no
+ * use. */
+KL_TEST(what_nobody_asked_for_is_blamed)
+{
+    static const u8 body[1 << 16];
+    kl_message_block block = {.body = KL_SPAN_OF(body)};
+    begin(4, *seed);
+    for (u32 i = 0; i < 40; i++)
+        CHECK_RULE(rig_submit(&rig, i % 4, i % RIG_ACCOUNTS), KL_RULE_NONE);
+    CHECK(rig_reaches(&rig, rig.height + 15, 60 * RIG_S));
+    for (u32 i = 0; i < rig.count; i++)
+        CHECK_U64(rig.nodes[i].blamed, 0);
+    rig_deliver(
+        &rig, 3, 1,
+        &(kl_message){.kind = KL_MESSAGE_BLOCKS, .from = 1, .blocks = &block, .block_count = 1});
+    CHECK(rig.nodes[3].blamed >= 128 && rig.nodes[3].blamed < 140);
+    rig_deliver(&rig, 3, 1, &(kl_message){.kind = KL_MESSAGE_CODE, .body = KL_SPAN_OF(body)});
+    u64 before = rig.nodes[3].blamed;
+    CHECK(before >= 256 && before < 280);
+    rig.fee_percent = UINT64_C(100000000000); /* more than anybody has */
+    kl_tx tx = rig_tx(&rig, 2, 4711);
+    rig_deliver(&rig, 3, 1,
+                &(kl_message){.kind = KL_MESSAGE_TRANSACTIONS,
+                              .transactions = &tx.raw,
+                              .transaction_count = 1});
+    rig_until(&rig, rig.now_ns + 20 * RIG_MS);
+    CHECK_U64(rig.nodes[3].blamed, before + 64);
+    check_no_penalties();
+    rig_done(&rig);
+}
+
 KL_TEST(compact_blocks_are_rebuilt_from_the_pool)
 {
     begin(4, *seed);

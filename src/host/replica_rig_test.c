@@ -134,6 +134,11 @@ static void net_penalize(struct kl_replica_net *net, u32 peer, kl_rule rule)
         printf("%u penalizes %u: %s\n", node->index, peer, kl_rule_text(rule));
 }
 
+static void net_blame(struct kl_replica_net *net, KL_UNUSED u32 peer, u64 units)
+{
+    ((struct rig_node *)((char *)net - offsetof(struct rig_node, net)))->blamed += units;
+}
+
 static struct rig_node *of_watch(struct kl_replica_watch *watch)
 {
     return (struct rig_node *)((char *)watch - offsetof(struct rig_node, watch));
@@ -342,7 +347,10 @@ void rig_init(struct rig *rig, u32 count, u64 epoch_blocks, u64 seed)
             .index = i,
             .clock = {.mono_ns = mono_ns, .wall_ns = wall_ns},
             .jobs = {.give = give},
-            .net = {.send = net_send, .penalize = net_penalize, .verdict = net_verdict},
+            .net = {.send = net_send,
+                    .penalize = net_penalize,
+                    .blame = net_blame,
+                    .verdict = net_verdict},
             .watch = {.final = watch_final,
                       .signs = watch_signs,
                       .found = watch_found,

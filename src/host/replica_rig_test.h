@@ -33,6 +33,7 @@ struct rig_node {
     u64 lane_free_ns[KL_LANES], lane_slow_ns[KL_LANES];
     u64 height; /* shown */
     usize signs, found, penalties, far, refused;
+    u64 blamed;             /* units of nuisance, of whoever */
     kl_rule refusal;        /* the last one, of a block */
     kl_rule penalty;        /* the last one */
     u64 verdicts[3];        /* on gossip, by kind */
