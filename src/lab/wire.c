@@ -207,6 +207,9 @@ static void on_event(struct kl_gossip_user *user, const kl_gossip_event *e)
         place->gray = plug->any_gray = true;
         check_honest(plug, place->machine, "listens no more to", KL_RULE_NONE);
         break;
+    case KL_GOSSIP_NUISANCE:
+        kl_swarm_nuisance(plug->swarm, (u32)e->tag, e->units, plug->machine->lab->now_ns);
+        break;
     }
 }
 

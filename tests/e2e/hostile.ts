@@ -21,6 +21,7 @@ const COUNT = 4;
 const IDENTITIES = 16;
 /* Connections that one address is good for, and then some. */
 const WIRES_OF_ADDRESS = 1000;
+const KNOCKS = 600; /* that one is listened to for, in a minute */
 const THERE = `0x${"22".repeat(20)}`;
 const PATIENCE_MS = 60_000;
 /* What one attack may leave behind (transactions in the pool; blocks of large ones are mapped until
@@ -128,7 +129,7 @@ class Net {
     /* Addresses of this machine that nobody has come from: those of one that comes too often are
      * refused for a while. */
     addresses(wires: number): string {
-        const turn = ++this.#attacks;
+        const turn = this.#attacks;
         return `127.${1 + (turn >> 8)}.${turn & 255}.1/${Math.ceil(wires / WIRES_OF_ADDRESS)}`;
     }
 
@@ -182,10 +183,12 @@ class Net {
 
     /* A leader builds its blocks in time, as the others do: it has as much of the machine as they. */
     async attack({ attack, leads, wires }: Attack, seconds: number, more: readonly string[]): Promise<Report> {
+        /* What one is charged with stays for some seconds. */
+        const identity = this.identities[++this.#attacks % IDENTITIES] ?? "";
         const percent = leads ? "100" : this.t.args.get("cpu") ?? "50";
         return JSON.parse(await output("nice", [
             "-n", leads ? "0" : "19", this.evil, attack, "--target", this.targets[victimOf(attack)] ?? "", "--digest", this.digest,
-            "--chain-id", String(CHAIN_ID), "--from", this.addresses(wires), "--identity", this.identities[0] ?? "", "--key", this.attacker, "--seconds", String(seconds),
+            "--chain-id", String(CHAIN_ID), "--from", this.addresses(wires), "--identity", identity, "--key", this.attacker, "--seconds", String(seconds),
             "--cpu", percent, ...more], { cwd: this.dir })) as Report;
     }
 }
@@ -223,7 +226,7 @@ async function under(net: Net, attack: Attack, seconds: number, more: readonly s
         }
     })();
     /* Of whoever hangs up by itself nothing is dropped, and the log says that it was refused. */
-    const isEnded = (one: Report): boolean => attack.rule === "SWARM_KNOCKS" || one.dropped + one.refused > 0;
+    const isEnded = (one: Report): boolean => (attack.rule === "SWARM_KNOCKS" ? one.dials > KNOCKS : one.dropped + one.refused > 0);
     const attempt = async (): Promise<Report> => {
         /* An attacker that gets little of a busy machine may not have come to the point; one that
          * leads executes the whole chain first. */
