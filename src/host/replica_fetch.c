@@ -21,6 +21,7 @@ struct take_work {
     /* What came of it. */
     kl_status status;
     kl_rule broken;
+    u64 refused; /* height of a final block that is broken itself, not only what a peer has sent */
     bool forked, off_pin;
     kl_hash found;       /* with off_pin: the block that is not the pinned one */
     struct kl_tip *head; /* NULL: it has not moved */
@@ -62,8 +63,12 @@ static kl_status take_one(struct kl_replica *r, struct take_work *w, usize i, st
     if (tip)
         return append(r, w, i, tip);
     KL_TRY(kl_chain_judge(r->chain, r->run, head, bytes, &tip, &w->broken));
-    if (w->broken != KL_RULE_NONE)
+    if (w->broken != KL_RULE_NONE) {
+        bool is = false;
+        KL_TRY(replica_is_of_header(r, &parts, &is));
+        w->refused = is ? parts.header.number : 0;
         return KL_OK;
+    }
     kl_status status = append(r, w, i, tip);
     kl_tip_unref(tip);
     return status;
@@ -148,6 +153,8 @@ static void take_finish(struct replica_work *work)
         r->head_fetched = true;
         replica_head_moved(r, head, w->facts, w->fact_count, r->token_given);
     }
+    if (w->refused)
+        replica_refuse_final(r, w->refused, w->broken);
     if (w->broken != KL_RULE_NONE || w->status != KL_OK)
         replica_fetch(r, &(kl_fetch_event){.kind = KL_FETCH_FAILED, .rule = w->broken});
     else if (!head)

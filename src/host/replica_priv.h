@@ -287,6 +287,8 @@ struct kl_replica {
     bool below_pin; /* until the pinned block is here, it is not known whose history this is */
     bool off_pin;   /* it will never be: `found` is final there */
     kl_hash found;
+    kl_rule refused_rule; /* NONE, or what a final block breaks here: the block of this height */
+    u64 refused_height;
     u64 watch_from_ms;
     bool has_watched; /* a block that was proposed since is final, in view watched */
     kl_guard_view watched;
@@ -473,6 +475,8 @@ void replica_report_add(struct kl_replica *r, const kl_evidence *evidence);
 void replica_reports_due(struct kl_replica *r);
 
 /* replica_stall.c */
+/* A final block breaks a rule here: we follow others than the network. */
+void replica_refuse_final(struct kl_replica *r, u64 height, kl_rule rule);
 void replica_stall_begin(struct kl_replica *r);
 void replica_stall_look(struct kl_replica *r); /* due at stall.due_ns */
 /* Another block than the pinned one is final at its height: nothing is, from there on. */

@@ -113,7 +113,22 @@ static void put_off_pin(struct words *w, const kl_pin *pin, const kl_hash *found
         is, wanted);
 }
 
-static void put_why(struct words *w, const struct kl_replica *r, const kl_replica_why *why)
+static bool refuses_final(const struct kl_replica *r)
+{
+    return r->refused_rule != KL_RULE_NONE && r->refused_height > r->head->header.number;
+}
+
+static void put_refused(struct words *w, const struct kl_replica *r)
+{
+    put(w,
+        "block %llu, which is final, is refused here: %s (%s): this node has another genesis file "
+        "than the others, or another program",
+        (unsigned long long)r->refused_height, kl_rule_text(r->refused_rule),
+        kl_rule_name(r->refused_rule));
+}
+
+/* What the view waits for. */
+static void put_votes(struct words *w, const struct kl_replica *r, const kl_replica_why *why)
 {
     static const char *const words[] = {
         [KL_SIMPLEX_MOVING] = "nothing is overdue",
@@ -128,14 +143,6 @@ static void put_why(struct words *w, const struct kl_replica *r, const kl_replic
         [KL_SIMPLEX_DIFFERS] = "others have notarized a block that is invalid here",
     };
     const kl_simplex_status *s = &why->consensus;
-    u64 height = r->head->header.number, target = kl_fetch_target(r->fetch);
-    if (target > height + BEHIND)
-        put(w, "catching up, at block %llu of %llu: ", (unsigned long long)height,
-            (unsigned long long)target);
-    if (r->off_pin)
-        put_off_pin(w, kl_chain_pin(r->chain), &r->found);
-    else if (r->broken != KL_OK)
-        put(w, "this node makes nothing final any more: %s; ", kl_status_text(r->broken));
     put(w, "%s", words[s->why]);
     if (s->why == KL_SIMPLEX_WAITS_PROPOSAL)
         put_leader(w, r, why);
@@ -145,6 +152,22 @@ static void put_why(struct words *w, const struct kl_replica *r, const kl_replic
         put_group(w, r, why, true);
         put_group(w, r, why, false);
     }
+}
+
+static void put_why(struct words *w, const struct kl_replica *r, const kl_replica_why *why)
+{
+    u64 height = r->head->header.number, target = kl_fetch_target(r->fetch);
+    if (target > height + BEHIND)
+        put(w, "catching up, at block %llu of %llu: ", (unsigned long long)height,
+            (unsigned long long)target);
+    if (r->off_pin)
+        put_off_pin(w, kl_chain_pin(r->chain), &r->found);
+    else if (r->broken != KL_OK)
+        put(w, "this node makes nothing final any more: %s; ", kl_status_text(r->broken));
+    if (refuses_final(r))
+        put_refused(w, r);
+    else
+        put_votes(w, r, why);
     if ((r->self != KL_BFT_NOBODY || r->barred) && why_not_signing(r))
         put(w, "; this node does not sign: %s", why_not_signing(r));
 }
@@ -194,6 +217,20 @@ void replica_refuse_pin(struct kl_replica *r, const kl_hash *found)
         "checkpoint is wrong",
         text);
     replica_fail(r, KL_UNSUPPORTED, "another block is final than the checkpoint of its height");
+}
+
+/* It is fetched again and again, and said once. */
+void replica_refuse_final(struct kl_replica *r, u64 height, kl_rule rule)
+{
+    char text[KL_REPLICA_WHY_MAX];
+    struct words words = {.text = text};
+    bool known = r->refused_rule == rule && r->refused_height == height;
+    r->refused_rule = rule;
+    r->refused_height = height;
+    if (known)
+        return;
+    put_refused(&words, r);
+    say(r, "This node stands still: %s", text);
 }
 
 void replica_stall_begin(struct kl_replica *r)

@@ -15,10 +15,10 @@ import { id, zeroPadValue } from "ethers";
 import { sleep, type Theme, theme, until } from "./lib/harness.ts";
 import { sameHistory } from "./lib/history.ts";
 import { verify } from "./lib/keel.ts";
-import { agree, Devnet, freePorts, funded, Load, type Net, operatorOf, PATIENCE_MS, peerId, Processes, type Status, THERE, transfer } from "./lib/network.ts";
+import { agree, CHAIN_ID, Devnet, freePorts, funded, Load, type Net, operatorOf, PATIENCE_MS, peerId, Processes, type Status, THERE, transfer } from "./lib/network.ts";
 import type { Node, Target } from "./lib/node.ts";
 import { Random } from "./lib/random.ts";
-import type { Hex } from "./lib/rpc.ts";
+import type { Hex, RpcReceipt } from "./lib/rpc.ts";
 import { output, run } from "./lib/tool.ts";
 
 const ROW_LIMIT_MS = 1_200_000;
@@ -570,6 +570,99 @@ async function otherBuild(t: Theme, count: number): Promise<void> {
     await processes(t, count, (net) => rolling(net, path));
 }
 
+/* --- forks --- */
+
+const FORK_IN_S = 15;
+/* Its code is PUSH1 1 CLZ PUSH1 0 SSTORE; without Osaka a call of it fails [EIP-7939]. */
+const CLZ = "0x6006600c60003960066000f360011e600055";
+const KEPT = ["validator", "node.key", "network.json"];
+
+const nowS = (): number => Math.floor(Date.now() / MS_PER_S);
+
+/* The chain begins anew from a genesis file; who the node is stays. */
+async function beginAnew(net: Processes, i: number, file: string): Promise<void> {
+    const folder = net.folder(i);
+    for (const name of readdirSync(folder).filter((name) => !KEPT.includes(name))) {
+        rmSync(join(folder, name), { recursive: true });
+    }
+    await output(net.t.target.command, ["init", "--genesis", file, "--dir", folder], { cwd: net.t.folder() });
+}
+
+/* The network's genesis file with Osaka at a time, and no fork behind it. */
+function withOsaka(net: Processes, time: number, name: string): string {
+    const genesis = JSON.parse(readFileSync(join(net.dir, "genesis.json"), "utf8")) as { config: Record<string, unknown> };
+    for (const fork of Object.keys(genesis.config).filter((key) => /^bpo\dTime$/.test(key))) {
+        delete genesis.config[fork];
+    }
+    genesis.config["osakaTime"] = time;
+    const file = join(net.dir, name);
+    writeFileSync(file, JSON.stringify(genesis, null, 2));
+    return file;
+}
+
+/* A fork begins; the last one's genesis file has another date for it. */
+async function forkBegins(net: Processes): Promise<void> {
+    const last = net.count - 1;
+    const { command } = net.t.target;
+    const time = nowS() + FORK_IN_S;
+    const right = withOsaka(net, time, "right.json");
+    const wrong = withOsaka(net, time + 86_400, "wrong.json");
+    await Promise.all(net.all.map((i) => beginAnew(net, i, i === last ? wrong : right)));
+    await net.startAll();
+    await under(net, async () => {
+        const caller = await funded(net, 0, 1);
+        let nonce = 0;
+        const send = async (to: string | null, data: string): Promise<RpcReceipt> => {
+            const raw = await caller.signTransaction({ chainId: CHAIN_ID, type: 2, nonce: nonce++, to, data, gasLimit: 200_000n,
+                                                       maxFeePerGas: 100_000_000_000n, maxPriorityFeePerGas: 1n });
+            const hash = await net.rpc(0).call("eth_sendRawTransaction", [raw]);
+            return until("a receipt", async () =>
+                await net.rpc(0).call<RpcReceipt | null>("eth_getTransactionReceipt", [hash]) ?? undefined, PATIENCE_MS);
+        };
+        const { contractAddress } = await send(null, CLZ);
+        const { status, blockNumber } = await until("the fork", async () => {
+            const receipt = await send(contractAddress, "0x");
+            const block = await net.rpc(0).block(receipt.blockNumber);
+            assert.equal(receipt.status, Number(block.timestamp) < time ? "0x0" : "0x1");
+            return receipt.status === "0x1" ? receipt : undefined;
+        }, PATIENCE_MS);
+        tell(`block ${Number(blockNumber)} is the first with status ${status}: ${GOES_ON} after ${seconds(await net.goesOn("three of four"))}`);
+        const stands = await until("one stands still, and says why", async () => {
+            const { why } = await net.status(last);
+            return /^(?:catching up, .*: )?block \d+, which is final, is refused here: .* \([A-Z_]+\): this node has another genesis/.test(why) ? why : undefined;
+        }, PATIENCE_MS);
+        net.up.delete(last);
+        tell(`it says: ${stands}`);
+        assert.match(net.node(last).log, /This node stands still: block \d+, which is final, is refused here: /);
+        const height = await net.height(last);
+        assert.equal(height, Number(blockNumber) - 1);
+        await agree(net.members(), []);
+        await some(net, "three of four");
+        assert.equal(await net.height(last), height);
+        assert.ok(net.node(last).running);
+        await net.stop(last);
+        /* Started again it stands where it stood; the right file shows what is the matter. */
+        await net.start(last);
+        net.up.delete(last);
+        assert.equal(await net.height(last), height);
+        await net.stop(last);
+        const told = await run(command, ["init", "--genesis", right, "--dir", net.folder(last)], { cwd: net.t.folder() });
+        assert.equal(told.code, 1);
+        assert.match(told.err, new RegExp(`has another genesis: it has "osakaTime": ${time + 86_400} where "osakaTime": ${time}`));
+        await beginAnew(net, last, right);
+        await net.start(last);
+        net.up.delete(last);
+        /* It may take the state of the others, and answers nothing while it opens that. */
+        await until("it signs", async () => (await net.status(last).catch(() => undefined))?.signing || undefined, PATIENCE_MS);
+        net.up.add(last);
+        await caughtUp(net, [last]);
+    });
+    for (const i of net.up) {
+        await net.node(i).stop();
+        await verify(net.t, net.folder(i));
+    }
+}
+
 /* --- all of it --- */
 
 await theme("soak", {
@@ -599,6 +692,7 @@ await theme("soak", {
     for (const [name, floor, but] of [["a full disk", FLOOR_BYTES, FLOOR_BYTES / 2], ["a disk full to the last byte", 0, 0]] as const) {
         await row(name, () => fullDisk(t, name, floor, but));
     }
+    await row("a fork begins, and one has another date for it", async () => forkBegins(await Processes.make(t, 4)));
     await row("one folder started twice", () => processes(t, 4, twice));
     await row("a key without its guard", () => processes(t, 4, withoutGuard));
     await row("a key copied with its guard", () => processes(t, 4, copied));

@@ -254,10 +254,10 @@ export class Devnet extends Net {
     }
 }
 
-/* A new account, with ether from an operator that has sent nothing yet. */
-export async function funded(net: Net, i: number): Promise<Wallet> {
+/* A new account, with ether from an operator that has sent so many transactions. */
+export async function funded(net: Net, i: number, nonce = 0): Promise<Wallet> {
     const wallet = new Wallet(Wallet.createRandom().privateKey);
-    await net.rpc(i).sent(await transfer(operatorOf(net.folder(i)), 0, wallet.address, 10n ** 20n));
+    await net.rpc(i).sent(await transfer(operatorOf(net.folder(i)), nonce, wallet.address, 10n ** 20n));
     return wallet;
 }
 
