@@ -1,8 +1,7 @@
 /* Any bytes as a certificate: what decodes writes back to the same bytes, and is judged against a
  * set without harm. */
+#include "base/fuzz.h"
 #include "cert/certificate.h"
-
-int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
 
 int LLVMFuzzerTestOneInput(const u8 *bytes, usize len)
 {

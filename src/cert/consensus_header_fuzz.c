@@ -1,8 +1,7 @@
 /* Any bytes as a consensus header: what decodes writes back to the same bytes. */
+#include "base/fuzz.h"
 #include "cert/consensus_header.h"
 #include "crypto/keccak.h"
-
-int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
 
 int LLVMFuzzerTestOneInput(const u8 *bytes, usize len)
 {

@@ -1,7 +1,6 @@
 /* Any bytes as evidence: what decodes writes back to the same bytes. */
+#include "base/fuzz.h"
 #include "cert/evidence.h"
-
-int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
 
 int LLVMFuzzerTestOneInput(const u8 *bytes, usize len)
 {

@@ -1,9 +1,8 @@
 /* Any bytes as a contract's answer under the keyed hash, with and without a current set: what
  * decodes is a set, leaves nobody twice, encodes and decodes to itself, and a step from the current
  * set towards it is one. */
+#include "base/fuzz.h"
 #include "cert/policy.h"
-
-int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
 
 static void check_again(const kl_valset *set)
 {

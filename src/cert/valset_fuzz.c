@@ -1,9 +1,8 @@
 /* Any bytes as a validator set: what decodes writes back to the same bytes, hashes to its hash, and
  * has a leader in every view. */
+#include "base/fuzz.h"
 #include "cert/valset.h"
 #include "crypto/keccak.h"
-
-int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
 
 int LLVMFuzzerTestOneInput(const u8 *bytes, usize len)
 {

@@ -1,7 +1,6 @@
 /* Any bytes as a vote under each scheme: what decodes writes back to the same bytes. */
+#include "base/fuzz.h"
 #include "cert/vote.h"
-
-int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
 
 int LLVMFuzzerTestOneInput(const u8 *bytes, usize len)
 {

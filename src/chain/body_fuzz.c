@@ -1,8 +1,7 @@
 /* Any bytes as a body: what is taken is two encodings in a row that hang together. */
+#include "base/fuzz.h"
 #include "chain/bft.h"
 #include "crypto/keccak.h"
-
-int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
 
 int LLVMFuzzerTestOneInput(const u8 *bytes, usize len)
 {

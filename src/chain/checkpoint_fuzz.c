@@ -2,13 +2,12 @@
  * without a fault makes a state that can be opened, and a checkpoint of that state can be read.
  *
  * The first input byte: 1 puts the checksums right before, so that inputs get behind them. */
+#include "base/fuzz.h"
 #include "chain/checkpoint_priv.h"
 #include "sim/disk.h"
 #include "store/memkv.h"
 
 enum { FIX = 1, VERSION = 7 };
-
-int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
 
 /* Puts the checksum of every chunk right, as far as lengths lead. */
 static void fix(u8 *p, usize len)

@@ -1,8 +1,7 @@
 /* Records of the ledger.  The first byte chooses the kind, the rest is the payload: what decodes
  * writes back to the same bytes. */
+#include "base/fuzz.h"
 #include "chain/record.h"
-
-int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
 
 static void expect(struct kl_buf *got, kl_span want)
 {

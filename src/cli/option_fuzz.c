@@ -4,10 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/fuzz.h"
 #include "cli/command.h"
 #include "cli/option.h"
-
-int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
 
 enum { WORDS_MAX = 24, TEXT_MAX = 600, VARIABLES = 6 };
 

@@ -5,10 +5,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/fuzz.h"
 #include "cli/command.h"
 #include "codec/json.h"
-
-int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
 
 static int run(bool blocks, char *path)
 {

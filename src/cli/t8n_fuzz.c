@@ -3,10 +3,9 @@
  * enough is applied, too, and written out. */
 #include <stdio.h>
 
+#include "base/fuzz.h"
 #include "cli/t8n.h"
 #include "codec/hex.h"
-
-int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
 
 enum { GAS_MAX = 100000, TXS_MAX = 8 };
 

@@ -1,8 +1,7 @@
 /* Any text: what one spelling accepts, the others treat alike, and numbers write back to the same
  * value. */
+#include "base/fuzz.h"
 #include "codec/hex.h"
-
-int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
 
 int LLVMFuzzerTestOneInput(const u8 *bytes, usize len)
 {

@@ -1,8 +1,7 @@
 /* Any text: a document that is accepted writes back to one with the same tree, and so on for ever.
  */
+#include "base/fuzz.h"
 #include "codec/json.h"
-
-int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
 
 enum { NODES_MAX = 1 << 16 };
 

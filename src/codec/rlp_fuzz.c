@@ -1,9 +1,8 @@
 /* Any bytes: check and cursor agree, and what is accepted writes back to the same bytes. */
 #include <stdlib.h>
 
+#include "base/fuzz.h"
 #include "codec/rlp.h"
-
-int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
 
 enum { DEPTH = 16 };
 

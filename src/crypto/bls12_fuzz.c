@@ -1,9 +1,8 @@
 /* Points of BLS12-381 and openings from outside.  The first byte picks the operation, the rest is
  * its input, cut to few terms.  What an operation hands out must be accepted again, and adding or
  * multiplying by nothing must give it back: no point has two encodings. */
+#include "base/fuzz.h"
 #include "crypto/bls12.h"
-
-int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
 
 static const u8 zeros[256];
 

@@ -1,8 +1,7 @@
 /* Points of BN254 from outside.  The first byte picks the operation, the rest is its input, cut to
  * few pairs. */
+#include "base/fuzz.h"
 #include "crypto/bn254.h"
-
-int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
 
 static const u8 zeros[64];
 

@@ -9,11 +9,10 @@
 #define MOCK_ACCOUNTS 256
 #define MOCK_SLOTS    1024
 
+#include "base/fuzz.h"
 #include "evm/gas.h"
 #include "evm/mock_host_priv.h"
 #include "evm/opcode.h"
-
-int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
 
 enum { ASSISTED = 1, SPLIT = 2, DATA = 4, CREATE = 8, STATIC = 16, FAIL = 32 };
 enum { CODE_MAX = 4096, FRAMES_MAX = KL_EVM_DEPTH_MAX + 1 };

@@ -1,9 +1,8 @@
 /* Inputs of the built-in contracts.  The first byte chooses the contract, the second the fork, the
  * rest is the input.  The price comes first, as in a call, and bounds the work.  A run is a
  * function of its input; where a contract reads past the end of its input, it reads zeros. */
+#include "base/fuzz.h"
 #include "evm/precompile.h"
-
-int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
 
 enum { GAS_MAX = 400000, INPUT_MAX = 1 << 14 };
 

@@ -1,8 +1,7 @@
 /* Logs of the deposit contract [EIP-6110].  The data of a log is anything; what is taken for a
  * deposit is laid out exactly as the ABI lays the event out, and nothing else is. */
+#include "base/fuzz.h"
 #include "exec/exec_priv.h"
-
-int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
 
 enum { FIELDS = 5, EVENT_LEN = 576 };
 static const u32 lens[FIELDS] = {48, 32, 8, 96, 8};

@@ -2,9 +2,8 @@
  * names or the checkpoint that it brings.  What breaks a rule is named with its place, and the same
  * text gets the same verdict again.  What is trusted afterwards writes to a checkpoint that reads
  * back to the same. */
+#include "base/fuzz.h"
 #include "light/bundle.h"
-
-int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
 
 static struct kl_light light, again;
 

@@ -1,8 +1,7 @@
 /* Any bytes as a hello, and ours with a byte changed: what is taken names our genesis, and what it
  * brings lies in it. */
+#include "base/fuzz.h"
 #include "node/hello.h"
-
-int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
 
 int LLVMFuzzerTestOneInput(const u8 *bytes, usize len)
 {

@@ -1,10 +1,9 @@
 /* Announcements, made well and then changed as the input says, and any bytes: nothing that was
  * changed is believed, nothing false replaces what is known. */
+#include "base/fuzz.h"
 #include "node/herald.h"
 
 enum { VALIDATORS = 3, COPY_MAX = 2 * KL_HERALD_MAX };
-
-int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
 
 static kl_secret32 votes[VALIDATORS], identities[VALIDATORS];
 static struct kl_buf good[VALIDATORS];

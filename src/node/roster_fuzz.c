@@ -1,10 +1,9 @@
 /* Any bytes as network.json: what is taken is saved and loaded again as itself. */
+#include "base/fuzz.h"
 #include "node/roster.h"
 #include "sim/disk.h"
 
 enum { TEXT_MAX = 1 << 17 };
-
-int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
 
 #define NAME "network.json"
 

@@ -1,9 +1,8 @@
 /* A router, its user and some peers, all played by the bytes: whatever they do, what is held stays
  * within the limits, and what is sent is well formed. */
+#include "base/fuzz.h"
 #include "codec/protobuf.h"
 #include "p2p/gossip.h"
-
-int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
 
 enum { TOPICS = 3, PEERS = 8, HELD_MAX = 20000, PENDING_MAX = 8 };
 

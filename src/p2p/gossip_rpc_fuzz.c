@@ -1,9 +1,8 @@
 /* Any bytes as a stream of RPCs, in two parts: what passes the check can be read, within the
  * limits. */
+#include "base/fuzz.h"
 #include "p2p/delimited.h"
 #include "p2p/gossip_rpc.h"
-
-int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
 
 static void read(kl_span rpc)
 {

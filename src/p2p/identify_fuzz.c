@@ -1,9 +1,8 @@
 /* Any bytes as what an identify stream carried, and as an envelope: what is taken is written and
  * read again as itself. */
+#include "base/fuzz.h"
 #include "p2p/identify.h"
 #include "p2p/peer_record.h"
-
-int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
 
 int LLVMFuzzerTestOneInput(const u8 *bytes, usize len)
 {

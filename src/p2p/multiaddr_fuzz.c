@@ -1,7 +1,6 @@
 /* Any bytes, and any text: an address that is taken is written and read again as itself. */
+#include "base/fuzz.h"
 #include "p2p/multiaddr.h"
-
-int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
 
 int LLVMFuzzerTestOneInput(const u8 *bytes, usize len)
 {

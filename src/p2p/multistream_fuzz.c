@@ -1,7 +1,6 @@
 /* Any bytes to a dialer and to a listener: they end in one of the names, in none, or in a rule. */
+#include "base/fuzz.h"
 #include "p2p/multistream.h"
-
-int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
 
 int LLVMFuzzerTestOneInput(const u8 *bytes, usize len)
 {

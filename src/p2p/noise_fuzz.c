@@ -1,8 +1,7 @@
 /* A peer that sends any bytes, at any point of a handshake with a correct one behind it: nothing
  * fails, and nothing opens.  The first byte says how many correct messages come first. */
+#include "base/fuzz.h"
 #include "p2p/noise.h"
-
-int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
 
 struct end {
     struct kl_noise *noise;

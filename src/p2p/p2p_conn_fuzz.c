@@ -1,9 +1,8 @@
 /* A correct peer that sends any bytes inside the encryption: streams it opens, what it says on
  * them.  The other end does what its protocols say; nothing fails, and nothing grows without end.
  */
+#include "base/fuzz.h"
 #include "p2p/conn.h"
-
-int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
 
 static const kl_conn_protocol protocols[] = {{{(const u8 *)"/echo/1", 7}, KL_YAMUX_USUAL}};
 

@@ -2,12 +2,11 @@
  * behind their lengths: what the echo gives back is what came, in whole pings; an answer is taken
  * only when it is the one; messages are the same however they were cut. */
 #include "base/buf.h"
+#include "base/fuzz.h"
 #include "p2p/delimited.h"
 #include "p2p/ping.h"
 
 enum { INPUT_MAX = 4096, MESSAGE_MAX = 600 };
-
-int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
 
 /* The next piece, as long as its first byte says. */
 static kl_span piece(kl_span *rest, bool whole)

@@ -2,11 +2,10 @@
  * all that it answers, with a router of gossip behind it; or, by the last byte, to one that lets
  * nobody in but by a hello.  Nothing fails, and nothing grows without end, and in time it is
  * forgotten. */
+#include "base/fuzz.h"
 #include "base/rand.h"
 #include "p2p/noise.h"
 #include "p2p/swarm.h"
-
-int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
 
 #define MS UINT64_C(1000000)
 

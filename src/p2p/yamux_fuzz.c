@@ -1,8 +1,7 @@
 /* Any bytes from a peer, with what a user does in between: nothing fails, streams stay within their
  * number, and no more data is heard than windows allow. */
+#include "base/fuzz.h"
 #include "p2p/yamux.h"
-
-int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
 
 enum { STREAMS = 8, WINDOW = KL_YAMUX_WINDOW };
 

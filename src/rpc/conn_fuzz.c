@@ -2,9 +2,8 @@
  * and however slowly the answers are taken; and nothing is held afterwards.
  *
  * Input: 1 byte of options, 1 of the pieces' size, then what the client sends. */
+#include "base/fuzz.h"
 #include "rpc/conn_rig_priv.h"
-
-int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
 
 enum { CORS = 1, SLOW_READER = 2, LATE = 4, STOP = 8, NO_MEMORY = 16 };
 

@@ -1,9 +1,8 @@
 /* Heads and chunked bodies: whatever the bytes, the same is read however they arrive. */
 #include <stdlib.h>
 
+#include "base/fuzz.h"
 #include "rpc/http.h"
-
-int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
 
 static bool inside(kl_span part, kl_span whole)
 {

@@ -2,12 +2,11 @@
  * and stays within its limit.
  *
  * Input: what a client sends as a body. */
+#include "base/fuzz.h"
 #include "rpc/jsonrpc.h"
 #include "rpc/param.h"
 #include "rpc/tx_args.h"
 #include "rpc/worker_priv.h"
-
-int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
 
 static bool echo(struct kl_rpc_call *call)
 {

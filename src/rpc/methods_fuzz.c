@@ -7,11 +7,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/fuzz.h"
 #include "base/test.h"
 #include "rpc/chain_rig_priv.h"
 #include "rpc/jsonrpc.h"
-
-int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
 
 enum { LINES_MAX = 8, BLOCKS_MAX = 32, RESPONSE_MAX = 1 << 20 };
 

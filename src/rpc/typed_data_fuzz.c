@@ -2,9 +2,8 @@
  * document gives the same one twice, and with little memory that is all that is missing.
  *
  * Input: JSON. */
+#include "base/fuzz.h"
 #include "rpc/typed_data.h"
-
-int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
 
 int LLVMFuzzerTestOneInput(const u8 *bytes, usize len)
 {

@@ -2,9 +2,8 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
+#include "base/fuzz.h"
 #include "rpc/ws.h"
-
-int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
 
 enum { MAX = 2000 };
 

@@ -4,11 +4,10 @@
  * the merged file says what the two said. */
 #include <stdlib.h>
 
+#include "base/fuzz.h"
 #include "crypto/digest.h"
 #include "sim/disk.h"
 #include "state/history_index_priv.h"
-
-int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
 
 enum { KEEP_HEAD = 1, BAD_SUM = 2, BAD_NUMBER = 4, BAD_OWNER = 8, LEFT_OVER = 16, CUT = 128 };
 enum { PAGE = 4096, BODY = 4080, PART = 64, PAGES_MAX = 8 };

@@ -1,10 +1,9 @@
 /* Values and records as they lie on disk: the first byte chooses the decoder.  What is accepted
  * must encode to the same bytes. */
 #include "base/buf.h"
+#include "base/fuzz.h"
 #include "state/format_priv.h"
 #include "state/history_record_priv.h"
-
-int LLVMFuzzerTestOneInput(const u8 *data, usize size);
 
 static void account(kl_span value)
 {

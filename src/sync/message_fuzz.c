@@ -1,7 +1,6 @@
 /* Any frame under each scheme: what decodes is written back to the same bytes. */
+#include "base/fuzz.h"
 #include "sync/message.h"
-
-int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
 
 int LLVMFuzzerTestOneInput(const u8 *bytes, usize len)
 {

@@ -117,7 +117,8 @@ static void change(kl_span *in, kl_message *m)
     part = what % 2 ? &nodes[where % m->node_count] : &leaves[where % m->leaf_count].value;
     KL_ASSERT(part->len <= sizeof copy);
     memcpy(copy, part->p, part->len);
-    copy[kl_fuzz_u8(in) * 5u % part->len] ^= kl_fuzz_u8(in);
+    usize at = kl_fuzz_u8(in) * 5u % part->len;
+    copy[at] ^= kl_fuzz_u8(in);
     if (what % 2)
         nodes[where % m->node_count].p = copy;
     else

@@ -1,9 +1,8 @@
 /* Batches of changes against the twin.  Input: operations of five bytes: what, a pool key, a
  * nibble's place, the nibble, the value's length.  Keys are the pool's with one nibble changed, so
  * most share long starts.  A damaged store must give a status, and never more than that. */
+#include "base/fuzz.h"
 #include "trie/twin_priv.h"
-
-int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
 
 enum { POOL = 6, PAIRS_MAX = 256, BATCH_MAX = 64, OP = 5 };
 

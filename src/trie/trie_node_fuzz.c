@@ -1,7 +1,6 @@
 /* Stored nodes.  Input: the depth of the branch, then the node. */
+#include "base/fuzz.h"
 #include "trie/node_priv.h"
-
-int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
 
 int LLVMFuzzerTestOneInput(const u8 *bytes, usize len)
 {

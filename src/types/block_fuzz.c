@@ -1,9 +1,8 @@
 /* Any bytes as a block, under old and new rules: what decodes writes back to the same bytes. */
 #include <stdlib.h>
 
+#include "base/fuzz.h"
 #include "types/block.h"
-
-int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
 
 static void check_good(const kl_block *block, kl_span in)
 {

@@ -1,8 +1,7 @@
 /* Any text as a genesis file: a good one gives a spec whose forks rise and a header that can be
  * hashed; a bad one a fault that names its place. */
+#include "base/fuzz.h"
 #include "types/genesis.h"
-
-int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
 
 static void check_validators(const kl_genesis *genesis)
 {

@@ -1,9 +1,8 @@
 /* Any bytes as a header and as an account: what decodes writes back to the same bytes. */
+#include "base/fuzz.h"
 #include "crypto/keccak.h"
 #include "types/account.h"
 #include "types/header.h"
-
-int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
 
 int LLVMFuzzerTestOneInput(const u8 *bytes, usize len)
 {

@@ -2,9 +2,8 @@
  * form is written and hashed. */
 #include <stdlib.h>
 
+#include "base/fuzz.h"
 #include "types/receipt.h"
-
-int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
 
 int LLVMFuzzerTestOneInput(const u8 *bytes, usize len)
 {

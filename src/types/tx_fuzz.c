@@ -2,9 +2,8 @@
  * and everything that is asked of a decoded transaction has an answer. */
 #include <stdlib.h>
 
+#include "base/fuzz.h"
 #include "types/intrinsic.h"
-
-int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
 
 static void check_good(kl_tx *tx, kl_fork fork, struct kl_arena *arena)
 {

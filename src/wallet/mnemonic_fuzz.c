@@ -1,9 +1,8 @@
 /* Mnemonics: as words from outside, judged beside a slow twin; and as the words that spell given
  * entropy, which must be good, and bad with another bit of the checksum. */
+#include "base/fuzz.h"
 #include "crypto/digest.h"
 #include "wallet/mnemonic.h"
-
-int LLVMFuzzerTestOneInput(const u8 *bytes, usize len);
 
 enum { WORDS_MAX = 24, TEXT_MAX = WORDS_MAX * 9 };
 
