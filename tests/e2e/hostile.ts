@@ -12,6 +12,7 @@ import { dirname, join } from "node:path";
 import { randomBytes } from "node:crypto";
 import { Wallet } from "ethers";
 import { type Theme, theme, until } from "./lib/harness.ts";
+import { freePorts } from "./lib/network.ts";
 import { freePort, type Node } from "./lib/node.ts";
 import type { Hex, RpcReceipt } from "./lib/rpc.ts";
 import { output } from "./lib/tool.ts";
@@ -195,9 +196,9 @@ class Net {
 
 async function make(t: Theme, evil: string): Promise<Net> {
     const dir = join(t.folder(), "net");
-    const port = await freePort();
+    const port = await freePorts();
     await output(t.target.command, ["init", "--validators", String(COUNT), "--epoch", "64", "--period", "50", "--base-port",
-                                    String(Math.min(port, 64_000)), "--dir", dir], { cwd: t.folder() });
+                                    String(port), "--dir", dir], { cwd: t.folder() });
     const net = new Net(t, dir, evil);
     await net.invite();
     return net;
