@@ -357,6 +357,16 @@ static kl_status drive(struct kl_fleet *fleet, struct kl_bench_run *run, kl_benc
     return kl_bench_count_all(&tally, run, watched, txs, count);
 }
 
+/* Of who is up. */
+static u32 urls_of(const struct kl_fleet *fleet, kl_bench_url *urls)
+{
+    u32 count = 0;
+    for (u32 i = 0; i < fleet->config.count; i++)
+        if (fleet->up[i])
+            urls[count++] = fleet->nodes[i].url;
+    return count;
+}
+
 kl_status kl_fleet_drive(struct kl_fleet *fleet, kl_fleet_driven *out, struct kl_bench_work *work,
                          kl_bench_mode mode, double rate, usize count)
 {
@@ -367,9 +377,7 @@ kl_status kl_fleet_drive(struct kl_fleet *fleet, kl_fleet_driven *out, struct kl
                                 .rate = rate,
                                 .wait_ns = LAST_WAIT_NS,
                                 .urls = urls,
-                                .url_count = fleet->config.count};
-    for (u32 i = 0; i < fleet->config.count; i++)
-        urls[i] = fleet->nodes[i].url;
+                                .url_count = urls_of(fleet, urls)};
     kl_bench_tx *txs = calloc(count + 1, sizeof *txs);
     kl_status status = txs ? drive(fleet, &run, txs, work, &plan, count) : KL_NOMEM;
     if (status == KL_OK) {

@@ -60,7 +60,7 @@ typedef struct kl_fleet_driven {
     usize mined;
     double rate;
 } kl_fleet_driven;
-/* Sends so many transfers to all nodes, which must be up, as fast as they go in or, with
+/* Sends so many transfers to all nodes that are up, in turn, as fast as they go in or, with
  * KL_BENCH_RATE, so many a second; waits until they are final. */
 KL_MUST_USE kl_status kl_fleet_drive(struct kl_fleet *fleet, kl_fleet_driven *out,
                                      struct kl_bench_work *work, kl_bench_mode mode, double rate,

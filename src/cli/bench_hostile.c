@@ -1,10 +1,14 @@
 /* hostile: what a hostile peer costs a network of validators at half of what it can do.
  *
- * A saturated phase says how much goes in.  Then transfers come at half that rate, once in peace
- * and once under each attack of `keel-evil`, which is let in as a peer of all, attacks node 0 and
- * takes a bounded share of one processor.  What is shown is the part of the peaceful rate of final
- * transfers that is lost. */
+ * A saturated phase says how much goes in.  Then transfers come at half that rate, round after
+ * round: each attack of `keel-evil` for a while, and just before it as long in peace, so that what
+ * else the machine does falls on both.  The attacker is let in as a peer of all, attacks node 0 and
+ * takes a bounded share of one processor; with attacks of a validator it is the last one, which
+ * does not run then, in peace neither.  What is shown is the part of the peaceful rate of final
+ * transfers that is lost: of each attack the median of the rounds, and of many attacks the worst.
+ */
 #include <spawn.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -14,28 +18,49 @@
 #include "cli/bench_fleet.h"
 #include "cli/command.h"
 #include "node/roster.h"
+#include "node/validator_key.h"
 #include "sys/env.h"
 #include "sys/fs.h"
 
 #define NS_PER_S  UINT64_C(1000000000)
 #define NS_PER_MS UINT64_C(1000000)
 
-enum { ACCOUNTS = 100, ATTACKS_MAX = 16, REPORT_MAX = 1024 };
+enum {
+    ACCOUNTS = 100,
+    ATTACKS_MAX = 160,
+    SHOWN_MAX = 20,
+    ROUNDS_MAX = 9,
+    REPORT_MAX = 1024,
+    IDENTITIES = 16, /* what one is charged with lasts some seconds */
+    HASH_TEXT = 67,
+    WORDS_MAX = 48,
+    EVIL_TARGETS = 8, /* that it takes */
+};
+
+struct attack {
+    char name[40], label[40];
+    bool validates; /* it needs the last validator's keys */
+    double lost[ROUNDS_MAX], median;
+};
 
 struct hostile {
-    u64 nodes, block_time_ns, span_ns, transfers, rate, percent;
+    u64 nodes, block_time_ns, span_ns, transfers, rate, percent, rounds;
     const char *dir, *program, *evil, *attacks;
     bool json, loud;
     struct kl_fleet fleet;
     struct kl_bench_work work;
     struct kl_figures figures;
-    char target[KL_MULTIADDR_TEXT_MAX], digest[9], names[ATTACKS_MAX][40], labels[ATTACKS_MAX][40];
-    double peace;
+    char targets[KL_FLEET_MAX][KL_MULTIADDR_TEXT_MAX]; /* of node 0, and those behind it */
+    char genesis[HASH_TEXT], digest[9];
+    struct attack list[ATTACKS_MAX];
+    usize count, turn;
 };
 
-/* One of each kind that costs the most. */
-static const char usual[] = "noise-stranger,yamux-ping,yamux-empty,bft-signature,bft-replay,"
-                            "bft-ask,sync-blocks,sync-bodies,tx-signature,tx-poor";
+/* One of each kind, or those of it that cost the most. */
+static const char usual[] = "noise-stranger,yamux-ping,yamux-empty,identify-ask,gossip-ihave,"
+                            "gossip-invalid,bft-signature,bft-replay,bft-ask,sync-blocks,"
+                            "sync-bodies,sync-unasked,tx-signature,tx-poor,vote-twice,lead-gas,"
+                            "lead-bytes";
 
 static void put(struct hostile *h, const char *name, const char *unit, unsigned decimals,
                 double value)
@@ -45,7 +70,7 @@ static void put(struct hostile *h, const char *name, const char *unit, unsigned 
 
 /* --- the attacker --- */
 
-static kl_status invite_to(struct hostile *h, u32 i, const kl_multiaddr *peer)
+static kl_status invite_to(struct hostile *h, u32 i, const kl_multiaddr *peers)
 {
     char path[2 * KL_FLEET_PATH];
     kl_roster *roster = calloc(1, sizeof *roster);
@@ -56,9 +81,10 @@ static kl_status invite_to(struct hostile *h, u32 i, const kl_multiaddr *peer)
     if (status == KL_OK)
         status = kl_roster_load(fs, roster, &broken);
     if (status == KL_OK && broken == KL_RULE_NONE) {
-        if (i == 1) /* who has node 0 first among its peers */
-            (void)kl_multiaddr_text(h->target, &roster->peers[0]);
-        roster->peers[roster->peer_count++] = *peer;
+        for (u32 k = 0; i == h->nodes - 1 && k < i; k++) /* its peers are all the others */
+            (void)kl_multiaddr_text(h->targets[k], &roster->peers[k]);
+        for (u32 k = 0; k < IDENTITIES; k++)
+            roster->peers[roster->peer_count++] = peers[k];
         status = kl_fs_unlink(fs, "network.json");
     }
     if (status == KL_OK)
@@ -68,21 +94,40 @@ static kl_status invite_to(struct hostile *h, u32 i, const kl_multiaddr *peer)
     return status;
 }
 
-/* A peer in everybody's list, who holds no validator's key. */
+static void digits_of(char out[65], const kl_secret32 *secret)
+{
+    for (usize i = 0; i < sizeof secret->b; i++)
+        snprintf(out + 2 * i, 3, "%02x", secret->b[i]);
+}
+
+static kl_status save_identity(const struct hostile *h, u32 i, const kl_secret32 *identity)
+{
+    char path[2 * KL_FLEET_PATH], digits[65];
+    snprintf(path, sizeof path, "%s/evil-%u.key", h->fleet.dir, i);
+    digits_of(digits, identity);
+    FILE *file = fopen(path, "we");
+    bool good = file && fputs(digits, file) >= 0;
+    return (!file || fclose(file) == 0) && good ? KL_OK : KL_IO;
+}
+
+/* Peers in everybody's list, who hold no validator's key. */
 static kl_status invite(struct hostile *h)
 {
-    struct kl_fs *fs;
-    kl_secret32 identity;
-    kl_multiaddr peer = {
-        .host = KL_HOST_IP4, .ip = {127, 0, 0, 1}, .has_port = true, .has_peer = true, .port = 9};
-    kl_entropy_fill(kl_sys_entropy(), identity.b, sizeof identity.b);
-    peer.peer = kl_peer_id_of(&identity);
+    kl_multiaddr peers[IDENTITIES];
+    for (u32 i = 0; i < IDENTITIES; i++) {
+        kl_secret32 identity;
+        kl_entropy_fill(kl_sys_entropy(), identity.b, sizeof identity.b);
+        peers[i] = (kl_multiaddr){.host = KL_HOST_IP4,
+                                  .ip = {127, 0, 0, 1},
+                                  .has_port = true,
+                                  .has_peer = true,
+                                  .port = 9,
+                                  .peer = kl_peer_id_of(&identity)};
+        KL_TRY(save_identity(h, i, &identity));
+    }
     for (u32 i = 0; i < h->nodes; i++)
-        KL_TRY(invite_to(h, i, &peer));
-    KL_TRY(kl_sys_fs_open(&fs, h->fleet.dir));
-    kl_status status = kl_node_key_save(fs, &identity);
-    kl_sys_fs_close(fs);
-    return status;
+        KL_TRY(invite_to(h, i, peers));
+    return KL_OK;
 }
 
 /* What the attack's report says of name; 0 when nothing. */
@@ -92,43 +137,114 @@ static unsigned long long said(const char *report, const char *name)
     return at ? strtoull(at + strlen(name), NULL, 10) : 0;
 }
 
-static kl_status start_attack(struct hostile *h, const char *name, pid_t *pid, int *out)
+/* The words of a command; each is copied. */
+struct words {
+    char room[8192], *list[WORDS_MAX + 1];
+    usize used, count;
+};
+
+KL_PRINTF(2, 3) static void word(struct words *w, const char *format, ...)
 {
-    char key[2 * KL_FLEET_PATH], seconds[24], percent[24], program[KL_FLEET_PATH], attack[40];
+    va_list args;
+    va_start(args, format);
+    char *at = w->room + w->used;
+    int len = vsnprintf(at, sizeof w->room - w->used, format, args);
+    va_end(args);
+    KL_ASSERT(w->count < WORDS_MAX && len >= 0 && (usize)len < sizeof w->room - w->used);
+    w->list[w->count++] = at;
+    w->used += (usize)len + 1;
+}
+
+static kl_status load_key(const struct hostile *h, u32 i, kl_validator_key *key)
+{
+    char path[2 * KL_FLEET_PATH];
+    struct kl_fs *fs;
+    snprintf(path, sizeof path, "%s/node-%u/%s", h->fleet.dir, i, KL_VALIDATOR_FOLDER);
+    KL_TRY(kl_sys_fs_open(&fs, path));
+    kl_status status = kl_validator_key_load(fs, key);
+    kl_sys_fs_close(fs);
+    return status;
+}
+
+/* What makes the attacker the last validator. */
+static kl_status add_validator(const struct hostile *h, struct words *w)
+{
+    kl_validator_key key;
+    char digits[65];
+    u32 last = (u32)h->nodes - 1;
+    KL_TRY(load_key(h, last, &key));
+    word(w, "--identity");
+    word(w, "%s/node-%u/node.key", h->fleet.dir, last);
+    digits_of(digits, &key.vote_secret);
+    word(w, "--vote-key");
+    word(w, "%s", digits);
+    digits_of(digits, &key.randao_secret);
+    word(w, "--randao-key");
+    word(w, "%s", digits);
+    kl_validator_key_wipe(&key);
+    kl_wipe(digits, sizeof digits);
+    word(w, "--signer");
+    word(w, "%u", last);
+    word(w, "--genesis");
+    word(w, "%s", h->genesis);
+    word(w, "--genesis-file");
+    word(w, "%s/node-%u/genesis.json", h->fleet.dir, last);
+    for (u32 i = 1; i < last && i < EVIL_TARGETS; i++) {
+        word(w, "--target");
+        word(w, "%s", h->targets[i]);
+    }
+    return KL_OK;
+}
+
+static kl_status command_of(struct hostile *h, const struct attack *attack, struct words *w)
+{
+    kl_validator_key key;
+    char digits[65];
+    h->turn++;
+    KL_TRY(load_key(h, 1, &key)); /* its operator has funds */
+    digits_of(digits, &key.operator_secret);
+    kl_validator_key_wipe(&key);
+    word(w, "%s", h->evil);
+    word(w, "%s", attack->name);
+    word(w, "--target");
+    word(w, "%s", h->targets[0]);
+    word(w, "--digest");
+    word(w, "%s", h->digest);
+    word(w, "--chain-id");
+    word(w, "31337");
+    word(w, "--key");
+    word(w, "%s", digits);
+    word(w, "--seconds");
+    word(w, "%llu", (unsigned long long)(h->span_ns / NS_PER_S));
+    word(w, "--cpu");
+    word(w, "%llu", (unsigned long long)h->percent);
+    word(w, "--from"); /* whoever came too often from one is refused there */
+    word(w, "127.%u.%u.1", 1 + (unsigned)(h->turn >> 8), (unsigned)(h->turn & 255));
+    if (attack->validates)
+        return add_validator(h, w);
+    word(w, "--identity");
+    word(w, "%s/evil-%zu.key", h->fleet.dir, h->turn % IDENTITIES);
+    return KL_OK;
+}
+
+static kl_status start_attack(struct hostile *h, const struct attack *attack, pid_t *pid, int *out)
+{
+    struct words w = {.used = 0};
     int ends[2];
-    snprintf(key, sizeof key, "%s/node.key", h->fleet.dir);
-    snprintf(seconds, sizeof seconds, "%llu", (unsigned long long)(h->span_ns / NS_PER_S));
-    snprintf(percent, sizeof percent, "%llu", (unsigned long long)h->percent);
-    snprintf(program, sizeof program, "%s", h->evil);
-    snprintf(attack, sizeof attack, "%s", name);
-    char *words[] = {program,
-                     attack,
-                     (char[]){"--target"},
-                     h->target,
-                     (char[]){"--digest"},
-                     h->digest,
-                     (char[]){"--chain-id"},
-                     (char[]){"31337"},
-                     (char[]){"--identity"},
-                     key,
-                     (char[]){"--seconds"},
-                     seconds,
-                     (char[]){"--cpu"},
-                     percent,
-                     NULL};
     posix_spawn_file_actions_t files;
+    KL_TRY(command_of(h, attack, &w));
     if (pipe(ends) != 0)
         return KL_IO;
     KL_ASSERT(posix_spawn_file_actions_init(&files) == 0);
     KL_ASSERT(posix_spawn_file_actions_adddup2(&files, ends[1], STDOUT_FILENO) == 0);
     KL_ASSERT(posix_spawn_file_actions_addclose(&files, ends[0]) == 0);
-    int error = posix_spawn(pid, program, &files, NULL, words, environ);
+    int error = posix_spawn(pid, w.list[0], &files, NULL, w.list, environ);
     (void)posix_spawn_file_actions_destroy(&files);
     (void)close(ends[1]);
     *out = ends[0];
     if (!error)
         return KL_OK;
-    fprintf(stderr, "keel bench hostile: %s: %s\n", program, strerror(error));
+    fprintf(stderr, "keel bench hostile: %s: %s\n", w.list[0], strerror(error));
     (void)close(ends[0]);
     return KL_IO;
 }
@@ -161,74 +277,149 @@ static kl_status half_rate(struct hostile *h, double *out)
     return KL_OK;
 }
 
-static kl_status under_attack(struct hostile *h, const char *name, const char *label)
+/* One pair: in peace, and under it. */
+static kl_status under_attack(struct hostile *h, struct attack *attack, usize round)
 {
     pid_t pid;
     int out;
-    double rate = 0;
-    KL_TRY(start_attack(h, name, &pid, &out));
+    double peace, rate = 0;
+    KL_TRY(half_rate(h, &peace));
+    KL_TRY(start_attack(h, attack, &pid, &out));
     kl_status status = half_rate(h, &rate);
-    kl_status ended = end_attack(name, pid, out);
+    kl_status ended = end_attack(attack->name, pid, out);
     status = status == KL_OK ? ended : status;
     (void)close(out);
-    if (status == KL_OK)
-        put(h, label, "% lost", 1, 100.0 * (1.0 - rate / h->peace));
+    if (status == KL_OK) {
+        put(h, "in peace", "tx/s", 0, peace);
+        attack->lost[round] = 100.0 * (1.0 - rate / peace);
+    }
     return status;
 }
 
-/* --- the whole --- */
+/* --- which --- */
 
-static kl_status split(struct hostile *h, usize *count)
+static bool begins(const char *name, const char *with)
 {
-    const char *at = h->attacks ? h->attacks : usual;
-    *count = 0;
+    return strncmp(name, with, strlen(with)) == 0;
+}
+
+static bool add_attack(struct hostile *h, const char *name, usize len)
+{
+    struct attack *a = &h->list[h->count];
+    if (h->count == ATTACKS_MAX || len == 0 || len >= sizeof a->name)
+        return false;
+    for (usize i = 0; i < len; i++)
+        a->label[i] = name[i] == '-' ? ' ' : name[i];
+    memcpy(a->name, name, len);
+    a->validates = begins(a->name, "vote-") || begins(a->name, "lead-");
+    h->count++;
+    return true;
+}
+
+static kl_status split(struct hostile *h, const char *at)
+{
     while (*at) {
         usize len = strcspn(at, ",");
-        if (*count == ATTACKS_MAX || len == 0 || len >= sizeof h->names[0])
+        if (!add_attack(h, at, len))
             return KL_UNSUPPORTED;
-        for (usize i = 0; i < len; i++)
-            h->labels[*count][i] = at[i] == '-' ? ' ' : at[i];
-        memcpy(h->names[*count], at, len);
-        h->names[*count][len] = h->labels[*count][len] = '\0';
-        ++*count;
         at += len + (at[len] == ',');
     }
     return KL_OK;
 }
 
-static kl_status find_digest(struct hostile *h)
+/* All that keel-evil lists; those of guests are for another kind of node. */
+static kl_status list_all(struct hostile *h)
+{
+    static const char key[] = "\"attack\":\"";
+    char command[KL_FLEET_PATH + 16], line[1024];
+    snprintf(command, sizeof command, "'%s' list", h->evil);
+    FILE *list = popen(command, "re");
+    bool good = list != NULL;
+    while (good && fgets(line, sizeof line, list)) {
+        const char *name = strstr(line, key);
+        name = name ? name + strlen(key) : line;
+        if (!begins(name, "guest-"))
+            good = add_attack(h, name, strcspn(name, "\""));
+    }
+    bool ended = list && pclose(list) == 0;
+    return good && ended && h->count ? KL_OK : KL_UNSUPPORTED;
+}
+
+static int by_median(const void *a, const void *b)
+{
+    double x = ((const struct attack *)a)->median, y = ((const struct attack *)b)->median;
+    return x < y ? 1 : x > y ? -1 : 0;
+}
+
+/* The worst first; those that need a row of figures each. */
+static void show(struct hostile *h)
+{
+    for (usize i = 0; i < h->count; i++) {
+        double sorted[ROUNDS_MAX];
+        memcpy(sorted, h->list[i].lost, sizeof sorted);
+        h->list[i].median = kl_median(sorted, h->rounds);
+    }
+    qsort(h->list, h->count, sizeof h->list[0], by_median);
+    for (usize i = 0; i < KL_MIN(h->count, (usize)SHOWN_MAX); i++)
+        for (usize round = 0; round < h->rounds; round++)
+            put(h, h->list[i].label, "% lost", 1, h->list[i].lost[round]);
+}
+
+/* --- the whole --- */
+
+static kl_status find_genesis(struct hostile *h)
 {
     struct kl_json json;
     kl_json_ref block;
     KL_TRY(kl_bench_call(&h->fleet.nodes[0], "eth_getBlockByNumber", "[\"0x0\",false]", &json,
                          &block));
     kl_json_ref hash = kl_json_member(&json, block, "hash");
-    if (hash == KL_JSON_NONE || kl_json_raw(&json, hash).len < 10)
+    if (hash == KL_JSON_NONE || kl_json_raw(&json, hash).len + 1 != sizeof h->genesis)
         return KL_UNSUPPORTED;
-    memcpy(h->digest, kl_json_raw(&json, hash).p + 2, 8);
+    memcpy(h->genesis, kl_json_raw(&json, hash).p, sizeof h->genesis - 1);
+    memcpy(h->digest, h->genesis + 2, 8);
     return KL_OK;
+}
+
+static kl_status run_rounds(struct hostile *h, bool validates)
+{
+    for (usize round = 0; round < h->rounds; round++)
+        for (usize i = 0; i < h->count; i++)
+            if (h->list[i].validates == validates)
+                KL_TRY(under_attack(h, &h->list[i], round));
+    return KL_OK;
+}
+
+static bool any_validates(const struct hostile *h)
+{
+    for (usize i = 0; i < h->count; i++)
+        if (h->list[i].validates)
+            return true;
+    return false;
 }
 
 static kl_status run_phases(struct hostile *h)
 {
-    usize count;
     kl_fleet_driven driven;
-    KL_TRY(split(h, &count));
+    bool all = h->attacks && strcmp(h->attacks, "all") == 0;
+    KL_TRY(all ? list_all(h) : split(h, h->attacks ? h->attacks : usual));
     KL_TRY(invite(h));
     for (u32 i = 0; i < h->nodes; i++)
         KL_TRY(kl_fleet_start(&h->fleet, i));
     KL_TRY(kl_fleet_meet(&h->fleet));
-    KL_TRY(find_digest(h));
+    KL_TRY(find_genesis(h));
     KL_TRY(kl_bench_work_open(&h->work, &h->fleet.nodes[0], KL_BENCH_ETH, ACCOUNTS));
     if (!h->rate) {
         KL_TRY(kl_fleet_drive(&h->fleet, &driven, &h->work, KL_BENCH_SATURATE, 0, h->transfers));
         put(h, "saturated", "tx/s", 0, driven.rate);
         h->rate = KL_MAX((u64)(driven.rate / 2), 1u);
     }
-    KL_TRY(half_rate(h, &h->peace));
-    put(h, "in peace", "tx/s", 0, h->peace);
-    for (usize i = 0; i < count; i++)
-        KL_TRY(under_attack(h, h->names[i], h->labels[i]));
+    KL_TRY(run_rounds(h, false));
+    if (any_validates(h)) {
+        kl_fleet_end(&h->fleet, (u32)h->nodes - 1, SIGTERM);
+        KL_TRY(run_rounds(h, true));
+    }
+    show(h);
     return KL_OK;
 }
 
@@ -281,11 +472,15 @@ static int parse(struct hostile *h, int argc, char **argv)
         {KL_OPTION_NUMBER, "--rate", .value = "N",
          .help = "transfers a second, instead of half of that", .min = 1, .max = 100000,
          .into = &h->rate},
-        {KL_OPTION_SECONDS, "--seconds", .value = "SECONDS", .help = "of each attack (10)",
-         .min = NS_PER_S, .max = 600 * NS_PER_S, .into = &h->span_ns},
+        {KL_OPTION_SECONDS, "--seconds", .value = "SECONDS",
+         .help = "of each attack, and of the peace before it (5)", .min = NS_PER_S,
+         .max = 600 * NS_PER_S, .into = &h->span_ns},
+        {KL_OPTION_NUMBER, "--rounds", .value = "N", .help = "of all of that (3)", .min = 1,
+         .max = ROUNDS_MAX, .into = &h->rounds},
         {KL_OPTION_GROUP, .help = "the attacker"},
         {KL_OPTION_TEXT, "--attacks", .value = "NAME,NAME",
-         .help = "those of `keel-evil list` (ten of them)", .into = &h->attacks},
+         .help = "those of `keel-evil list`, or all of them (one or two of each kind)",
+         .into = &h->attacks},
         {KL_OPTION_NUMBER, "--cpu", .value = "PERCENT",
          .help = "of one processor that the attacker takes (20)", .min = 1, .max = 100,
          .into = &h->percent},
@@ -297,7 +492,8 @@ static int parse(struct hostile *h, int argc, char **argv)
         {KL_OPTION_TEXT, "--program", .value = "FILE", .into = &h->program},
     };
     static const kl_example examples[] = {
-        {"keel bench hostile", "What ten attacks cost: two minutes and a half"},
+        {"keel bench hostile", "What seventeen attacks cost: ten minutes"},
+        {"keel bench hostile --attacks all --rounds 1", "Which of all of them cost the most"},
         {"keel bench hostile --attacks bft-signature --seconds 60", "One of them, for a minute"},
     };
     const kl_usage usage = {
@@ -321,7 +517,8 @@ int kl_bench_hostile(int argc, char **argv)
         return KL_EXIT_FAILED;
     h->nodes = 4;
     h->block_time_ns = NS_PER_S / 10;
-    h->span_ns = 10 * NS_PER_S;
+    h->span_ns = 5 * NS_PER_S;
+    h->rounds = 3;
     h->transfers = 20000;
     h->percent = 20;
     int code = parse(h, argc, argv);
