@@ -63,7 +63,7 @@ static u64 nuisance_of(kl_span frame)
 {
     static const u16 units[] = {
         [KL_MESSAGE_VOTE] = 1,         [KL_MESSAGE_CERTIFICATE] = 1,
-        [KL_MESSAGE_EVIDENCE] = 64,    [KL_MESSAGE_ASK_CERTIFICATES] = 16,
+        [KL_MESSAGE_EVIDENCE] = 16,    [KL_MESSAGE_ASK_CERTIFICATES] = 16,
         [KL_MESSAGE_ASK_BODY] = 16,    [KL_MESSAGE_ASK_BLOCKS] = 16,
         [KL_MESSAGE_STATUS] = 64,      [KL_MESSAGE_TRANSACTIONS] = 16,
         [KL_MESSAGE_ASK_RECORDS] = 16, [KL_MESSAGE_ASK_STATE] = 16,

@@ -1,6 +1,7 @@
 /* Theme libp2p: js-libp2p dials nodes of a network and is dialled by one: over a connection of
  * either direction who they are, identify, ping, and transactions that are gossiped each way; and
- * through js-libp2p from one node to the others. */
+ * through js-libp2p from one node to the others.  At last it misbehaves, as far as its library lets
+ * it: the node goes on, and drops it by a rule. */
 import assert from "node:assert/strict";
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { existsSync, readFileSync, readdirSync } from "node:fs";
@@ -249,4 +250,42 @@ await theme("libp2p", {
     });
 
     peer.end();
+
+    const victim = net.node(2);
+    const at = await addressOf(victim);
+    const dropped = async (rule: RegExp): Promise<number> => {
+        const status = await victim.rpc.call("keel_status", []) as { dropped: Record<string, Hex> };
+        return Object.entries(status.dropped).filter(([name]) => rule.test(name)).reduce((sum, [, count]) => sum + Number(count), 0);
+    };
+    const isFinal = async (): Promise<void> => {
+        const hash = await victim.rpc.call("eth_sendRawTransaction", [await signed()]) as Hex;
+        assert.equal((await receiptAt(victim, hash)).status, "0x1");
+    };
+    const attacks: { what: string; command: Record<string, string>; rule?: RegExp }[] = [
+        { what: "streams without end", command: { do: "streams", address: at, count: "2000" }, rule: /^SWARM_NUISANCE$/ },
+        { what: "pushes of junk", command: { do: "push", address: at, count: "20" }, rule: /^(IDENTIFY|PB)_/ },
+        { what: "messages that are no transactions", command: { do: "flood", topic, count: "2000", bytes: "200" }, rule: /^SWARM_GRAY$/ },
+        { what: "messages that are too long", command: { do: "flood", topic, count: "200", bytes: "600000" }, rule: /^SWARM_GRAY$/ },
+        { what: "thousands of topics", command: { do: "topics", count: "3000" } },
+    ];
+    for (const { what, command, rule } of attacks) {
+        await t.test(`a js-libp2p that misbehaves: ${what}`, async () => {
+            const other = new Peer(runtime as string, [topic]);
+            process.on("exit", () => other.end());
+            await other.listens();
+            await other.does({ do: "dial", address: at });
+            await other.hears("that the node listens", (said) => said.event === "subscriptions" && said.peer === idOf(at));
+            const before = rule ? await dropped(rule) : 0;
+            await Promise.all([other.does(command), isFinal()]);
+            if (rule) {
+                await other.hears("that it was dropped", (said) => said.event === "disconnect");
+                await until(`one more drop by ${rule.source}`, async () => (await dropped(rule)) > before || undefined);
+            } else {
+                await other.does({ do: "ping", address: at });
+                assert.ok(!other.said.some((said) => said.event === "disconnect"), "it is borne");
+            }
+            await isFinal();
+            other.end();
+        });
+    }
 });

@@ -4,6 +4,7 @@
  *     TOPIC...   that it subscribes to
  *
  * It runs on the Node of this folder, which runs TypeScript as it is. */
+import { randomBytes } from "node:crypto";
 import { createInterface } from "node:readline";
 import { noise } from "@chainsafe/libp2p-noise";
 import { yamux } from "@chainsafe/libp2p-yamux";
@@ -53,11 +54,49 @@ for (const topic of process.argv.slice(2)) {
     node.services.pubsub.subscribe(topic);
 }
 
+node.addEventListener("peer:disconnect", (e) => say("disconnect", { peer: e.detail.toString() }));
+
 interface Command {
-    do: "dial" | "ping" | "publish";
+    do: "dial" | "ping" | "publish" | "streams" | "push" | "topics" | "flood";
     address?: string;
     topic?: string;
     data?: string;
+    count?: string;
+    bytes?: string; /* of each message of a flood */
+}
+
+/* --- what no peer should do, by what the library lets everybody do --- */
+
+/* Streams of one protocol, one behind the other; how many the connection bore. */
+async function streams(address: string, protocol: string, count: number, said: Uint8Array): Promise<number> {
+    const connection = await node.dial(multiaddr(address));
+    for (let i = 0; i < count; i++) {
+        try {
+            const stream = await connection.newStream(protocol, { maxOutboundStreams: count, signal: AbortSignal.timeout(2_000) });
+            if (said.length > 0) {
+                stream.send(said);
+                await stream.close();
+            }
+        } catch {
+            if (connection.status !== "open") {
+                return i;
+            }
+        }
+    }
+    return count;
+}
+
+/* Messages of random bytes, as long as there is a peer to hear them. */
+async function flood(topic: string, count: number, bytes: number): Promise<number> {
+    for (let i = 0; i < count; i++) {
+        try {
+            await node.services.pubsub.publish(topic, randomBytes(bytes));
+        } catch {
+            return i;
+        }
+        await new Promise((done) => setImmediate(done));
+    }
+    return count;
 }
 
 async function obey(command: Command): Promise<Record<string, unknown>> {
@@ -72,6 +111,17 @@ async function obey(command: Command): Promise<Record<string, unknown>> {
         const connections = node.getConnections().filter((one) => to.toString().endsWith(`/p2p/${one.remotePeer.toString()}`));
         return { ms, over: connections.map((one) => one.direction) };
     }
+    case "streams":
+        return { borne: await streams(command.address ?? "", "/ipfs/ping/1.0.0", Number(command.count), new Uint8Array()) };
+    case "push":
+        return { borne: await streams(command.address ?? "", "/ipfs/id/push/1.0.0", Number(command.count), randomBytes(100)) };
+    case "topics":
+        for (let i = 0; i < Number(command.count); i++) {
+            node.services.pubsub.subscribe(`/of/nobody/${i}`);
+        }
+        return {};
+    case "flood":
+        return { borne: await flood(command.topic ?? "", Number(command.count), Number(command.bytes)) };
     case "publish": {
         const sent = await node.services.pubsub.publish(command.topic ?? "", Buffer.from(command.data ?? "", "hex"));
         return { recipients: sent.recipients.length };
