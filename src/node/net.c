@@ -264,6 +264,15 @@ static void on_resolved(void *ctx)
     kl_loop_wake(((struct kl_net *)ctx)->loop);
 }
 
+/* Peers hear that nothing more comes, in so far as they take it at once. */
+static void take_leave(struct kl_net *net)
+{
+    for (u32 i = 0; net->gossip && i < net->config.topic_count; i++)
+        kl_gossip_leave(net->gossip, net_now(net), i);
+    kl_swarm_leave(net->swarm);
+    settle_sockets(net);
+}
+
 static void *net_main(void *ctx)
 {
     struct kl_net *net = ctx;
@@ -276,6 +285,7 @@ static void *net_main(void *ctx)
         (void)!kl_loop_turn(net->loop, UINT64_MAX);
         net_dial_resolved(net);
     }
+    take_leave(net);
     here = NULL;
     return NULL;
 }

@@ -22,6 +22,7 @@ struct end {
 };
 
 static struct end ends[NETS];
+static atomic_uint dropped; /* connections, for breaking a rule */
 
 static void on_up(struct kl_net_user *user, KL_UNUSED u32 peer)
 {
@@ -43,9 +44,10 @@ static void on_frame(struct kl_net_user *user, u32 peer, kl_span frame)
     atomic_fetch_add(&end->total, 1);
 }
 
-static void on_dropped(KL_UNUSED struct kl_net_user *user, const kl_net_dropped *dropped)
+static void on_dropped(KL_UNUSED struct kl_net_user *user, const kl_net_dropped *what)
 {
-    CHECK(dropped->why != KL_RULE_NONE);
+    CHECK(what->why != KL_RULE_NONE);
+    atomic_fetch_add(&dropped, what->why != KL_RULE_SWARM_HANDSHAKE); /* of a dial to who stops */
 }
 
 static usize where(KL_UNUSED struct kl_net_addresses *addresses, const kl_peer_id *id,
@@ -122,6 +124,7 @@ KL_TEST(net_connects_carries_and_comes_back)
 {
     static u8 frame[30000];
     memset(ends, 0, sizeof ends);
+    atomic_store(&dropped, 0);
     for (u32 i = 0; i < NETS; i++) {
         kl_rand_fill(seed, ends[i].identity.b, 32);
         ends[i].id = kl_peer_id_of(&ends[i].identity);
@@ -140,9 +143,11 @@ KL_TEST(net_connects_carries_and_comes_back)
                         kl_span_of(frame, 8 + kl_rand_below(seed, sizeof frame - 8)));
         }
     wait_until(all_heard);
+    CHECK_U64(atomic_load(&dropped), 0);
     kl_net_stop(ends[0].net);
+    wait_until(three_are_alone); /* it has said goodbye, and its sockets are open */
+    CHECK_U64(atomic_load(&dropped), 0);
     kl_net_close(ends[0].net);
-    wait_until(three_are_alone);
     atomic_store(&ends[0].up, 0);
     open_net(0);
     start_net(0);

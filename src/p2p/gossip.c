@@ -268,11 +268,6 @@ void kl_gossip_set_direct(struct kl_gossip *g, u64 now_ns, u32 peer, bool direct
     gossip_flush(g, peer);
 }
 
-void kl_gossip_set_app_score(struct kl_gossip *g, u32 peer, double score)
-{
-    peer_at(g, peer)->app = score;
-}
-
 double kl_gossip_score(const struct kl_gossip *g, u32 peer)
 {
     (void)peer_at(g, peer);

@@ -67,9 +67,8 @@ typedef struct kl_gossip_topic_score {
 } kl_gossip_topic_score;
 
 typedef struct kl_gossip_score_params {
-    double topic_cap;  /* of what all topics add up to */
-    double app_weight; /* P5 */
-    double ip_weight;  /* P6: 0 or less */
+    double topic_cap; /* of what all topics add up to */
+    double ip_weight; /* P6: 0 or less */
     u32 ip_threshold;
     double behaviour_weight, behaviour_threshold, behaviour_decay; /* P7 */
     double decay_to_zero;
@@ -176,11 +175,9 @@ void kl_gossip_verdict(struct kl_gossip *g, u64 now_ns, const u8 id[KL_GOSSIP_ID
 /* Once every KL_GOSSIP_BEAT_NS. */
 void kl_gossip_beat(struct kl_gossip *g, u64 now_ns);
 
-/* What other parts know of a peer: its record, to be passed on (longer ones are not); how it
- * behaves there. */
+/* What other parts know of a peer: its record, to be passed on (longer ones are not). */
 void kl_gossip_set_record(struct kl_gossip *g, u32 peer, kl_span envelope);
 void kl_gossip_set_direct(struct kl_gossip *g, u64 now_ns, u32 peer, bool direct);
-void kl_gossip_set_app_score(struct kl_gossip *g, u32 peer, double score);
 
 double kl_gossip_score(const struct kl_gossip *g, u32 peer);
 bool kl_gossip_in_mesh(const struct kl_gossip *g, u32 topic, u32 peer);

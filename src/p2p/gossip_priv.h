@@ -36,7 +36,7 @@ struct gossip_peer {
     u32 topics;                                      /* subscribed, by bit */
     u32 to_graft, to_prune, no_px, leaving, to_tell; /* topics it is to hear of, by bit */
     struct gossip_link links[KL_GOSSIP_TOPICS_MAX];
-    double behaviour, app;
+    double behaviour;
     u32 pending;
     u32 haves, asked, useless, unwanted_heard; /* in this beat */
     usize answered;

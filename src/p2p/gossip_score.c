@@ -1,5 +1,5 @@
-/* Scores as the specification has them, P1 to P7; every sum is made when it is asked for, from
- * counters that fade each beat. */
+/* Scores as the specification has them, P1 to P7 without P5, which is an application's own; every
+ * sum is made when it is asked for, from counters that fade each beat. */
 #include "p2p/gossip_priv.h"
 
 enum {
@@ -33,7 +33,6 @@ kl_gossip_config kl_gossip_config_usual(void)
 {
     return (kl_gossip_config){
         .score = {.topic_cap = 50,
-                  .app_weight = 1,
                   .ip_weight = -5,
                   .ip_threshold = 10,
                   .behaviour_weight = -10,
@@ -87,7 +86,6 @@ double gossip_score(const struct kl_gossip *g, u32 peer)
     for (u32 t = 0; t < g->config.topic_count; t++)
         sum += topic_score(g, t, &p->links[t]);
     sum = KL_MIN(sum, params->topic_cap);
-    sum += params->app_weight * p->app;
     if (p->same_ip > params->ip_threshold)
         sum += params->ip_weight * square((double)(p->same_ip - params->ip_threshold));
     if (p->behaviour > params->behaviour_threshold)

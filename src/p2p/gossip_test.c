@@ -648,12 +648,17 @@ KL_TEST(gossip_direct_peers)
     kl_gossip_put_graft(&w.rpc, w.topics[TX].name);
     say(direct);
     CHECK_U64(heard(direct).prunes, 1);
-    kl_gossip_set_app_score(w.g, direct, -1000);
-    kl_gossip_set_app_score(w.g, other, -1000);
+    w.verdict = KL_GOSSIP_REJECT;
+    for (u32 i = 0; i < 10; i++) {
+        say_message(direct, TX, 100 + i, 10);
+        say_message(other, TX, 200 + i, 10);
+    }
+    w.verdict = KL_GOSSIP_ACCEPT;
+    u32 before = w.delivered;
     say_message(direct, TX, 1, 10);
-    CHECK_U64(w.delivered, 1);
+    CHECK_U64(w.delivered, before + 1);
     say_message(other, TX, 2, 10);
-    CHECK_U64(w.delivered, 1);
+    CHECK_U64(w.delivered, before + 1);
     CHECK_OK(kl_gossip_publish(w.g, w.now, TX, kl_span_str("ours")));
     CHECK_U64(heard(direct).messages, 1);
     beat();

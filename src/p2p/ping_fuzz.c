@@ -1,6 +1,6 @@
-/* Any bytes, cut anywhere, as what a ping's stream carries in either direction, and as messages
- * behind their lengths: what the echo gives back is what came, in whole pings; an answer is taken
- * only when it is the one; messages are the same however they were cut. */
+/* Any bytes, cut anywhere, as what a ping's stream carries, and as messages behind their lengths:
+ * what the echo gives back is what came, in whole pings; messages are the same however they were
+ * cut. */
 #include "base/buf.h"
 #include "base/fuzz.h"
 #include "p2p/delimited.h"
@@ -32,24 +32,6 @@ static void echo(kl_span rest)
     kl_buf_done(&out);
 }
 
-static void answer(kl_span rest)
-{
-    struct kl_buf out;
-    kl_ping ping = {.waits = false};
-    u8 asked[KL_PING_LEN] = {0};
-    kl_span all = rest;
-    bool pong = false;
-    kl_buf_init(&out, KL_PING_LEN);
-    if (all.len)
-        memcpy(asked, all.p, KL_MIN(all.len, (usize)16)); /* some answers begin well */
-    kl_ping_send(&ping, asked, &out);
-    while (rest.len && !pong)
-        if (kl_ping_feed(&ping, piece(&rest, false), &pong) != KL_RULE_NONE)
-            break;
-    KL_ASSERT(!pong || memcmp(all.p, asked, KL_PING_LEN) == 0);
-    kl_buf_done(&out);
-}
-
 /* All messages, one behind the other, each behind a byte; *broken: how it ended. */
 static void cut(struct kl_buf *out, kl_span rest, bool whole, kl_rule *broken)
 {
@@ -78,7 +60,6 @@ int LLVMFuzzerTestOneInput(const u8 *bytes, usize len)
     struct kl_buf a, b;
     kl_rule broken[2];
     echo(all);
-    answer(all);
     kl_buf_init(&a, 2 * INPUT_MAX);
     kl_buf_init(&b, 2 * INPUT_MAX);
     cut(&a, all, true, &broken[0]);

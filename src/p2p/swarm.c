@@ -574,6 +574,18 @@ void kl_swarm_nuisance(struct kl_swarm *s, u32 place, u64 units, u64 now_ns)
     swarm_nuisance(s->links[at], units);
 }
 
+void kl_swarm_leave(struct kl_swarm *s)
+{
+    KL_ASSERT(s->inside == 0);
+    for (u32 i = 0; i < s->link_end; i++) {
+        struct swarm_link *link = s->links[i];
+        if (!link || link->over || link->state != SWARM_OPEN)
+            continue;
+        kl_conn_go_away(link->conn, 0);
+        s->user->writable(s->user, i);
+    }
+}
+
 const kl_peer_id *kl_swarm_id(const struct kl_swarm *s, u32 place)
 {
     return place < KL_SWARM_PEERS_MAX && s->peers[place].used ? &s->peers[place].id : NULL;

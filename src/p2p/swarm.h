@@ -182,6 +182,10 @@ void kl_swarm_drop(struct kl_swarm *swarm, u32 peer, kl_rule why, u64 now_ns);
  * ends, with the next tick. */
 void kl_swarm_nuisance(struct kl_swarm *swarm, u32 peer, u64 units, u64 now_ns);
 
+/* Says goodbye to all who are there: nobody is listened to any more, and they need not wait for
+ * that; what was said before goes out, with the next pulls. */
+void kl_swarm_leave(struct kl_swarm *swarm);
+
 /* Whether there is too little memory for more peers: then no stranger who dials us is let in
  * (SWARM_MEMORY); who is there stays, and friends are met as ever. */
 void kl_swarm_set_sated(struct kl_swarm *swarm, bool sated);
