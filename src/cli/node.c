@@ -37,7 +37,7 @@ static usize own_options(kl_option *rows, struct node *n)
         {KL_OPTION_TEXT, "--dir", .other = "--datadir", .value = "FOLDER",
          .help = "the data folder that keel init made", .into = &n->node.dir},
         {KL_OPTION_FLAG, "--by-blocks",
-         .help = "catch up by executing every block, which keeps old states",
+         .help = "catch up by executing every block: old states are here at once",
          .into = &n->by_blocks},
         {KL_OPTION_NUMBER, "--min-free-disk", .value = "BYTES",
          .help = "stand still while less is free; 0: until a disk is full (2 %, to 1 GiB)",

@@ -368,6 +368,19 @@ static void syncing(struct kl_rpc_backend *backend, kl_rpc_syncing *out)
     };
 }
 
+static void history(struct kl_rpc_backend *backend, kl_rpc_history *out)
+{
+    kl_historian_status at;
+    kl_node_historian_status(node_of(backend), &at);
+    *out = (kl_rpc_history){
+        .in_work = at.phase != KL_HISTORIAN_IDLE,
+        .waits_for_room = at.phase == KL_HISTORIAN_WAITS,
+        .height = at.height,
+        .target = at.target,
+        .eta_s = at.eta_s,
+    };
+}
+
 const struct kl_rpc_backend_ops kl_node_backend_ops = {
     .chain = chain,
     .submit = submit,
@@ -396,4 +409,5 @@ const struct kl_rpc_backend_ops kl_node_backend_ops = {
     .memory = memory,
     .votes = votes,
     .syncing = syncing,
+    .history = history,
 };

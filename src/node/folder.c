@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "chain/past.h"
 #include "sys/fs.h"
 
 #define LEDGER_GONE "ledger.reset" /* what the ledger is called while it is deleted */
@@ -55,16 +56,17 @@ static kl_status make_all(const char *dir)
     return status;
 }
 
-static kl_status name_mark(struct kl_folder *folder, const char *dir)
+static kl_status name_marks(struct kl_folder *folder, const char *dir)
 {
     char *whole = realpath(dir, NULL);
     if (!whole)
         return kl_sys_status(errno);
-    int len = asprintf(&folder->suspect, "%s/" KL_FOLDER_SUSPECT, whole);
-    free(whole);
-    if (len < 0)
+    if (asprintf(&folder->suspect, "%s/" KL_FOLDER_SUSPECT, whole) < 0)
         folder->suspect = NULL;
-    return len < 0 ? KL_NOMEM : KL_OK;
+    if (asprintf(&folder->past_suspect, "%s/" KL_FOLDER_PAST_BAD, whole) < 0)
+        folder->past_suspect = NULL;
+    free(whole);
+    return folder->suspect && folder->past_suspect ? KL_OK : KL_NOMEM;
 }
 
 kl_status kl_folder_open(struct kl_folder *out, const char *dir, bool make)
@@ -75,7 +77,7 @@ kl_status kl_folder_open(struct kl_folder *out, const char *dir, bool make)
     KL_TRY(kl_sys_fs_open(&folder.fs, dir));
     kl_status status = kl_fs_lock(folder.fs, &folder.lock, KL_FOLDER_LOCK);
     if (status == KL_OK)
-        status = name_mark(&folder, dir);
+        status = name_marks(&folder, dir);
     if (status != KL_OK) {
         kl_folder_close(&folder);
         return status;
@@ -91,7 +93,8 @@ void kl_folder_close(struct kl_folder *folder)
         kl_sys_fs_close(folder->fs);
     folder->fs = NULL;
     free(folder->suspect);
-    folder->suspect = NULL;
+    free(folder->past_suspect);
+    folder->suspect = folder->past_suspect = NULL;
 }
 
 /* Names in a folder, each with its NUL, one behind the other. */
@@ -184,6 +187,7 @@ kl_status kl_folder_reset(struct kl_folder *folder)
 {
     KL_TRY(remove_file(folder->fs, KL_FOLDER_GENESIS));
     KL_TRY(kl_folder_drop_state(folder));
+    KL_TRY(kl_folder_drop_past(folder));
     KL_TRY(empty_folder(folder->fs, LEDGER_GONE));
     kl_status status = kl_fs_rename(folder->fs, KL_FOLDER_LEDGER, LEDGER_GONE);
     if (status != KL_OK && status != KL_NOTFOUND)
@@ -193,22 +197,56 @@ kl_status kl_folder_reset(struct kl_folder *folder)
     return empty_folder(folder->fs, LEDGER_GONE);
 }
 
-kl_status kl_folder_is_suspect(struct kl_folder *folder, bool *out)
+static kl_status has_mark(struct kl_folder *folder, const char *name, bool *out)
 {
     KL_CLEANUP(kl_file_closep) struct kl_file *file = NULL;
-    kl_status status = kl_fs_open(folder->fs, &file, KL_FOLDER_SUSPECT, KL_OPEN_READ);
+    kl_status status = kl_fs_open(folder->fs, &file, name, KL_OPEN_READ);
     if (status != KL_OK && status != KL_NOTFOUND)
         return status;
     *out = status == KL_OK;
     return KL_OK;
 }
 
-/* Only what signal-safety(7) allows. */
-void kl_folder_suspect(const struct kl_folder *folder)
+kl_status kl_folder_is_suspect(struct kl_folder *folder, bool *out)
 {
-    int fd = open(folder->suspect, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    return has_mark(folder, KL_FOLDER_SUSPECT, out);
+}
+
+/* Only what signal-safety(7) allows. */
+static void leave_mark(const char *path)
+{
+    int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
     if (fd < 0)
         return;
     (void)fsync(fd);
     (void)close(fd);
+}
+
+void kl_folder_suspect(const struct kl_folder *folder)
+{
+    leave_mark(folder->suspect);
+}
+
+void kl_folder_suspect_past(const struct kl_folder *folder)
+{
+    leave_mark(folder->past_suspect);
+}
+
+kl_status kl_folder_drop_past(struct kl_folder *folder)
+{
+    KL_TRY(kl_past_drop(folder->fs, KL_FOLDER_STATE));
+    KL_TRY(remove_file(folder->fs, KL_FOLDER_PAST_BAD));
+    return kl_fs_sync_dir(folder->fs, "");
+}
+
+kl_status kl_folder_settle_past(struct kl_folder *folder)
+{
+    bool bad, taken;
+    KL_TRY(has_mark(folder, KL_FOLDER_PAST_BAD, &bad));
+    if (bad)
+        return kl_folder_drop_past(folder);
+    KL_TRY(kl_past_settle(folder->fs, KL_FOLDER_STATE, &taken));
+    if (taken) /* what was suspect has gone */
+        KL_TRY(remove_file(folder->fs, KL_FOLDER_SUSPECT));
+    return taken ? kl_fs_sync_dir(folder->fs, "") : KL_OK;
 }

@@ -6,6 +6,10 @@
  *     history/        old states                      checkpoint/  states to begin verifying from
  *     state/          the state database, a cache     state.suspect  it is not to be trusted
  *
+ *     state.past/, history/log.past/, history/index.past/   the states before, while they are made
+ *     past.whole      these take the place of the three without .past
+ *     past.suspect    these are not to be trusted
+ *
  * `state.suspect` is left by a process that met damage in the database; the next one to open the
  * folder deletes state/ and history/, which are then made again from the ledger. */
 #ifndef KL_NODE_FOLDER_H
@@ -21,12 +25,13 @@
 #define KL_FOLDER_STATE      "state"
 #define KL_FOLDER_CHECKPOINT "checkpoint"
 #define KL_FOLDER_SUSPECT    "state.suspect"
+#define KL_FOLDER_PAST_BAD   "past.suspect"
 
 /* A data folder that is open, and locked. */
 struct kl_folder {
     struct kl_fs *fs;
     struct kl_file *lock;
-    char *suspect; /* absolute path of the mark */
+    char *suspect, *past_suspect; /* absolute paths of the marks */
 };
 
 /* Opens and locks; make: with its parents, if need be.  KL_BUSY: another process has it.
@@ -53,5 +58,11 @@ KL_MUST_USE kl_status kl_folder_drop_state(struct kl_folder *folder);
 KL_MUST_USE kl_status kl_folder_is_suspect(struct kl_folder *folder, bool *out);
 /* Leaves the mark, as well as it can; may be called by a handler of a fault. */
 void kl_folder_suspect(const struct kl_folder *folder);
+
+/* The past of the chain (chain/past.h), before anything of it is opened: one that is whole takes
+ * the chain's place, and one under suspicion is deleted. */
+KL_MUST_USE kl_status kl_folder_settle_past(struct kl_folder *folder);
+KL_MUST_USE kl_status kl_folder_drop_past(struct kl_folder *folder);
+void kl_folder_suspect_past(const struct kl_folder *folder); /* as kl_folder_suspect */
 
 #endif

@@ -29,7 +29,7 @@ enum {
     REASONS = 64,
     REASON_MAX = 300,
     ALARMS_MAX = 8, /* untold ones; of more the oldest are told */
-    STALL_MAX = 800,
+    STALL_MAX = 1600,
 };
 
 /* Why a transaction failed: nothing on disk says. */
@@ -52,7 +52,7 @@ struct kl_node_log {
     usize alarm_count;
     kl_drops drops;
     kl_refusals refusals;
-    char stall[STALL_MAX]; /* the newest untold line, or "" */
+    char stall[STALL_MAX]; /* untold lines, of many the newest */
     u64 reasons;           /* so far; the last REASONS of them are kept */
     struct reason reason[REASONS];
 };
@@ -126,7 +126,10 @@ void kl_node_log_refused(struct kl_node_log *log, const kl_replica_refusal *refu
 void kl_node_log_stall(struct kl_node_log *log, const char *line)
 {
     kl_lock(&log->lock);
-    snprintf(log->stall, sizeof log->stall, "%s", line);
+    usize len = strlen(log->stall);
+    if (len + strlen(line) + 2 > sizeof log->stall)
+        len = 0;
+    snprintf(log->stall + len, sizeof log->stall - len, "%s\n", line);
     kl_unlock(&log->lock);
     kl_bell_ring(&log->node->bell);
 }
@@ -346,15 +349,8 @@ static void write_drops(struct kl_node_log *log)
     kl_unlock(&log->lock);
 }
 
-static void write_stall(struct kl_node_log *log)
+static void write_line(struct kl_node_log *log, const char *line)
 {
-    char line[STALL_MAX];
-    kl_lock(&log->lock);
-    memcpy(line, log->stall, sizeof line);
-    log->stall[0] = '\0';
-    kl_unlock(&log->lock);
-    if (!line[0])
-        return;
     if (!log->json) {
         kl_buf_print(&log->text, "    %s\n\n", line);
         return;
@@ -365,6 +361,19 @@ static void write_stall(struct kl_node_log *log)
     kl_json_add_text(&out, "text", line);
     kl_json_put_object_end(&out);
     kl_buf_str(&log->text, "\n");
+}
+
+static void write_stall(struct kl_node_log *log)
+{
+    char lines[STALL_MAX];
+    kl_lock(&log->lock);
+    memcpy(lines, log->stall, sizeof lines);
+    log->stall[0] = '\0';
+    kl_unlock(&log->lock);
+    for (char *line = lines, *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
+        *end = '\0';
+        write_line(log, line);
+    }
 }
 
 /* Puts the next blocks together, as many as make a good piece; false when there are none.  Nothing

@@ -129,8 +129,7 @@ static void on_member_broken(struct kl_member_listener *listener, kl_status stat
     on_broken(&node_of_member(listener)->listener, status);
 }
 
-/* Whatever the bell's thread is to do. */
-static void turn(struct kl_node *node)
+void kl_node_turn(struct kl_node *node)
 {
     atomic_store(&node->bell.turn, true);
     kl_bell_ring(&node->bell);
@@ -142,7 +141,7 @@ static void on_member_far(struct kl_member_listener *listener)
     if (node->fill_given_up || !node->config.dir)
         return;
     node->fill_wanted = true;
-    turn(node);
+    kl_node_turn(node);
 }
 
 static void print_eta(char *out, usize len, u64 eta_s)
@@ -214,7 +213,7 @@ static void on_member_filling(struct kl_member_listener *listener, const kl_fill
     if (s->off_pin)
         on_member_broken(listener, s->status);
     else if (s->phase != KL_FILLER_RECORDS && s->phase != KL_FILLER_STATE)
-        turn(node);
+        kl_node_turn(node);
 }
 
 static kl_status check_pace(struct kl_node *node, kl_node_fault *fault)
@@ -261,6 +260,7 @@ kl_status kl_node_open(struct kl_node **out, const kl_node_config *config, kl_no
     node->fill_given_up = config->by_blocks;
     kl_room_init(&node->room, config->min_free);
     kl_mutex_init(&node->rpc_mutex);
+    kl_node_historian_init(node);
     node->backend = (struct kl_rpc_backend){
         .ops = &kl_node_backend_ops,
         .client_version = config->client_version,
@@ -409,6 +409,8 @@ kl_status kl_node_start(struct kl_node *node, kl_node_fault *fault)
     KL_TRY(check_alone(node, fault));
     KL_TRY(start_server(node, fault));
     kl_status status = node->member ? kl_member_start(node->member) : start_host(node);
+    if (status == KL_OK)
+        status = kl_node_historian_start(node);
     return status == KL_OK ? KL_OK : kl_node_blame(fault, status, "the system has no more threads");
 }
 
@@ -452,6 +454,7 @@ void kl_bell_ring(struct kl_node_bell *bell)
 /* A host whose threads did not all start has nothing it could finish. */
 static void end_threads(struct kl_node *node)
 {
+    kl_node_historian_stop(node);
     if (node->member)
         kl_member_stop(node->member);
     if (node->thread_count)
@@ -609,5 +612,6 @@ void kl_node_close(struct kl_node *node)
         atomic_store(&signalled, NULL);
     KL_ASSERT(sem_destroy(&node->bell.sem) == 0);
     kl_mutex_done(&node->rpc_mutex);
+    kl_node_historian_done(node);
     free(node);
 }

@@ -17,6 +17,28 @@ enum {
     KL_NODE_THREADS = 3,
 };
 
+#define KL_NODE_SEGMENT_BYTES ((usize)64 << 20) /* of the ledger and the history */
+
+/* The thread that makes the states which the chain lacks (historian.c). */
+typedef enum kl_historian_phase {
+    KL_HISTORIAN_IDLE,
+    KL_HISTORIAN_WORKS,
+    KL_HISTORIAN_WAITS, /* for room on the disk */
+} kl_historian_phase;
+
+struct kl_node_historian {
+    kl_thread thread;
+    bool runs;        /* there is a thread; of the node's own */
+    struct kl_kv *kv; /* of the past that is being made, or NULL; the thread's */
+    struct kl_progress progress;
+    kl_mutex lock; /* over what follows, but for the thread's part of it */
+    kl_cond cond;
+    bool stop;
+    kl_historian_phase phase;
+    u64 first, height, target; /* blocks: where this life began, executed, and all there are */
+    u64 since_ns;              /* when this life began */
+};
+
 /* What is told to the thread that runs the node, by any thread. */
 struct kl_node_bell {
     sem_t sem;
@@ -51,7 +73,8 @@ struct kl_node {
     kl_thread threads[KL_NODE_THREADS];
     usize thread_count;
     struct kl_node_bell bell;
-    kl_status ended;                  /* why there is no chain any more */
+    kl_status ended; /* why there is no chain any more */
+    struct kl_node_historian historian;
     kl_room room;                     /* of the thread that runs the node */
     bool told_room;                   /* its text is the reason that health is not good */
     char room_text[KL_ROOM_TEXT_MAX]; /* this and told_room under rpc_mutex */
@@ -64,6 +87,9 @@ struct kl_node {
 kl_status kl_node_blame(kl_node_fault *fault, kl_status status, const char *format, ...)
     KL_PRINTF(3, 4);
 
+/* node.c: the thread in kl_node_run closes the chain and opens it again. */
+void kl_node_turn(struct kl_node *node);
+
 /* node.c: KL_OK when the configured port can be listened on, or any will do; blames as starting
  * does. */
 KL_MUST_USE kl_status kl_node_try_port(const struct kl_node *node, kl_node_fault *fault);
@@ -72,6 +98,8 @@ KL_MUST_USE kl_status kl_node_try_port(const struct kl_node *node, kl_node_fault
 KL_MUST_USE kl_status kl_node_open_storage(struct kl_node *node, kl_node_report *report,
                                            kl_node_fault *fault);
 void kl_node_close_storage(struct kl_node *node);
+/* A database of the chain's kind in that folder of the data folder. */
+KL_MUST_USE kl_status kl_node_open_kv(struct kl_node *node, const char *name, struct kl_kv **out);
 /* Closes the chain of a member that is stopped and opens it again, to be filled or as it should be
  * once it is. */
 KL_MUST_USE kl_status kl_node_turn_storage(struct kl_node *node, kl_node_fault *fault);
@@ -100,6 +128,20 @@ struct kl_node_kept {
 };
 void kl_node_keep(struct kl_node *node, struct kl_node_kept *out);
 void kl_node_give_back(struct kl_node *node, struct kl_node_kept *kept); /* the chain is open */
+
+/* historian.c: behind a running chain that lacks states which it is to keep, makes them, and asks
+ * for the chain to be opened again when that has come to its end. */
+void kl_node_historian_init(struct kl_node *node);
+void kl_node_historian_done(struct kl_node *node);
+/* The chain is open and not being filled, and stays open until it is stopped.  KL_LIMIT. */
+KL_MUST_USE kl_status kl_node_historian_start(struct kl_node *node);
+void kl_node_historian_stop(struct kl_node *node); /* also of one that was not started */
+typedef struct kl_historian_status {
+    kl_historian_phase phase;
+    u64 height, target;
+    u64 eta_s; /* UINT64_MAX: cannot be told */
+} kl_historian_status;
+void kl_node_historian_status(struct kl_node *node, kl_historian_status *out); /* any thread */
 
 /* backend.c */
 extern const struct kl_rpc_backend_ops kl_node_backend_ops;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -346,6 +347,89 @@ KL_TEST(node_makes_a_lost_state_database_again)
     remove_in(&rig, KL_FOLDER_HISTORY);
     rig_open(&rig);
     check_same(&rig, 3, &tx);
+    rig_done(&rig);
+}
+
+static void path_in(struct rig *rig, char out[256], const char *name)
+{
+    CHECK(snprintf(out, 256, "%s/%s", rig->dir, name) < 256);
+}
+
+static void put_empty(struct rig *rig, const char *name)
+{
+    char path[256];
+    path_in(rig, path, name);
+    FILE *file = fopen(path, "w");
+    CHECK(file && fclose(file) == 0);
+}
+
+static bool is_there(struct rig *rig, const char *name)
+{
+    char path[256];
+    path_in(rig, path, name);
+    return access(path, F_OK) == 0;
+}
+
+static void make_folder(struct rig *rig, const char *name)
+{
+    char path[256];
+    path_in(rig, path, name);
+    CHECK(mkdir(path, 0700) == 0);
+}
+
+static void call_past(struct rig *rig, const char *name)
+{
+    char from[256], to[256];
+    path_in(rig, from, name);
+    CHECK(snprintf(to, sizeof to, "%s.past", from) < 256);
+    CHECK(rename(from, to) == 0);
+}
+
+/* What was made behind the chain takes its place at the start, wherever that was cut short. */
+KL_TEST(node_finishes_what_a_whole_past_has_begun)
+{
+    static const char *const folders[] = {"history/log", "history/index", "state"};
+    for (usize moved = 0; moved <= KL_COUNT_OF(folders); moved++) {
+        struct rig rig;
+        rig_init(&rig, true);
+        rig_open(&rig);
+        const kl_hash tx = send_value(&rig, 1);
+        rig_close(&rig);
+        for (usize i = moved; i < KL_COUNT_OF(folders); i++) {
+            call_past(&rig, folders[i]);
+            make_folder(&rig, folders[i]);
+        }
+        put_empty(&rig, "past.whole");
+        if (moved < KL_COUNT_OF(folders))
+            put_empty(&rig, "state/data.mdb"); /* another database, of which nothing is left */
+        put_empty(&rig, "state.suspect");
+        rig_open(&rig);
+        CHECK(!rig.report.rebuilt);
+        CHECK(!is_there(&rig, "past.whole") && !is_there(&rig, "state.past"));
+        check_same(&rig, 1, &tx);
+        rig_done(&rig);
+    }
+}
+
+KL_TEST(node_deletes_a_suspect_past_and_none_of_its_chain)
+{
+    struct rig rig;
+    rig_init(&rig, true);
+    rig_open(&rig);
+    const kl_hash tx = send_value(&rig, 1);
+    rig_close(&rig);
+    make_folder(&rig, "state.past");
+    put_empty(&rig, "state.past/data.mdb");
+    struct kl_folder folder;
+    CHECK_OK(kl_folder_open(&folder, rig.dir, false));
+    kl_folder_suspect_past(&folder);
+    kl_folder_close(&folder);
+    put_empty(&rig, "past.whole");
+    rig_open(&rig);
+    CHECK(!rig.report.rebuilt);
+    CHECK(!is_there(&rig, "past.whole") && !is_there(&rig, "past.suspect"));
+    CHECK(!is_there(&rig, "state.past/data.mdb"));
+    check_same(&rig, 1, &tx);
     rig_done(&rig);
 }
 

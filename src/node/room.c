@@ -107,6 +107,18 @@ kl_room_news kl_room_look(kl_room *room, u64 now_ns)
     return KL_ROOM_AGAIN;
 }
 
+kl_room_for_more kl_room_for_more_of(const kl_room_place *place, u64 asked)
+{
+    const kl_room room = {.asked = asked ? asked : KL_ROOM_AUTO};
+    kl_fs_room found;
+    if (kl_fs_room_of(place->fs, &found) != KL_OK)
+        return KL_ROOM_ENOUGH;
+    u64 floor = floor_of(&room, place, found.total);
+    return found.free >= kl_add_sat_u64(floor, floor)           ? KL_ROOM_AMPLE
+           : found.free >= enough_of(&room, floor, found.total) ? KL_ROOM_ENOUGH
+                                                                : KL_ROOM_SCANT;
+}
+
 void kl_room_meet_end(kl_room *room, u64 now_ns)
 {
     bool soon = room->again_ns && now_ns - room->again_ns < SOON_NS;

@@ -60,6 +60,15 @@ kl_room_news kl_room_look(kl_room *room, u64 now_ns);
 /* A write met the end of a disk: it is low. */
 void kl_room_meet_end(kl_room *room, u64 now_ns);
 
+/* For work that could be left undone: AMPLE is twice the floor, and where less than a quarter above
+ * it is left, SCANT, the work is to give back what it has taken. */
+typedef enum kl_room_for_more {
+    KL_ROOM_AMPLE,
+    KL_ROOM_ENOUGH,
+    KL_ROOM_SCANT,
+} kl_room_for_more;
+kl_room_for_more kl_room_for_more_of(const kl_room_place *place, u64 asked);
+
 /* How it stands, in words. */
 void kl_room_text(const kl_room *room, char out[KL_ROOM_TEXT_MAX]);
 

@@ -111,6 +111,23 @@ KL_TEST(room_is_low_below_its_floor_and_enough_a_quarter_above)
     rig_done(&rig);
 }
 
+KL_TEST(room_for_more_is_twice_the_floor)
+{
+    static const struct {
+        u64 asked_mib, free_mib;
+        kl_room_for_more want;
+    } rows[] = {{100, 200, KL_ROOM_AMPLE}, {100, 199, KL_ROOM_ENOUGH}, {100, 125, KL_ROOM_ENOUGH},
+                {100, 124, KL_ROOM_SCANT}, {0, 400, KL_ROOM_AMPLE},    {0, 399, KL_ROOM_ENOUGH},
+                {0, 249, KL_ROOM_SCANT}};
+    struct rig rig;
+    rig_init(&rig, KL_ROOM_AUTO, 10000 * MIB, 100 * MIB);
+    for (usize i = 0; i < KL_COUNT_OF(rows); i++) {
+        leave(&rig, 0, rows[i].free_mib * MIB);
+        CHECK(kl_room_for_more_of(&rig.room.places[0], rows[i].asked_mib * MIB) == rows[i].want);
+    }
+    rig_done(&rig);
+}
+
 KL_TEST(room_has_a_floor_that_fits_the_disk)
 {
     static const struct {

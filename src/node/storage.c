@@ -14,7 +14,6 @@
 #define HOUR_NS        (3600 * SECOND_NS)
 #define READ_LIMIT_NS  (300 * SECOND_NS)
 #define READER_MAX     1024u
-#define SEGMENT_BYTES  ((usize)64 << 20)
 #define SYNC_NS        (SECOND_NS / 10)
 #define GENESIS_MEMORY ((usize)1 << 30)
 #define LAG_MAX        ((usize)256 << 20)
@@ -34,7 +33,16 @@ static void say(const char *text)
 static void last_word(const void *address)
 {
     struct kl_node *node = watched;
-    if (!node || !kl_lmdb_at_fault(node->kv, address))
+    if (!node)
+        return;
+    if (node->historian.kv && kl_lmdb_at_fault(node->historian.kv, address)) {
+        say("keel: the fault was met inside the database of the states that are being made, whose\n"
+            "file is probably damaged: the next start deletes that and begins to make them "
+            "again.\n");
+        kl_folder_suspect_past(&node->folder);
+        return;
+    }
+    if (!kl_lmdb_at_fault(node->kv, address))
         return;
     say("keel: the fault was met inside the state database, whose file is probably damaged.  The\n"
         "ledger is not: the next start deletes the state database and makes it again from the\n"
@@ -212,7 +220,7 @@ static kl_host_config host_config(const struct kl_node *node)
                 .kv = node->kv,
                 .workers = node->workers,
                 .genesis = c->genesis,
-                .segment_bytes = SEGMENT_BYTES,
+                .segment_bytes = KL_NODE_SEGMENT_BYTES,
                 .keep_preimages = true,
                 .keep_blocks = c->keep_blocks,
                 .keep_history = c->keep_history,
@@ -254,13 +262,11 @@ static void delay_commit(void *ctx)
     kl_sys_nap(node->config.sync_delay_ns);
 }
 
-static kl_status open_kv(struct kl_node *node)
+kl_status kl_node_open_kv(struct kl_node *node, const char *name, struct kl_kv **out)
 {
     char path[4096];
-    if (!node->config.dir)
-        return kl_memkv_open(&node->kv, KL_TABLE_COUNT);
-    KL_TRY(kl_fs_make_dir(node->folder.fs, KL_FOLDER_STATE));
-    if (snprintf(path, sizeof path, "%s/" KL_FOLDER_STATE, node->config.dir) >= (int)sizeof path)
+    KL_TRY(kl_fs_make_dir(node->folder.fs, name));
+    if (snprintf(path, sizeof path, "%s/%s", node->config.dir, name) >= (int)sizeof path)
         return KL_UNSUPPORTED;
     const kl_lmdb_config config = {
         .path = path,
@@ -273,7 +279,13 @@ static kl_status open_kv(struct kl_node *node)
         .synced_ctx = node,
         .clock = kl_sys_clock(),
     };
-    return kl_lmdb_open(&node->kv, &config);
+    return kl_lmdb_open(out, &config);
+}
+
+static kl_status open_kv(struct kl_node *node)
+{
+    return node->config.dir ? kl_node_open_kv(node, KL_FOLDER_STATE, &node->kv)
+                            : kl_memkv_open(&node->kv, KL_TABLE_COUNT);
 }
 
 /* Who makes the chain's blocks, by the genesis that was asked for or that the folder has; a text
@@ -366,12 +378,14 @@ static kl_status prepare(struct kl_node *node, kl_node_report *report)
     const kl_node_config *c = &node->config;
     if (c->reset)
         KL_TRY(kl_folder_reset(&node->folder));
+    KL_TRY(kl_folder_settle_past(&node->folder));
     KL_TRY(kl_folder_has_chain(&node->folder, &has_chain));
     if (!has_chain && !c->genesis.len)
         return KL_NOTFOUND;
     report->created = !has_chain;
     if (!has_chain) {
         KL_TRY(kl_folder_drop_state(&node->folder)); /* of a ledger that somebody took away */
+        KL_TRY(kl_folder_drop_past(&node->folder));
         KL_TRY(kl_folder_put_genesis(&node->folder, c->genesis));
     }
     KL_TRY(kl_folder_is_suspect(&node->folder, &suspect));
@@ -445,6 +459,11 @@ kl_status kl_node_turn_storage(struct kl_node *node, kl_node_fault *fault)
     close_chain(node);
     kl_kv_close(node->kv);
     node->kv = NULL;
+    if (node->config.dir) {
+        kl_status status = kl_folder_settle_past(&node->folder);
+        if (status != KL_OK)
+            return blame_folder(node, status, fault);
+    }
     return open_with_cache(node, &report, fault);
 }
 

@@ -52,6 +52,13 @@ typedef struct kl_rpc_syncing {
     kl_rpc_filled filled;
 } kl_rpc_syncing;
 
+/* The states of old blocks that are being made behind the chain. */
+typedef struct kl_rpc_history {
+    bool in_work, waits_for_room; /* the second only with the first */
+    u64 height, target;           /* blocks: executed, to be executed */
+    u64 eta_s;                    /* UINT64_MAX: cannot be told */
+} kl_rpc_history;
+
 /* Connections with peers: those that are there, and since the start. */
 typedef struct kl_rpc_network {
     u32 inbound, outbound; /* dialled by them, by us */
@@ -117,6 +124,7 @@ struct kl_rpc_backend_ops {
     /* False where nobody votes, or it cannot be told. */
     bool (*votes)(struct kl_rpc_backend *backend, kl_rpc_votes *out);
     void (*syncing)(struct kl_rpc_backend *backend, kl_rpc_syncing *out);
+    void (*history)(struct kl_rpc_backend *backend, kl_rpc_history *out);
 };
 
 struct kl_rpc_backend {

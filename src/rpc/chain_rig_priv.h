@@ -38,6 +38,7 @@ struct chain_rig {
     kl_rule refusal;              /* what the next submission breaks, once */
     struct vote_rig *votes;       /* who votes; NULL: a dev chain */
     kl_rpc_syncing syncing;
+    kl_rpc_history history;
     kl_rpc_config config;
     struct kl_rpc_core core;
     struct kl_rpc_worker worker;

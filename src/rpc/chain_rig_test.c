@@ -295,6 +295,11 @@ static void rig_syncing(struct kl_rpc_backend *backend, kl_rpc_syncing *out)
     *out = of(backend)->syncing;
 }
 
+static void rig_history(struct kl_rpc_backend *backend, kl_rpc_history *out)
+{
+    *out = of(backend)->history;
+}
+
 static u64 rig_dropped(KL_UNUSED struct kl_rpc_backend *backend, kl_rule why)
 {
     return why == KL_RULE_SWARM_FULL ? 5 : why == KL_RULE_VOTE_SIGNATURE ? 17 : 0;
@@ -333,6 +338,7 @@ static const struct kl_rpc_backend_ops ops = {
     .memory = rig_memory,
     .votes = rig_votes,
     .syncing = rig_syncing,
+    .history = rig_history,
 };
 
 static void open_chain(struct chain_rig *rig)

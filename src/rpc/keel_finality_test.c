@@ -172,6 +172,27 @@ KL_TEST(status_tells_what_was_filled)
     chain_rig_done(&rig);
 }
 
+/* From which block on there are states, and how far those before are. */
+KL_TEST(status_tells_which_states_there_are)
+{
+    struct chain_rig rig;
+    chain_rig_init(&rig);
+    chain_rig_mine(&rig);
+    kl_span got = chain_rig_member(&rig, chain_rig_result(&rig, "keel_status", "[]"), "history");
+    CHECK_SPAN(got, kl_span_str("{\"from\":\"0x0\"}"));
+    rig.history = (kl_rpc_history){.in_work = true, .height = 3, .target = 5, .eta_s = UINT64_MAX};
+    got = chain_rig_member(&rig, chain_rig_result(&rig, "keel_status", "[]"), "history");
+    CHECK_SPAN(chain_rig_member(&rig, got, "before"),
+               kl_span_str("{\"number\":\"0x3\",\"target\":\"0x5\",\"waitsForRoom\":false}"));
+    rig.history.eta_s = 16;
+    rig.history.waits_for_room = true;
+    got = chain_rig_member(&rig, chain_rig_result(&rig, "keel_status", "[]"), "history");
+    got = chain_rig_member(&rig, got, "before");
+    CHECK_SPAN(chain_rig_member(&rig, got, "secondsToGo"), kl_span_str("0x10"));
+    CHECK_SPAN(chain_rig_member(&rig, got, "waitsForRoom"), kl_span_str("true"));
+    chain_rig_done(&rig);
+}
+
 /* A checkpoint is reached or not; where the others have another block, both are told. */
 KL_TEST(status_tells_of_the_checkpoint)
 {

@@ -127,6 +127,28 @@ static void put_health(struct kl_rpc_call *call)
         kl_json_add_text(call->out, "healthReason", reason);
 }
 
+/* From which block on states can be asked for, and how far the making of those before is. */
+static void put_history(struct kl_rpc_call *call)
+{
+    kl_rpc_history h;
+    struct kl_json_out *out = call->out;
+    call->backend->ops->history(call->backend, &h);
+    kl_json_put_key(out, "history");
+    kl_json_put_object(out);
+    kl_json_add_quantity(out, "from", kl_reader_oldest_state(kl_rpc_reader(call)));
+    if (h.in_work) {
+        kl_json_put_key(out, "before");
+        kl_json_put_object(out);
+        kl_json_add_quantity(out, "number", h.height);
+        kl_json_add_quantity(out, "target", h.target);
+        if (h.eta_s != UINT64_MAX)
+            kl_json_add_quantity(out, "secondsToGo", h.eta_s);
+        kl_json_add_bool(out, "waitsForRoom", h.waits_for_room);
+        kl_json_put_object_end(out);
+    }
+    kl_json_put_object_end(out);
+}
+
 bool kl_rpc_keel_status(struct kl_rpc_call *call)
 {
     const struct kl_rpc_backend_ops *ops = call->backend->ops;
@@ -145,6 +167,7 @@ bool kl_rpc_keel_status(struct kl_rpc_call *call)
     kl_json_add_hash(out, "hash", &tip->hash);
     kl_json_add_quantity(out, "timestamp", tip->header.timestamp);
     kl_rpc_put_syncing(call);
+    put_history(call);
     if (spec->engine == KL_ENGINE_SIMPLEX && !put_votes(call))
         return false;
     kl_json_put_object_end(out);

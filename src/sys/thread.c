@@ -3,6 +3,8 @@
 #include "sys/thread.h"
 
 #include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 /* Sanitizers pad every frame. */
 enum { STACK_BYTES = KL_SANITIZED ? 8 << 20 : 1 << 20 };
@@ -31,6 +33,13 @@ kl_status kl_thread_start(kl_thread *out, const char *name, void *(*body)(void *
         return KL_LIMIT;
     (void)pthread_setname_np(out->thread, name);
     return KL_OK;
+}
+
+/* Not SCHED_IDLE: whoever holds a lock for a moment must come to give it back. */
+void kl_thread_step_back(void)
+{
+    enum { LAST = 19 };
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), LAST);
 }
 
 void kl_thread_join(kl_thread thread)

@@ -16,6 +16,8 @@ typedef struct kl_thread {
  * KL_LIMIT when the system has no more threads. */
 KL_MUST_USE kl_status kl_thread_start(kl_thread *out, const char *name, void *(*body)(void *ctx),
                                       void *ctx);
+/* The calling thread steps back behind all others of the machine, for good. */
+void kl_thread_step_back(void);
 /* Waits until body has returned. */
 void kl_thread_join(kl_thread thread);
 /* Nobody waits for it: it ends by itself, with what it owns. */

@@ -1,11 +1,11 @@
 /* Theme fill: a validator that has lost its data takes the state of the others, within one life of
  * its process, and is killed meanwhile; others join with a checkpoint, a right one and a wrong one.
- * What it says of history is what the others say, but of states before the one that it took, which
- * it does not have until it has executed the blocks.
+ * What it says of history is what the others say; the states before the one that it took it makes
+ * behind the chain, killed meanwhile too, and then it has every one, without anybody's doing.
  *
  *     --blocks N   that it lacks (300) */
 import assert from "node:assert/strict";
-import { readdirSync, rmSync } from "node:fs";
+import { readdirSync, rmSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 import { sleep, theme, until } from "./lib/harness.ts";
 import { init, verify, verifyState } from "./lib/keel.ts";
@@ -31,6 +31,11 @@ interface Checkpoint {
     found?: Hex;
 }
 
+interface History {
+    from: Hex;
+    before?: { number: Hex; target: Hex; secondsToGo?: Hex; waitsForRoom: boolean };
+}
+
 interface Syncing {
     startingBlock: Hex;
     currentBlock: Hex;
@@ -54,6 +59,14 @@ await theme("fill", {
         }
         await init(t, join(net.dir, "genesis.json"), net.folder(LOST));
     };
+    /* So much room is asked for that the chain has it, and work behind the chain has not. */
+    const waits = (): string[] => {
+        const { bavail, bsize } = statfsSync(net.dir);
+        return ["--min-free-disk", String(Math.floor(bavail * bsize * 0.6))];
+    };
+    /* Undefined while the chain is opened again. */
+    const history = async (i: number): Promise<History | undefined> =>
+        net.rpc(i).call<{ history: History }>("keel_status").then((status) => status.history, () => undefined);
     const syncing = (): Promise<Syncing | false> => net.rpc(LOST).call<Syncing | false>("eth_syncing");
     /* The server stands still for a moment when the chain is opened again. */
     const isFilling = async (): Promise<Syncing | undefined> => {
@@ -93,7 +106,7 @@ await theme("fill", {
     await t.test("without its data one takes no transaction, and says how far it is", async () => {
         await net.stop(LOST);
         await wipe();
-        await net.start(LOST);
+        await net.start(LOST, waits());
         /* It may be over between two questions. */
         const isFilled = (): null | undefined => /filled: /.test(net.node(LOST).log) ? null : undefined;
         const told = await until("that it is being filled", async () => await isFilling() ?? isFilled(), PATIENCE_MS);
@@ -113,7 +126,7 @@ await theme("fill", {
     await t.test("killed meanwhile, it goes on where it was", async () => {
         for (let kills = 0; kills < 2 && !/filled: /.test(net.node(LOST).log); kills++) {
             await net.kill(LOST);
-            await net.start(LOST);
+            await net.start(LOST, waits());
             await sleep(300);
         }
         if (await isFilling() !== undefined) {
@@ -142,6 +155,35 @@ await theme("fill", {
         /* Every state that the others have, up to the head. */
         await sameHistory(net.members([0, 1, 2]), head, SAMPLES, subject);
         await lacksStates(net.members([LOST])[0] as Member, from, SAMPLES, subject);
+        const told = await until("that it waits for room", async () => {
+            const now = await history(LOST);
+            return now?.before?.waitsForRoom === true ? now : undefined;
+        }, PATIENCE_MS);
+        assert.equal(Number(told.from), from);
+        assert.equal(await syncing(), false);
+        assert.deepEqual(await history(0), { from: "0x0" });
+    });
+
+    await t.test("under load, and killed meanwhile, it makes the states before those", async () => {
+        const load = new Load(net, 20, [0, 1].map((i) => operatorOf(net.folder(i))));
+        const isWhole = async (): Promise<boolean> => (await history(LOST))?.from === "0x0";
+        const works = (): boolean => /history: the states of old blocks are made/.test(net.node(LOST).log);
+        for (let kills = 0; kills < 3 && !await isWhole(); kills++) {
+            await net.kill(LOST);
+            await net.start(LOST);
+            await until("that it makes them", async () => works() || await isWhole() || undefined, PATIENCE_MS);
+            console.log(`killed at ${JSON.stringify(await history(LOST))}`);
+        }
+        await until("every state", async () => await isWhole() || undefined, 4 * PATIENCE_MS);
+        assert.equal(await syncing(), false);
+        console.log(/history: every state is here.*/.exec(net.node(LOST).log)?.[0]);
+        await net.hasAll(LOST);
+        assert.equal(await lowestState(net.members([LOST])[0] as Member, subject.account), 0);
+        console.log(`${await sameHistory(net.members(), await net.top(), SAMPLES, subject)} answers are the same`);
+        await load.stop();
+        await agree(net.members(), load.taken);
+        const left = ["", "history"].flatMap((name) => readdirSync(join(net.folder(LOST), name))).filter((name) => /past/.test(name));
+        assert.deepEqual(left, []);
     });
 
     await t.test("who joins takes a chain with its checkpoint, and no other", async () => {
