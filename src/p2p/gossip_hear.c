@@ -172,6 +172,21 @@ static void hear_iwant(struct kl_gossip *g, u32 peer, kl_gossip_list list)
     gossip_nuisance(g, peer, unknown);
 }
 
+/* Who was started again, or whose connection broke before our PRUNE came, knows of no back-off: on
+ * each connection one GRAFT costs nothing. */
+static void graft_too_early(struct kl_gossip *g, u32 peer, u32 topic)
+{
+    struct gossip_peer *p = &g->peers[peer];
+    u64 left_ns = p->links[topic].backoff_ns - g->now_ns;
+    if (p->told & gossip_bit(topic)) {
+        p->behaviour++;
+        gossip_nuisance(g, peer, GRAFT_UNITS);
+        if (left_ns > (KL_GOSSIP_BACKOFF_S - GRAFT_FLOOD_S) * KL_GOSSIP_BEAT_NS)
+            p->behaviour++;
+    }
+    gossip_prune(g, peer, topic, false, KL_GOSSIP_BACKOFF_S);
+}
+
 static void hear_graft(struct kl_gossip *g, u32 peer, u32 topic)
 {
     struct gossip_peer *p = &g->peers[peer];
@@ -183,12 +198,7 @@ static void hear_graft(struct kl_gossip *g, u32 peer, u32 topic)
     if (link->meshed)
         return;
     if (g->now_ns < link->backoff_ns) {
-        p->behaviour++;
-        gossip_nuisance(g, peer, GRAFT_UNITS);
-        if (link->backoff_ns - g->now_ns >
-            (KL_GOSSIP_BACKOFF_S - GRAFT_FLOOD_S) * KL_GOSSIP_BEAT_NS)
-            p->behaviour++;
-        gossip_prune(g, peer, topic, false, KL_GOSSIP_BACKOFF_S);
+        graft_too_early(g, peer, topic);
     } else if (p->info.direct || gossip_score(g, peer) < 0) {
         gossip_prune(g, peer, topic, false, KL_GOSSIP_BACKOFF_S);
     } else if (kl_gossip_mesh_count(g, topic) >= KL_GOSSIP_D_HIGH && !p->info.outbound) {
@@ -227,6 +237,7 @@ static void hear_prune(struct kl_gossip *g, u32 peer, u32 topic, const kl_gossip
         wait = kl_mul_sat_u64(item->backoff_s, KL_GOSSIP_BEAT_NS);
     wait = KL_MIN(wait, KL_GOSSIP_BACKOFF_MAX);
     link->backoff_ns = KL_MAX(link->backoff_ns, g->now_ns + wait);
+    g->peers[peer].told |= gossip_bit(topic);
     if (meshed)
         gossip_leave_mesh(g, peer, topic);
     else

@@ -35,6 +35,7 @@ void gossip_prune(struct kl_gossip *g, u32 peer, u32 topic, bool px, u64 wait_s)
     if (link->meshed)
         gossip_leave_mesh(g, peer, topic);
     link->backoff_ns = KL_MAX(link->backoff_ns, g->now_ns + wait_s * KL_GOSSIP_BEAT_NS);
+    p->told |= gossip_bit(topic);
     p->to_prune |= gossip_bit(topic);
     p->to_graft &= ~gossip_bit(topic);
     if (!px)

@@ -34,6 +34,7 @@ struct gossip_peer {
     kl_gossip_peer_info info;
     u32 same_ip;                                     /* peers there, itself included */
     u32 topics;                                      /* subscribed, by bit */
+    u32 told;                                        /* topics of whose back-off it knows, by bit */
     u32 to_graft, to_prune, no_px, leaving, to_tell; /* topics it is to hear of, by bit */
     struct gossip_link links[KL_GOSSIP_TOPICS_MAX];
     double behaviour;

@@ -397,6 +397,38 @@ KL_TEST(gossip_graft_in_backoff)
     stop();
 }
 
+/* Whoever is started again, or whose connection breaks while our PRUNE is on its way, GRAFTs though
+ * it should wait: it cannot know.  That costs nothing however often it happens; what it does when
+ * it knows costs as ever. */
+KL_TEST(gossip_graft_of_who_does_not_know)
+{
+    start(seed);
+    open();
+    u32 peer = up(1, false);
+    kl_gossip_set_direct(w.g, w.now, peer, true); /* belongs to no mesh: its GRAFTs are refused */
+    kl_gossip_put_graft(&w.rpc, w.topics[TX].name);
+    say(peer);
+    CHECK_U64(heard(peer).prunes, 1);
+    for (int i = 0; i < 20; i++) {
+        kl_gossip_down(w.g, w.now, peer);
+        peer = up(1, false);
+        subscribe(peer, TX);
+        kl_gossip_put_graft(&w.rpc, w.topics[TX].name);
+        say(peer);
+        CHECK(!kl_gossip_in_mesh(w.g, TX, peer));
+        CHECK_U64(heard(peer).prunes, 1);
+        CHECK(kl_gossip_score(w.g, peer) >= 0);
+        beat();
+    }
+    CHECK_U64(w.grays, 0);
+    for (int i = 0; i < 5; i++) {
+        kl_gossip_put_graft(&w.rpc, w.topics[TX].name);
+        say(peer);
+    }
+    CHECK(kl_gossip_score(w.g, peer) < 0);
+    stop();
+}
+
 /* Signed messages, long ones, refused ones: each costs those who sent it, and only them. */
 KL_TEST(gossip_invalid_messages)
 {
