@@ -99,14 +99,15 @@ static void forget(struct kl_swarm *s, u32 at)
     free_link(link);
 }
 
-/* Is this the peer's doing, so that it shall not be back at once? */
+/* Is this the peer's doing, so that it shall not be back at once?  What comes too late is not: who
+ * stood still himself finds everybody late. */
 static bool is_offence(kl_rule why)
 {
     static const kl_rule fine[] = {
         KL_RULE_NONE,          KL_RULE_SWARM_SILENT,  KL_RULE_SWARM_HANDSHAKE,
         KL_RULE_SWARM_EVICTED, KL_RULE_SWARM_FULL,    KL_RULE_SWARM_CROWD,
         KL_RULE_SWARM_SELF,    KL_RULE_SWARM_SHUNNED, KL_RULE_SWARM_STRANGER,
-        KL_RULE_SWARM_MEMORY,
+        KL_RULE_SWARM_MEMORY,  KL_RULE_SWARM_HELLO,
     };
     for (usize i = 0; i < KL_COUNT_OF(fine); i++)
         if (why == fine[i])

@@ -640,6 +640,24 @@ KL_TEST(swarm_refuses_another_network)
     done();
 }
 
+/* A hello that came too late is nobody's fault: whoever is gone for that may be back at once. */
+KL_TEST(swarm_bears_who_was_late)
+{
+    static const kl_rule late[] = {KL_RULE_SWARM_HELLO, KL_RULE_SWARM_HANDSHAKE,
+                                   KL_RULE_SWARM_SILENT};
+    begin(seed);
+    u32 us = add(9, 9, 9, 9), other = stranger(1, 1, 1, 1);
+    open(us, false);
+    for (usize i = 0; i < KL_COUNT_OF(late); i++) {
+        CHECK(visit(other, us));
+        u32 place = (u32)kl_swarm_find(nodes[us].swarm, &nodes[other].id);
+        kl_swarm_drop(nodes[us].swarm, place, late[i], now_ns);
+        settle();
+    }
+    CHECK(visit(other, us));
+    done();
+}
+
 /* Who broke a rule is shunned for a minute, at any address. */
 KL_TEST(swarm_shuns_offenders)
 {
