@@ -152,7 +152,8 @@ void kl_lab_net_send(struct kl_replica_net *net, u32 peer, kl_message_kind kind,
     kl_lab_oracle_sends(machine, frame);
     if (!kl_lab_attack_sends(machine, peer, frame))
         for (u32 to = 0; to < lab->count; to++)
-            if (peer == KL_REPLICA_ALL || peer == to)
+            if (peer == to ||
+                (peer == KL_REPLICA_ALL && (!lab->wire || kl_lab_wire_tells(machine, to, kind))))
                 kl_lab_carry(machine, to, frame, 0);
     kl_lab_frame_unref(frame);
 }

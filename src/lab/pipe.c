@@ -89,7 +89,7 @@ static u64 clog_ns(const struct kl_lab *lab, const struct lab_pipe *p, u32 from)
 static u64 latency(struct kl_lab *lab, const struct lab_pipe *p, u32 from)
 {
     u64 base_ns = lab->wire->latency_ns[p->end[from].machine][p->end[1 - from].machine];
-    return base_ns + kl_lab_wire_below(lab, lab->plan.delay_ns / 4 + 1);
+    return base_ns + kl_lab_wire_below(lab, lab->wire->delay_ns / 4 + 1);
 }
 
 /* --- sending --- */
@@ -200,7 +200,7 @@ u32 kl_lab_pipe_dial(struct kl_lab *lab, u32 from, u32 link, u32 to)
     p->index = free_index(w);
     p->serial = ++w->serial;
     p->began_ns = lab->now_ns;
-    p->window = (usize)16384 << kl_lab_wire_below(lab, 5);
+    p->window = (usize)4096 << kl_lab_wire_below(lab, 7);
     p->end[0] = (struct end){from, link, NOT_YET};
     p->end[1] = (struct end){to, 0, NOT_YET};
     for (u32 e = 0; e < 2; e++) {
@@ -346,7 +346,7 @@ static void on_accept(struct kl_lab *lab, struct lab_pipe *p)
 static void on_opened(struct kl_lab *lab, struct lab_pipe *p)
 {
     struct kl_lab_plug *plug = machine_of(lab, p, 0)->plug;
-    kl_multiaddr remote = kl_lab_wire_addr(p->end[1].machine);
+    kl_multiaddr remote = kl_lab_wire_addr(lab, p->end[1].machine);
     if (p->end[0].state != NOT_YET)
         return;
     p->end[0].state = OPEN;
@@ -369,6 +369,14 @@ static void refuse(struct kl_lab *lab, struct lab_pipe *p, u32 from)
         post(lab, p, SHUT, from, lab->now_ns + latency(lab, p, 1 - from));
 }
 
+/* Whether one of its bytes is another: a liar's doing, or the deliberate bug. */
+static bool is_garbled(struct kl_lab *lab, const struct lab_pipe *p, u32 from)
+{
+    bool lies = machine_of(lab, p, from)->attack == KL_LAB_IS_GARBAGE;
+    return (lies && kl_lab_wire_below(lab, 2000) == 0) ||
+           ((lab->options.bugs & KL_LAB_BUG_WIRE_TURNS_BITS) && kl_lab_wire_percent(lab, 1));
+}
+
 static void take_segment(struct kl_lab *lab, struct lab_pipe *p, u32 from)
 {
     struct way *way = &p->way[from];
@@ -383,7 +391,7 @@ static void take_segment(struct kl_lab *lab, struct lab_pipe *p, u32 from)
         way->on_way -= s->len;
     kl_lab_trace(lab, lab->now_ns << 20 ^ s->len ^ (u64)s->bytes[s->len - 1] << 56);
     plug->touched = true;
-    if ((lab->options.bugs & KL_LAB_BUG_WIRE_TURNS_BITS) && kl_lab_wire_percent(lab, 1))
+    if (is_garbled(lab, p, from))
         s->bytes[0] ^= 1;
     kl_swarm_feed(plug->swarm, p->end[1 - from].link, kl_span_of(s->bytes, s->len), lab->now_ns);
     free(s);

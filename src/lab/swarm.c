@@ -122,5 +122,7 @@ void kl_lab_plan_make(kl_lab_plan *out, const kl_lab_options *options)
         plan.loss_percent = (u32)kl_rand_below(dice, 31);
     if (plan.faults >> KL_LAB_DUPLICATE & 1)
         plan.duplicate_percent = (u32)kl_rand_below(dice, 21);
+    if (options->wire && kl_rand_below(dice, 4) == 0)
+        plan.observers += 2; /* some more, who hear one another's transactions by others */
     *out = plan;
 }

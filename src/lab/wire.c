@@ -14,6 +14,7 @@
 #define WHOLE_FRIEND_NS (50 * KL_S) /* the same, of observers, who are dialled less often */
 
 enum { PORT = 9000, VOTES_MAX = 4 << 20 };
+#define NOBODY KL_LAB_NO_PIPE
 
 u64 kl_lab_wire_below(struct kl_lab *lab, u64 n)
 {
@@ -42,10 +43,13 @@ static struct kl_lab_plug *of_gossip(struct kl_gossip_user *user)
     return (struct kl_lab_plug *)((char *)user - offsetof(struct kl_lab_plug, gossip_user));
 }
 
-kl_multiaddr kl_lab_wire_addr(u32 machine)
+kl_multiaddr kl_lab_wire_addr(const struct kl_lab *lab, u32 machine)
 {
     return (kl_multiaddr){
-        .host = KL_HOST_IP4, .ip = {10, 0, 0, (u8)(1 + machine)}, .has_port = true, .port = PORT};
+        .host = KL_HOST_IP4,
+        .ip = {lab->wire->world ? 5 : 10, (u8)(1 + machine), 0, 1}, /* 5.0.0.0/8 is the world's */
+        .has_port = true,
+        .port = PORT};
 }
 
 /* The machine of that identity; all of them have one. */
@@ -64,18 +68,36 @@ static bool is_twin(const struct kl_lab_machine *a, const struct kl_lab_machine 
     return a->validator == b->validator && a->validator != KL_BFT_NOBODY;
 }
 
+static bool is_observer(const struct kl_lab_machine *machine)
+{
+    return machine->validator == KL_BFT_NOBODY;
+}
+
+/* Whether it dials the other, and gives it a place of its own. */
+static bool lists(const struct kl_lab_machine *machine, const struct kl_lab_machine *other)
+{
+    bool stranger = machine->lab->wire->open && is_observer(other);
+    return other != machine && !is_twin(machine, other) && !stranger;
+}
+
+/* As in a node: who has a vote comes back to its peers fast. */
 static kl_swarm_standing standing(const struct kl_lab_machine *machine)
 {
-    return machine->validator == KL_BFT_NOBODY ? KL_SWARM_FRIEND : KL_SWARM_VALIDATOR;
+    return is_observer(machine) ? KL_SWARM_FRIEND : KL_SWARM_VALIDATOR;
 }
 
 /* --- what must hold --- */
 
-/* What nobody is to be blamed for. */
+/* What nobody is to be blamed for: time, and too little room. */
 static bool is_fine(kl_rule why)
 {
-    return why == KL_RULE_NONE || why == KL_RULE_SWARM_SILENT || why == KL_RULE_SWARM_HANDSHAKE ||
-           why == KL_RULE_SWARM_HELLO;
+    static const kl_rule rules[] = {
+        KL_RULE_NONE,        KL_RULE_SWARM_SILENT, KL_RULE_SWARM_HANDSHAKE,
+        KL_RULE_SWARM_HELLO, KL_RULE_SWARM_FULL,   KL_RULE_SWARM_KNOCKS};
+    for (usize i = 0; i < KL_COUNT_OF(rules); i++)
+        if (why == rules[i])
+            return true;
+    return false;
 }
 
 static void check_honest(struct kl_lab_plug *plug, u32 peer, const char *what, kl_rule why)
@@ -138,7 +160,7 @@ static void on_met(struct kl_swarm_user *user, u32 place)
     plug->places[place] = (struct lab_place){
         .machine = machine_of(plug->machine->lab, kl_swarm_id(plug->swarm, place)),
         .outbound = kl_swarm_link_is_outbound(plug->swarm, link),
-        .gossip = KL_LAB_NO_PIPE,
+        .gossip = NOBODY,
     };
 }
 
@@ -147,6 +169,7 @@ static void on_up(struct kl_swarm_user *user, u32 place)
     struct kl_lab_plug *plug = of(user);
     u32 peer = plug->places[place].machine;
     plug->up[peer] = true;
+    kl_lab_tell(plug->machine, "is joined with #", peer, 0, 0);
     plug->machine->lab->result->connections += plug->places[place].outbound;
     put_item(plug, &(struct lab_item){.peer = peer, .up = true});
 }
@@ -232,7 +255,7 @@ static void on_silent(struct kl_swarm_user *user, u32 at)
 {
     struct kl_lab_plug *plug = of(user);
     kl_gossip_down(plug->gossip, plug->machine->lab->now_ns, plug->places[at].gossip);
-    plug->places[at].gossip = KL_LAB_NO_PIPE;
+    plug->places[at].gossip = NOBODY;
 }
 
 static void on_rpc(struct kl_swarm_user *user, u32 at, kl_span rpc)
@@ -253,13 +276,13 @@ static void on_identified(struct kl_swarm_user *user, u32 at, const kl_identify 
                 kl_peer_id_eq(&record.peer, kl_swarm_id(plug->swarm, at));
     if (!good)
         check_honest(plug, place->machine, "has no record of", KL_RULE_RECORD_SIGNATURE);
-    else if (place->gossip != KL_LAB_NO_PIPE)
+    else if (place->gossip != NOBODY)
         kl_gossip_set_record(plug->gossip, place->gossip, identify->record);
 }
 
 /* --- what replicas say --- */
 
-void kl_lab_wire_send(struct kl_lab_machine *from, u32 to, struct kl_lab_frame *frame, u64 extra_ns)
+static kl_swarm_class class_of(kl_message_kind kind)
 {
     static const kl_swarm_class classes[KL_STREAM_COUNT] = {
         [KL_STREAM_BFT] = KL_SWARM_BFT,
@@ -267,6 +290,21 @@ void kl_lab_wire_send(struct kl_lab_machine *from, u32 to, struct kl_lab_frame *
         [KL_STREAM_TX] = KL_SWARM_TX,
         [KL_STREAM_SYNC] = KL_SWARM_SYNC,
     };
+    return classes[kl_message_stream_of(kind)];
+}
+
+bool kl_lab_wire_tells(struct kl_lab_machine *from, u32 to, kl_message_kind kind)
+{
+    const struct kl_lab_plug *plug = from->plug;
+    i32 place = plug ? kl_swarm_find(plug->swarm, &from->lab->wire->ids[to]) : KL_SWARM_NONE;
+    kl_swarm_class class = class_of(kind);
+    return place != KL_SWARM_NONE &&
+           ((class != KL_SWARM_BFT && class != KL_SWARM_PROPOSAL) ||
+            kl_swarm_standing_of(plug->swarm, (u32)place) != KL_SWARM_STRANGER);
+}
+
+void kl_lab_wire_send(struct kl_lab_machine *from, u32 to, struct kl_lab_frame *frame, u64 extra_ns)
+{
     struct kl_lab *lab = from->lab;
     struct kl_lab_plug *plug = from->plug;
     if (!plug)
@@ -285,7 +323,7 @@ void kl_lab_wire_send(struct kl_lab_machine *from, u32 to, struct kl_lab_frame *
     }
     i32 place = kl_swarm_find(plug->swarm, &lab->wire->ids[to]);
     if (place != KL_SWARM_NONE)
-        (void)kl_swarm_send(plug->swarm, (u32)place, classes[kl_message_stream_of(frame->kind)],
+        (void)kl_swarm_send(plug->swarm, (u32)place, class_of(frame->kind),
                             kl_span_of(frame->bytes, frame->len));
 }
 
@@ -384,6 +422,17 @@ static void drain(struct kl_lab_machine *machine)
     plug->inbox_count = 0;
 }
 
+/* Nobody honest is thought ill of. */
+static void check_scores(struct kl_lab_plug *plug)
+{
+    for (u32 i = 0; i < KL_SWARM_PEERS_MAX; i++) {
+        const struct lab_place *place = &plug->places[i];
+        bool gossips = kl_swarm_link(plug->swarm, i) != KL_SWARM_NONE && place->gossip != NOBODY;
+        if (gossips && kl_gossip_score(plug->gossip, place->gossip) < 0)
+            check_honest(plug, place->machine, "thinks ill of", KL_RULE_NONE);
+    }
+}
+
 static void tick(struct kl_lab_plug *plug, u64 at_ns)
 {
     u64 now_ns = plug->machine->lab->now_ns;
@@ -394,6 +443,7 @@ static void tick(struct kl_lab_plug *plug, u64 at_ns)
         return;
     plug->beat_ns = now_ns + KL_GOSSIP_BEAT_NS;
     kl_gossip_beat(plug->gossip, now_ns);
+    check_scores(plug);
 }
 
 void kl_lab_wire_happen(struct kl_lab_machine *machine, const kl_lab_event *event)
@@ -464,13 +514,13 @@ void kl_lab_wire_settle(struct kl_lab *lab)
 i32 kl_lab_wire_accepts(struct kl_lab_machine *machine, u32 from, u32 pipe)
 {
     struct kl_lab_plug *plug = machine->plug;
-    kl_multiaddr remote = kl_lab_wire_addr(from);
+    kl_multiaddr remote = kl_lab_wire_addr(machine->lab, from);
     kl_rule why;
     i32 link = kl_swarm_accepted(plug->swarm, &remote, machine->lab->now_ns, &why);
     plug->touched = true;
     if (link != KL_SWARM_NONE)
         plug->pipe_of[link] = pipe;
-    else
+    else if (!is_fine(why))
         check_honest(plug, from, "does not let in", why);
     return link;
 }
@@ -482,6 +532,7 @@ static void open_swarm(struct kl_lab_plug *plug)
         .identity = &w->identities[plug->machine->index],
         .entropy = &w->entropy,
         .agent = "keel",
+        .open = w->open,
         .limits = kl_swarm_limits_usual(),
     };
     for (usize i = 0; i < KL_SWARM_CLASSES; i++)
@@ -526,7 +577,7 @@ static void tell_addrs(struct kl_lab_plug *plug)
     kl_peer_record record = {.peer = lab->wire->ids[plug->machine->index],
                              .seq = kl_wall_ns(&plug->machine->clock.base) / KL_MS,
                              .count = 1,
-                             .addrs = {kl_lab_wire_addr(plug->machine->index)}};
+                             .addrs = {kl_lab_wire_addr(lab, plug->machine->index)}};
     kl_peer_record_seal(&out, &record, &lab->wire->identities[plug->machine->index]);
     kl_swarm_set_addrs(plug->swarm, record.addrs, 1, kl_span_of(bytes, out.len));
 }
@@ -547,8 +598,8 @@ void kl_lab_wire_start(struct kl_lab_machine *machine)
     tell_addrs(plug);
     for (u32 i = 0; i < lab->count; i++) {
         const struct kl_lab_machine *other = lab->machines[i];
-        if (other != machine && !is_twin(machine, other))
-            KL_ASSERT(kl_swarm_want(plug->swarm, &lab->wire->ids[i], standing(other),
+        if (lists(machine, other))
+            KL_ASSERT(kl_swarm_want(plug->swarm, &lab->wire->ids[i], standing(machine),
                                     lab->now_ns) != KL_SWARM_NONE);
     }
 }
@@ -571,14 +622,17 @@ void kl_lab_wire_stop(struct kl_lab_machine *machine)
     machine->plug = NULL;
 }
 
-/* Latency is a path's, and the same both ways. */
+/* Latency is a path's, and the same both ways.  An epoch takes longer than three times back and
+ * forth: who follows it a step at a time gets nowhere in less. */
 static void draw_paths(struct kl_lab *lab)
 {
     struct kl_lab_wire *w = lab->wire;
+    u64 epoch_ns = lab->plan.epoch_blocks * lab->plan.period_ms * KL_MS;
+    w->delay_ns = KL_MIN(lab->plan.delay_ns, epoch_ns / 6);
     for (u32 a = 0; a < lab->count; a++)
         for (u32 b = 0; b < a; b++)
             w->latency_ns[a][b] = w->latency_ns[b][a] =
-                KL_MS / 10 + kl_lab_wire_below(lab, lab->plan.delay_ns * 3 / 4 + 1);
+                KL_MS / 10 + kl_lab_wire_below(lab, w->delay_ns * 3 / 4 + 1);
 }
 
 void kl_lab_wire_begin(struct kl_lab *lab)
@@ -588,6 +642,8 @@ void kl_lab_wire_begin(struct kl_lab *lab)
     w->dice = lab->options.seed ^ 0x77697265;
     w->entropy.fill = fill;
     kl_hex_digits(w->digest, kl_span_of(lab->genesis_hash.b, 4));
+    w->open = kl_rand_below(&w->dice, 2);
+    w->world = kl_rand_below(&w->dice, 2);
     snprintf(w->topic, sizeof w->topic, "/keel/%s/tx/1", w->digest);
     for (u32 i = 0; i < lab->count; i++) {
         kl_rand_fill(&w->dice, w->identities[i].b, sizeof w->identities[i].b);
@@ -609,7 +665,8 @@ void kl_lab_wire_done(struct kl_lab *lab)
 
 static bool is_joined(const struct kl_lab_machine *a, const struct kl_lab_machine *b)
 {
-    return (a->plug->up[b->index] && b->plug->up[a->index]) || is_twin(a, b);
+    bool apart = !lists(a, b) && !lists(b, a);
+    return (a->plug->up[b->index] && b->plug->up[a->index]) || apart;
 }
 
 bool kl_lab_wire_is_whole(struct kl_lab *lab)
@@ -622,7 +679,7 @@ bool kl_lab_wire_is_whole(struct kl_lab *lab)
                 is_joined(a, b))
                 continue;
             whole = false;
-            bool friend = standing(a) == KL_SWARM_FRIEND || standing(b) == KL_SWARM_FRIEND;
+            bool friend = is_observer(a) || is_observer(b);
             u64 since_ns = KL_MAX(lab->calm_ns, KL_MAX(a->plug->since_ns, b->plug->since_ns));
             if (lab->now_ns > since_ns + (friend ? WHOLE_FRIEND_NS : WHOLE_NS))
                 kl_lab_break(lab, 0, "machines %u and %u are not connected, long after the weather",

@@ -69,6 +69,9 @@ struct kl_lab_wire {
     char digest[9], topic[32];
     kl_secret32 identities[KL_LAB_MACHINES_MAX];
     kl_peer_id ids[KL_LAB_MACHINES_MAX];
+    bool open;    /* observers are strangers, whom validators do not list */
+    bool world;   /* machines have public addresses, of which connections are counted */
+    u64 delay_ns; /* latencies and jitter are up to */
     u64 latency_ns[KL_LAB_MACHINES_MAX][KL_LAB_MACHINES_MAX];
     bool mute[KL_LAB_MACHINES_MAX]; /* down, and nothing answers in its place */
     struct lab_pipe **pipes;
@@ -103,12 +106,14 @@ u64 kl_lab_wire_below(struct kl_lab *lab, u64 n);
 bool kl_lab_wire_percent(struct kl_lab *lab, u32 percent);
 /* A pipe has come to the machine: a link, or KL_SWARM_NONE. */
 i32 kl_lab_wire_accepts(struct kl_lab_machine *machine, u32 from, u32 pipe);
-kl_multiaddr kl_lab_wire_addr(u32 machine);
+kl_multiaddr kl_lab_wire_addr(const struct kl_lab *lab, u32 machine);
 
 void kl_lab_wire_begin(struct kl_lab *lab);
 void kl_lab_wire_done(struct kl_lab *lab);
 void kl_lab_wire_start(struct kl_lab_machine *machine);
 void kl_lab_wire_stop(struct kl_lab_machine *machine);
+/* Whether what is said to all is said to it: votes and proposals are not for strangers. */
+bool kl_lab_wire_tells(struct kl_lab_machine *from, u32 to, kl_message_kind kind);
 /* As the replica's network interface. */
 void kl_lab_wire_send(struct kl_lab_machine *from, u32 to, struct kl_lab_frame *frame,
                       u64 extra_ns);

@@ -178,9 +178,9 @@ static void graft_too_early(struct kl_gossip *g, u32 peer, u32 topic)
 {
     struct gossip_peer *p = &g->peers[peer];
     u64 left_ns = p->links[topic].backoff_ns - g->now_ns;
+    gossip_nuisance(g, peer, GRAFT_UNITS);
     if (p->told & gossip_bit(topic)) {
         p->behaviour++;
-        gossip_nuisance(g, peer, GRAFT_UNITS);
         if (left_ns > (KL_GOSSIP_BACKOFF_S - GRAFT_FLOOD_S) * KL_GOSSIP_BEAT_NS)
             p->behaviour++;
     }
