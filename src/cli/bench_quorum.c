@@ -310,6 +310,7 @@ static void carry_out(struct net *net, u32 at, const kl_bft_effect *e)
     case KL_BFT_PENALIZE:
     case KL_BFT_KEY_IS_USED:
     case KL_BFT_FORKED:
+    case KL_BFT_RESERVE: /* a disk takes no time here */
         return;
     }
     post(net, answer, at_ns);

@@ -9,7 +9,11 @@
  * KL_BFT_BARRIER asks for KL_BFT_PERSISTED once all that was appended before it is durable, and,
  * where it names a body, that block's body too.  KL_BFT_SIGN asks the sign guard, which makes its
  * record durable before the signature exists.  A host starts both at once; the engine lets a vote
- * leave when both are done.  Tokens rise, and a token's end is the end of all before it. */
+ * leave when both are done.  Tokens rise, and a token's end is the end of all before it.
+ *
+ * [docs/adr/0011]  KL_BFT_RESERVE takes the turn of a view that this node leads, ahead of time.
+ * When it is durable (KL_BFT_RESERVED) the notarize vote there is signed without waiting for its
+ * record, and leaves without waiting for its barrier, which begins all the same. */
 #ifndef KL_CONSENSUS_BFT_H
 #define KL_CONSENSUS_BFT_H
 
@@ -25,6 +29,9 @@ typedef enum kl_bft_event_kind {
      * own votes of this epoch from the sign guard, signed again (votes are deterministic). */
     KL_BFT_RESTORE_CERTIFICATE, /* certificate */
     KL_BFT_RESTORE_VOTE,        /* vote */
+    KL_BFT_RESTORE_PROPOSAL,    /* vote: the leader's that was kept with a vote; behind that one */
+    KL_BFT_RESTORE_TURN,        /* epoch, view: an earlier life had it, and its vote is not known;
+                                   behind the votes */
     KL_BFT_START,
 
     /* From peers: peer, and */
@@ -36,6 +43,7 @@ typedef enum kl_bft_event_kind {
     /* Answers. */
     KL_BFT_SIGNED,       /* vote */
     KL_BFT_SIGN_REFUSED, /* subject: the guard holds something against it */
+    KL_BFT_RESERVED,     /* epoch, view: the turn is durable; where it is refused nothing is said */
     KL_BFT_PERSISTED,    /* token */
     KL_BFT_BUILT,        /* view, hash; the block is ours and valid */
     KL_BFT_BUILD_FAILED, /* view */
@@ -93,7 +101,9 @@ typedef enum kl_bft_effect_kind {
     KL_BFT_SERVE_LOG,          /* peer, epoch, from, to: send what the log has of these views */
     KL_BFT_PERSIST,            /* certificate: append it to the consensus log */
     KL_BFT_BARRIER,            /* token; has_body: proposal.block_hash's body too */
-    KL_BFT_SIGN,               /* subject */
+    KL_BFT_SIGN,               /* subject; in_turn: at once, in the turn that was taken; vote: the
+                                  leader's for the same, kept durable with our own, or NULL */
+    KL_BFT_RESERVE,            /* epoch, from: the view */
     KL_BFT_BUILD,              /* proposal, without block_hash: build on parent_hash */
     KL_BFT_EXECUTE,            /* proposal; again: a re-proposal, whose header has a lower view.
                                   Blocks below are executed first, as far as they are here */
@@ -113,7 +123,7 @@ typedef struct kl_bft_effect {
     kl_bft_effect_kind kind;
     kl_bft_peer peer;
     kl_rule rule;
-    bool has_body, again;
+    bool has_body, again, in_turn;
     u64 token, epoch, from, to, at_ns;
     kl_proposal proposal;
     kl_vote_subject subject;

@@ -34,11 +34,12 @@ usize kl_simplex_footprint(const kl_simplex_config *config)
 
 /* In one step each view of the ring gives at most, per kind, a sign request with its barrier, a
  * vote that leaves, a certificate persisted and sent (9 + 6), two of execute, fetch and ask (at an
- * event and at a retry: 6), a commit and a build (2): flags of the slot let each happen once.
+ * event and at a retry: 6), a commit and a build (2), the leader's vote twice and a turn that is
+ * taken (3): flags of the slot let each happen once.
  * What belongs to no slot: a reply, and fewer than 32 others. */
 usize kl_simplex_effects_max(const kl_simplex_config *config)
 {
-    return (usize)config->window * 24 + KL_SIMPLEX_REPLY_MAX + 32;
+    return (usize)config->window * 28 + KL_SIMPLEX_REPLY_MAX + 32;
 }
 
 /* What is known of a validator that stays goes to its new place: when it was heard, and that it is
@@ -185,6 +186,13 @@ static void on_refused(struct kl_simplex *s, const kl_vote_subject *subject)
         own_of(slot, subject->kind)->state = OWN_REFUSED;
 }
 
+static void on_reserved(struct kl_simplex *s, u64 epoch, u64 view)
+{
+    kl_simplex_slot *slot = epoch == s->epoch ? slot_at(s, view) : NULL;
+    if (slot && slot->turn == TURN_ASKED)
+        slot->turn = TURN_TAKEN;
+}
+
 static void on_persisted(struct kl_simplex *s, u64 token)
 {
     KL_ASSERT(token <= s->token);
@@ -305,6 +313,12 @@ static void take(struct kl_simplex *s, const kl_bft_event *event)
     case KL_BFT_RESTORE_VOTE:
         kl_simplex_restore_vote(s, event->vote);
         break;
+    case KL_BFT_RESTORE_PROPOSAL:
+        kl_simplex_restore_proposal(s, event->vote);
+        break;
+    case KL_BFT_RESTORE_TURN:
+        kl_simplex_restore_turn(s, event->epoch, event->view);
+        break;
     case KL_BFT_START:
         on_start(s);
         break;
@@ -325,6 +339,9 @@ static void take(struct kl_simplex *s, const kl_bft_event *event)
         break;
     case KL_BFT_SIGN_REFUSED:
         on_refused(s, event->subject);
+        break;
+    case KL_BFT_RESERVED:
+        on_reserved(s, event->epoch, event->view);
         break;
     case KL_BFT_PERSISTED:
         on_persisted(s, event->token);
@@ -364,7 +381,7 @@ void kl_simplex_step(struct kl_simplex *s, const kl_bft_event *event, u64 now_ns
                      kl_bft_effects *out)
 {
     KL_ASSERT(out->cap - out->count >= kl_simplex_effects_max(&s->config));
-    bool restores = event->kind == KL_BFT_RESTORE_CERTIFICATE || event->kind == KL_BFT_RESTORE_VOTE;
+    bool restores = event->kind < KL_BFT_START;
     KL_ASSERT(s->started != (restores || event->kind == KL_BFT_START));
     s->out = out;
     s->now_ns = KL_MAX(now_ns, s->now_ns);

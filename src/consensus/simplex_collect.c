@@ -165,6 +165,8 @@ static bool is_foreign(const struct kl_simplex *s, const kl_vote_subject *subjec
     if (!slot)
         return view >= s->base; /* we were never there */
     const kl_simplex_own *own = own_of(slot, subject->kind);
+    if (own->state == OWN_FORFEIT)
+        return false;
     return own->state == OWN_NONE || !kl_vote_subject_eq(&own->vote.subject, subject);
 }
 
@@ -259,6 +261,32 @@ void kl_simplex_restore_vote(struct kl_simplex *s, const kl_vote *vote)
     if (vote->subject.kind == KL_VOTE_NOTARIZE) /* it was proposed, then */
         propose_comes(s, slot, vote, KL_BFT_NO_PEER);
     s->view = KL_MAX(s->view, p->view);
+}
+
+/* Its leader may have lost it, so whoever notarized it keeps it: in a quorum it is needed too. */
+void kl_simplex_restore_proposal(struct kl_simplex *s, const kl_vote *vote)
+{
+    const kl_proposal *p = &vote->subject.proposal;
+    kl_simplex_slot *slot = p->epoch == s->epoch ? slot_at(s, p->view) : NULL;
+    if (!slot || vote->subject.kind != KL_VOTE_NOTARIZE || MUTANT(PROPOSAL_NOT_KEPT) ||
+        vote->signer != kl_valset_leader(s->set, s->epoch, p->view))
+        return;
+    const kl_simplex_own *own = own_of(slot, KL_VOTE_NOTARIZE);
+    if (own->state != OWN_RESTORED || !kl_vote_subject_eq(&own->vote.subject, &vote->subject))
+        return;
+    *cell(slot, vote->signer, KL_VOTE_NOTARIZE) = *vote;
+    slot->has_vote[vote->signer * KINDS + KL_VOTE_NOTARIZE - 1] = true;
+}
+
+/* Whatever it was, it is not said again; the others are told at once that nothing comes. */
+void kl_simplex_restore_turn(struct kl_simplex *s, u64 epoch, u64 view)
+{
+    kl_simplex_slot *slot = epoch == s->epoch ? slot_at(s, view) : NULL;
+    if (!slot || s->self == KL_BFT_NOBODY || MUTANT(TURN_USED_AGAIN) ||
+        own_of(slot, KL_VOTE_NOTARIZE)->state != OWN_NONE)
+        return;
+    own_of(slot, KL_VOTE_NOTARIZE)->state = OWN_FORFEIT;
+    slot->gives_up = true; /* [Simplex R7] */
 }
 
 /* Keeps the certificate in its slot; false when its like is there. */

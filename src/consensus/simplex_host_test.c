@@ -28,18 +28,41 @@ static u64 disk_ns(struct sim *sim)
                : ns;
 }
 
+static u64 guard_ns(struct sim *sim)
+{
+    return sim->o.guard_ns ? sim->o.guard_ns : disk_ns(sim);
+}
+
 static u64 execution_ns(struct sim *sim)
 {
     return SIM_MS + sim_below(sim, 10 * SIM_MS);
 }
 
+bool sim_is_forfeit(const sim_node *node, u64 epoch, u64 view)
+{
+    bool had = false;
+    for (u32 i = 0; i < node->turn_count; i++)
+        had = had || (node->turns[i].epoch == epoch && node->turns[i].view == view &&
+                      node->turns[i].life != node->life);
+    for (u32 i = 0; i < node->guard_count && had; i++) {
+        const kl_vote_subject *held = &node->guard[i].vote.subject;
+        had = held->kind != KL_VOTE_NOTARIZE || held->proposal.epoch != epoch ||
+              held->proposal.view != view;
+    }
+    return had;
+}
+
 /* The guard: the same vote again is the same signature; what conflicts is refused. */
 static bool guard_allows(const sim_node *node, const kl_vote_subject *subject)
 {
+    const kl_proposal *p = &subject->proposal;
     if (node->kind == SIM_EQUIVOCATES)
         return true;
+    if (subject->kind == KL_VOTE_NOTARIZE && sim_is_forfeit(node, p->epoch, p->view) &&
+        !(kl_simplex_mutants & KL_MUTANT_TURN_USED_AGAIN))
+        return false;
     for (u32 i = 0; i < node->guard_count; i++) {
-        const kl_vote_subject *held = &node->guard[i].subject;
+        const kl_vote_subject *held = &node->guard[i].vote.subject;
         if (held->proposal.epoch != subject->proposal.epoch ||
             held->proposal.view != subject->proposal.view)
             continue;
@@ -52,9 +75,25 @@ static bool guard_allows(const sim_node *node, const kl_vote_subject *subject)
     return true;
 }
 
-static void do_sign(struct sim *sim, sim_node *node, const kl_vote_subject *subject)
+static void do_reserve(struct sim *sim, sim_node *node, const kl_bft_effect *effect)
 {
+    if (node->turn_count == SIM_TURNS_MAX || sim_is_forfeit(node, effect->epoch, effect->from))
+        return;
     sim_item *item = sim_item_new(sim, M_EVENT, node);
+    item->event.kind = KL_BFT_RESERVED;
+    item->event.epoch = effect->epoch;
+    item->event.view = effect->from;
+    u64 durable_ns = sim->now_ns + guard_ns(sim);
+    node->turns[node->turn_count++] =
+        (sim_turn){effect->epoch, effect->from, durable_ns, node->life};
+    sim_post(sim, item, durable_ns);
+}
+
+static void do_sign(struct sim *sim, sim_node *node, const kl_bft_effect *effect)
+{
+    const kl_vote_subject *subject = &effect->subject;
+    sim_item *item = sim_item_new(sim, M_EVENT, node);
+    u64 disk = guard_ns(sim);
     bool guarded = !(kl_simplex_mutants &
                      (KL_MUTANT_FINALIZE_AFTER_NULLIFY | KL_MUTANT_NULLIFY_AFTER_FINALIZE));
     if (guarded && !guard_allows(node, subject)) {
@@ -64,10 +103,16 @@ static void do_sign(struct sim *sim, sim_node *node, const kl_vote_subject *subj
         item->event.kind = KL_BFT_SIGNED;
         sim_sign(sim, node, subject, &item->vote);
         oracle_signed(sim, node, subject);
-        if (node->guard_count < SIM_GUARD_MAX)
-            node->guard[node->guard_count++] = item->vote;
+        if (node->guard_count < SIM_GUARD_MAX) {
+            sim_record *record = &node->guard[node->guard_count++];
+            *record = (sim_record){.vote = item->vote};
+            if (effect->in_turn)
+                record->durable_ns = sim->now_ns + disk;
+            if (effect->vote)
+                record->leader = *effect->vote;
+        }
     }
-    sim_post(sim, item, sim->now_ns + disk_ns(sim));
+    sim_post(sim, item, sim->now_ns + (effect->in_turn ? SIM_MS / 20 : disk));
 }
 
 static void do_barrier(struct sim *sim, sim_node *node, const kl_bft_effect *effect)
@@ -155,8 +200,11 @@ static void do_send_vote(struct sim *sim, sim_node *node, const kl_bft_effect *e
     oracle_vote_leaves(sim, node, effect->vote);
     const kl_vote_subject *subject = &effect->vote->subject;
     const kl_simplex_slot *slot = slot_at(node->engine, subject->proposal.view);
-    if (slot && slot->own[subject->kind - 1].revived)
+    bool is_own = effect->vote->signer == node->engine->self;
+    if (slot && slot->own[subject->kind - 1].revived && is_own)
         sim->sometimes[SOMETIMES_REVIVED]++;
+    if (!is_own)
+        sim->sometimes[SOMETIMES_RETOLD]++;
     bool proposes = effect->kind == KL_BFT_SEND_PROPOSAL;
     sim_item *item = sim_item_new(sim, proposes ? M_PROPOSAL : M_EVENT, node);
     item->event.kind = KL_BFT_VOTE;
@@ -234,7 +282,10 @@ static void carry_out(struct sim *sim, sim_node *node, const kl_bft_effect *effe
         do_barrier(sim, node, effect);
         break;
     case KL_BFT_SIGN:
-        do_sign(sim, node, &effect->subject);
+        do_sign(sim, node, effect);
+        break;
+    case KL_BFT_RESERVE:
+        do_reserve(sim, node, effect);
         break;
     case KL_BFT_BUILD:
     case KL_BFT_EXECUTE:
@@ -333,7 +384,7 @@ static void arrive_built(struct sim *sim, sim_node *node, sim_item *item)
 {
     const kl_proposal *p = &item->proposal;
     u32 parent = (u32)(sim_block_of(sim, &p->parent_hash) - sim->blocks);
-    if (!(node->has[parent] & HAS_EXECUTED))
+    if (!(node->has[parent] & HAS_EXECUTED) && !sim->forked)
         sim_break(sim, "node %u builds in view %llu on a block that it has not executed",
                   sim_index(sim, node), (unsigned long long)p->view);
     if (sim->no_builds || sim->block_count > SIM_BLOCKS_MAX - 8) {
@@ -342,6 +393,7 @@ static void arrive_built(struct sim *sim, sim_node *node, sim_item *item)
     }
     sim_block *block = sim_block_new(sim, &p->parent_hash, p->height);
     node->has[block - sim->blocks] = HAS_BODY | HAS_EXECUTED;
+    block->builder = 1 + node->validator;
     item->event.hash = block->hash;
 }
 
@@ -394,10 +446,13 @@ kl_bft_epoch sim_epoch_of(struct sim *sim, const sim_node *node, u64 height,
     if (is_anchor)
         out.floor = (kl_proposal){.epoch = epoch, .height = height, .block_hash = head->block_hash};
     for (u32 i = 0; i < node->guard_count; i++) {
-        const kl_proposal *p = &node->guard[i].subject.proposal;
+        const kl_proposal *p = &node->guard[i].vote.subject.proposal;
         if (p->epoch == epoch)
             out.signed_view = KL_MAX(out.signed_view, p->view);
     }
+    for (u32 i = 0; i < node->turn_count; i++)
+        if (node->turns[i].epoch == epoch)
+            out.signed_view = KL_MAX(out.signed_view, node->turns[i].view);
     return out;
 }
 

@@ -25,6 +25,9 @@ enum {
     KL_MUTANT_BODY_NOT_DURABLE = 1 << 8,
     KL_MUTANT_SECOND_REPLACES = 1 << 9,
     KL_MUTANT_SHARED_KEY = 1 << 10, /* no bug: a twin does not mind its twin */
+    KL_MUTANT_TURN_NOT_DURABLE = 1 << 11,
+    KL_MUTANT_TURN_USED_AGAIN = 1 << 12, /* in the next life */
+    KL_MUTANT_PROPOSAL_NOT_KEPT = 1 << 13,
 };
 #ifdef KL_SIMPLEX_MUTANTS
 extern u32 kl_simplex_mutants;
@@ -39,7 +42,15 @@ typedef enum kl_simplex_own_state {
     OWN_ASKED,    /* decided: never taken back */
     OWN_SENT,
     OWN_REFUSED,
+    OWN_FORFEIT, /* notarize: an earlier life's turn, in which it may have signed anything */
 } kl_simplex_own_state;
+
+/* The turn of a view that we lead. */
+typedef enum kl_simplex_turn {
+    TURN_NONE,
+    TURN_ASKED,
+    TURN_TAKEN, /* it is durable */
+} kl_simplex_turn;
 
 /* Our own vote of a kind in a view. */
 typedef struct kl_simplex_own {
@@ -63,6 +74,7 @@ typedef struct kl_simplex_slot {
     bool gives_up;        /* [Simplex R7] an early trigger */
     bool building, built; /* our block: own[notarize] holds what is proposed */
     bool asked_certificates;
+    kl_simplex_turn turn;
     kl_proposal proposal;
     kl_bft_peer source; /* who brought it */
     u64 seen_ns;
@@ -186,6 +198,8 @@ void kl_simplex_on_certificate(struct kl_simplex *s, const kl_certificate *certi
 void kl_simplex_on_evidence(struct kl_simplex *s, const kl_evidence *evidence, kl_bft_peer peer);
 void kl_simplex_on_request(struct kl_simplex *s, const kl_bft_event *event);
 void kl_simplex_restore_vote(struct kl_simplex *s, const kl_vote *vote);
+void kl_simplex_restore_proposal(struct kl_simplex *s, const kl_vote *vote);
+void kl_simplex_restore_turn(struct kl_simplex *s, u64 epoch, u64 view);
 /* A verified vote into its slot. */
 void kl_simplex_collect(struct kl_simplex *s, kl_simplex_slot *slot, const kl_vote *vote,
                         kl_bft_peer peer);
@@ -196,6 +210,8 @@ const kl_certificate *kl_simplex_entry(const struct kl_simplex *s);
 
 /* simplex_rule.c */
 void kl_simplex_settle(struct kl_simplex *s);
+/* The leader's vote for what we notarize in the view, where somebody else leads it; or NULL. */
+const kl_vote *kl_simplex_leaders(const struct kl_simplex *s, const kl_simplex_slot *slot);
 
 /* simplex_timer.c */
 u64 kl_simplex_leader_deadline(const struct kl_simplex *s);

@@ -16,7 +16,8 @@ static bool may_sign(const struct kl_simplex *s)
 /* [Simplex R10] The vote leaves when it is signed (its guard record is durable) and the barrier has
  * ended: all that justifies it, appended to the log before, is durable; and the body of what it
  * notarizes or finalizes, so that no power cut leaves a notarized block that nobody has.  A
- * re-proposal may be notarized without: its body is in the hands of those who notarized it. */
+ * re-proposal may be notarized without: its body is in the hands of those who notarized it.  The
+ * leader's own leaves as soon as it is signed where its turn was taken: see may_leave. */
 static void barrier(struct kl_simplex *s, kl_simplex_own *own)
 {
     const kl_proposal *p = &own->vote.subject.proposal;
@@ -36,6 +37,27 @@ static void barrier(struct kl_simplex *s, kl_simplex_own *own)
     s->again = true;
 }
 
+static bool leads(const struct kl_simplex *s, u64 view)
+{
+    return kl_valset_leader(s->set, s->epoch, view) == s->self;
+}
+
+static bool has_turn(const kl_simplex_slot *slot)
+{
+    return slot->turn == TURN_TAKEN || (MUTANT(TURN_NOT_DURABLE) && slot->turn == TURN_ASKED);
+}
+
+const kl_vote *kl_simplex_leaders(const struct kl_simplex *s, const kl_simplex_slot *slot)
+{
+    u32 leader = kl_valset_leader(s->set, s->epoch, slot->view);
+    u32 at = leader * KINDS + KL_VOTE_NOTARIZE - 1;
+    const kl_vote_subject *own = &slot->own[KL_VOTE_NOTARIZE - 1].vote.subject;
+    return leader != s->self && slot->has_vote[at] &&
+                   kl_vote_subject_eq(&slot->votes[at].subject, own)
+               ? &slot->votes[at]
+               : NULL;
+}
+
 static void cast(struct kl_simplex *s, kl_simplex_slot *slot, kl_vote_kind kind,
                  const kl_proposal *proposal)
 {
@@ -44,7 +66,10 @@ static void cast(struct kl_simplex *s, kl_simplex_slot *slot, kl_vote_kind kind,
     kl_vote_subject subject = {.kind = kind, .proposal = *proposal};
     own->vote = (kl_vote){.subject = subject, .signer = s->self};
     barrier(s, own);
-    kl_simplex_emit(s, KL_BFT_SIGN)->subject = subject;
+    kl_bft_effect *effect = kl_simplex_emit(s, KL_BFT_SIGN);
+    effect->subject = subject;
+    effect->in_turn = kind == KL_VOTE_NOTARIZE && has_turn(slot);
+    effect->vote = kind == KL_VOTE_NOTARIZE ? kl_simplex_leaders(s, slot) : NULL;
 }
 
 /* A vote that was signed before a crash leaves again, is never made again [Simplex R8], and counts
@@ -79,6 +104,40 @@ static void nullify(struct kl_simplex *s, kl_simplex_slot *slot)
     s->retry_at_ns = kl_add_sat_u64(s->now_ns, s->config.retry_ns);
 }
 
+/* Of each quorum with us more than F weight is of others: some honest validator holds the block and
+ * our vote, durable, whatever becomes of ours [docs/adr/0011]. */
+static bool is_held_by_others(const struct kl_simplex *s)
+{
+    u64 quorum = kl_valset_quorum(s->set), own = s->set->validators[s->self].weight;
+    return quorum > own && quorum - own > kl_valset_faulty(s->set);
+}
+
+/* Turns are taken ahead, with the record of a vote in the view before, or when the view is entered.
+ */
+static void reserve(struct kl_simplex *s)
+{
+    const kl_simplex_slot *current = slot_at(s, s->view);
+    bool votes = is_cast(current, KL_VOTE_NOTARIZE) || is_cast(current, KL_VOTE_NULLIFY);
+    if (!may_sign(s) || !is_held_by_others(s))
+        return;
+    for (u64 view = s->view; view <= s->view + votes; view++) {
+        kl_simplex_slot *slot = slot_at(s, view);
+        if (!leads(s, view) || slot->turn != TURN_NONE || is_cast(slot, KL_VOTE_NOTARIZE) ||
+            is_cast(slot, KL_VOTE_NULLIFY))
+            continue;
+        slot->turn = TURN_ASKED;
+        kl_simplex_emit(s, KL_BFT_RESERVE)->from = view;
+    }
+}
+
+static bool may_leave(const struct kl_simplex *s, const kl_simplex_slot *slot,
+                      const kl_simplex_own *own)
+{
+    bool in_turn = own->vote.subject.kind == KL_VOTE_NOTARIZE && has_turn(slot);
+    return own->state == OWN_ASKED && own->is_signed &&
+           (own->token <= s->token_persisted || in_turn);
+}
+
 /* Own votes that may leave: into our collector, and to everybody.  Views about to leave the ring
  * are passed over, so that what effects view stays where it is. */
 static void release(struct kl_simplex *s)
@@ -87,14 +146,16 @@ static void release(struct kl_simplex *s)
         kl_simplex_slot *slot = slot_at(s, view);
         for (u32 k = 0; slot && k < KINDS; k++) {
             kl_simplex_own *own = &slot->own[k];
-            if (own->state != OWN_ASKED || !own->is_signed || own->token > s->token_persisted ||
-                view + s->config.window / 2 <= s->view)
+            if (!may_leave(s, slot, own) || view + s->config.window / 2 <= s->view)
                 continue;
             own->state = OWN_SENT;
-            bool leads = kl_valset_leader(s->set, s->epoch, view) == s->self;
-            bool proposes = leads && own->vote.subject.kind == KL_VOTE_NOTARIZE;
+            bool is_notarize = own->vote.subject.kind == KL_VOTE_NOTARIZE;
+            bool proposes = is_notarize && leads(s, view);
+            const kl_vote *leaders = is_notarize ? kl_simplex_leaders(s, slot) : NULL;
             kl_simplex_emit(s, proposes ? KL_BFT_SEND_PROPOSAL : KL_BFT_SEND_VOTE)->vote =
                 &own->vote;
+            if (leaders && own->revived)
+                kl_simplex_emit(s, KL_BFT_SEND_VOTE)->vote = leaders;
             if (!slot->has_vote[own->vote.signer * KINDS + k] &&
                 !(MUTANT(NO_REINJECTION) && own->revived))
                 kl_simplex_collect(s, slot, &own->vote, KL_BFT_NO_PEER);
@@ -217,8 +278,8 @@ static void give_up(struct kl_simplex *s, kl_simplex_slot *slot)
 /* [Simplex R1] */
 static void propose(struct kl_simplex *s, kl_simplex_slot *slot)
 {
-    if (!may_sign(s) || kl_valset_leader(s->set, s->epoch, s->view) != s->self || slot->building ||
-        slot->has_proposal || is_cast(slot, KL_VOTE_NOTARIZE) || is_cast(slot, KL_VOTE_NULLIFY))
+    if (!may_sign(s) || !leads(s, s->view) || slot->building || slot->has_proposal ||
+        is_cast(slot, KL_VOTE_NOTARIZE) || is_cast(slot, KL_VOTE_NULLIFY))
         return;
     kl_simplex_own *own = own_of(slot, KL_VOTE_NOTARIZE);
     if (slot->built) {
@@ -323,5 +384,6 @@ void kl_simplex_settle(struct kl_simplex *s)
         notarize(s, slot);
         finalize(s);
         give_up(s, slot);
+        reserve(s);
     } while (s->again);
 }

@@ -687,3 +687,133 @@ KL_TEST(simplex_r0_nobody_skips_itself)
     CHECK(!is_skipped() && !asked_to_sign(KL_VOTE_NULLIFY));
     sim_done(&sim);
 }
+
+/* --- turns --- */
+
+/* The first view from 2 on that node 0 leads. */
+static u64 own_view(void)
+{
+    u64 view = 2;
+    while (kl_valset_leader(sim_set(&sim, 0), 0, view) != 0)
+        view++;
+    return view;
+}
+
+static void nullify_below(u64 end)
+{
+    for (u64 view = sim.nodes[0].engine->view; view < end; view++)
+        for (u32 i = 1; i < sim.count; i++)
+            tell_vote(i, nullify(view));
+    CHECK_U64(sim.nodes[0].engine->view, end);
+}
+
+static void tell_signed(const kl_vote_subject *subject)
+{
+    kl_vote vote;
+    sim_sign(&sim, &sim.nodes[0], subject, &vote);
+    tell((kl_bft_event){.kind = KL_BFT_SIGNED, .vote = &vote});
+}
+
+/* Node 0 has notarized the view before its own, and built its block; the barrier's token. */
+static u64 comes_to_its_turn(bool is_durable, kl_vote_subject *asked)
+{
+    u64 view = own_view();
+    nullify_below(view - 1);
+    u32 before = kl_valset_leader(sim_set(&sim, 0), 0, view - 1);
+    kl_vote_subject p = proposal(view - 1, 0, &sim.final[0], 1);
+    tell_vote(before, p);
+    tell((kl_bft_event){
+        .kind = KL_BFT_EXECUTED, .hash = p.proposal.block_hash, .verdict = KL_BFT_VALID});
+    CHECK(asked_to_sign(KL_VOTE_NOTARIZE));
+    CHECK(find(KL_BFT_SIGN)->vote && find(KL_BFT_SIGN)->vote->signer == before);
+    CHECK(find(KL_BFT_RESERVE) && find(KL_BFT_RESERVE)->from == view); /* with the same sync */
+    if (is_durable)
+        tell((kl_bft_event){.kind = KL_BFT_RESERVED, .view = view});
+    for (u32 i = 1; i < 4; i++)
+        if (i != before)
+            tell_vote(i, p);
+    CHECK(!find(KL_BFT_RESERVE));
+    CHECK_U64(sim.nodes[0].engine->view, view);
+    CHECK(find(KL_BFT_BUILD));
+    kl_hash built = sim_block_new(&sim, &p.proposal.block_hash, 2)->hash;
+    tell((kl_bft_event){.kind = KL_BFT_BUILT, .view = view, .hash = built});
+    CHECK(find(KL_BFT_SIGN)->in_turn == is_durable && !find(KL_BFT_SIGN)->vote);
+    CHECK(find(KL_BFT_BARRIER)->has_body);
+    *asked = find(KL_BFT_SIGN)->subject;
+    return find(KL_BFT_BARRIER)->token;
+}
+
+/* In its turn a proposal waits for nothing but its signature, and the finalize vote for the body;
+ * without it, or while it is not durable, all is waited for. */
+KL_TEST(simplex_turn_lets_the_proposal_leave_before_its_barrier)
+{
+    kl_vote_subject p;
+    begin(4, 16);
+    u64 token = comes_to_its_turn(true, &p);
+    tell_signed(&p);
+    CHECK(find(KL_BFT_SEND_PROPOSAL));
+    tell_vote(1, p);
+    tell_vote(2, p);
+    CHECK(asked_to_sign(KL_VOTE_FINALIZE) && find(KL_BFT_BARRIER)->has_body);
+    u64 last_token = find(KL_BFT_BARRIER)->token;
+    CHECK(!find(KL_BFT_SIGN)->in_turn);
+    kl_vote_subject f = {.kind = KL_VOTE_FINALIZE, .proposal = p.proposal};
+    tell_signed(&f);
+    tell((kl_bft_event){.kind = KL_BFT_PERSISTED, .token = token});
+    CHECK(!find(KL_BFT_SEND_VOTE));
+    tell((kl_bft_event){.kind = KL_BFT_PERSISTED, .token = last_token});
+    CHECK(find(KL_BFT_SEND_VOTE));
+    sim_done(&sim);
+    begin(4, 16);
+    token = comes_to_its_turn(false, &p);
+    tell_signed(&p);
+    CHECK(!find(KL_BFT_SEND_PROPOSAL));
+    tell((kl_bft_event){.kind = KL_BFT_PERSISTED, .token = token});
+    CHECK(find(KL_BFT_SEND_PROPOSAL));
+    sim_done(&sim);
+}
+
+/* Where a quorum holds too little besides the leader, there are no turns: alone, or too heavy. */
+KL_TEST(simplex_turn_is_not_taken_where_others_do_not_hold_enough)
+{
+    static const struct {
+        u32 validators;
+        u64 weight;
+        bool takes;
+    } cases[] = {{1, 1, false}, {2, 1, true}, {3, 1, true},
+                 {4, 1, true},  {4, 3, true}, {4, 4, false}};
+    for (usize i = 0; i < KL_COUNT_OF(cases); i++) {
+        begin(cases[i].validators, 16);
+        sim_node *node = &sim.nodes[0];
+        sim.weights[0] = sim.validators[0][0].weight = cases[i].weight;
+        CHECK_RULE(kl_valset_init(&sim.sets[0], sim.scheme, sim.validators[0], sim.count),
+                   KL_RULE_NONE);
+        sim_crash(&sim, node);
+        node->turn_count = 0;
+        sim_start(&sim, node);
+        sim_until(&sim, 8000 * SIM_MS);
+        CHECK(sim.height > 5 && !sim.broken[0]);
+        CHECK((node->turn_count > 0) == cases[i].takes);
+        sim_done(&sim);
+    }
+}
+
+/* Of an earlier life: nothing is proposed, which the others hear at once; its vote, whichever, is
+ * not somebody else's, and two of them are evidence as ever. */
+KL_TEST(simplex_turn_of_an_earlier_life_is_over)
+{
+    begin(4, 16);
+    u64 view = own_view();
+    sim_node *node = &sim.nodes[0];
+    sim_crash(&sim, node);
+    node->turns[node->turn_count++] = (sim_turn){.view = view};
+    sim_start(&sim, node);
+    nullify_below(view);
+    CHECK(asked_to_sign(KL_VOTE_NULLIFY) && !find(KL_BFT_BUILD));
+    CHECK(!find(KL_BFT_RESERVE) || find(KL_BFT_RESERVE)->from != view);
+    tell_vote(0, proposal(view, 0, &sim.final[0], 1));
+    CHECK(!find(KL_BFT_KEY_IS_USED));
+    tell_vote(0, proposal(view, 0, &sim.final[0], 1));
+    CHECK(find(KL_BFT_FOUND) && !find(KL_BFT_KEY_IS_USED));
+    sim_done(&sim);
+}

@@ -2,6 +2,7 @@
 #include "base/test.h"
 #include "consensus/simplex_sim_test.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 static struct sim sim;
@@ -103,6 +104,108 @@ KL_TEST(simplex_script_power_cut_takes_a_notarization)
         hold(height + 4);
         sim_done(&sim);
     }
+}
+
+/* Who leads the newest view of any node, and has just sent its proposal; NULL: nobody. */
+static sim_node *has_proposed(u64 from_view)
+{
+    for (u32 i = 0; i < sim.count; i++) {
+        const struct kl_simplex *s = sim.nodes[i].engine;
+        const kl_simplex_slot *slot = slot_at(s, s->view);
+        if (sim.nodes[i].up && s->view >= from_view &&
+            kl_valset_leader(s->set, s->epoch, s->view) == s->self &&
+            slot->own[KL_VOTE_NOTARIZE - 1].state == OWN_SENT)
+            return &sim.nodes[i];
+    }
+    return NULL;
+}
+
+/* The leader's power fails right behind its proposal, which its guard has no record of; the others
+ * notarize the block, sign finalize, and lose the Notarization with their power.  All three votes
+ * are needed, and finalize excludes nullify: the leader's is kept by those who voted for it. */
+static u64 leader_loses_its_vote(u64 seed, u32 mutants)
+{
+    sim_options o = calm_options(3);
+    o.seed = seed;
+    o.mutants = mutants;
+    o.guard_ns = 100 * SIM_MS;
+    o.log_ns = 300 * SIM_MS;
+    sim_begin(&sim, &o);
+    sim_node *leader = NULL;
+    u64 ms = 0;
+    for (; !leader && ms < 10000; ms++) {
+        sim_until(&sim, ms * SIM_MS);
+        leader = has_proposed(4);
+    }
+    CHECK(leader);
+    ms += 25;
+    sim_until(&sim, ms * SIM_MS);
+    u64 height = sim.height, view = leader->engine->view;
+    sim_crash(&sim, leader);
+    for (u32 i = 0; i < sim.count; i++) {
+        while (sim.nodes[i].up && sim.nodes[i].engine->view == view && ms < 10000)
+            sim_until(&sim, ++ms * SIM_MS);
+    }
+    sim_until(&sim, (ms + 120) * SIM_MS);
+    for (u32 i = 0; i < sim.count; i++)
+        sim.nodes[i].log_count = sim.nodes[i].log_synced;
+    power_cut();
+    sim_until(&sim, (ms + 30000) * SIM_MS);
+    return sim.height - height;
+}
+
+KL_TEST(simplex_script_leader_loses_its_vote)
+{
+    u32 forfeit = 0, stands = 0;
+    for (u64 seed_of = 1; seed_of <= 24; seed_of++) {
+        u64 grown = leader_loses_its_vote(seed_of, 0);
+        hold(10);
+        CHECK(grown >= 5);
+        forfeit += sim.sometimes[SOMETIMES_FORFEIT] != 0;
+        sim_done(&sim);
+        stands += leader_loses_its_vote(seed_of, KL_MUTANT_PROPOSAL_NOT_KEPT) < 5;
+        sim_done(&sim);
+    }
+    printf("a leader's vote is lost in %u of 24 runs; not kept by others: %u stand\n", forfeit,
+           stands);
+    CHECK(forfeit >= 8 && stands >= 8);
+}
+
+/* The leader's power fails right behind its proposal, sent before its turn is durable, which is the
+ * bug: its next life proposes again. */
+static bool leader_proposes_twice(u64 seed, u32 mutants)
+{
+    sim_options o = calm_options(4);
+    o.seed = seed;
+    o.mutants = mutants;
+    o.only = '7';
+    o.guard_ns = 100 * SIM_MS;
+    sim_begin(&sim, &o);
+    sim_node *leader = NULL;
+    u64 ms = 0;
+    for (; !leader && ms < 2000; ms++) {
+        sim_until(&sim, ms * SIM_MS);
+        leader = has_proposed(1);
+    }
+    CHECK(leader);
+    sim_crash(&sim, leader);
+    sim_start(&sim, leader);
+    sim_until(&sim, (ms + 5000) * SIM_MS);
+    return sim.broken[0];
+}
+
+KL_TEST(simplex_script_turn_is_durable_before_its_vote_leaves)
+{
+    u32 caught = 0;
+    for (u64 seed_of = 1; seed_of <= 30; seed_of++) {
+        CHECK(!leader_proposes_twice(seed_of, 0));
+        hold(5);
+        sim_done(&sim);
+        caught += leader_proposes_twice(seed_of, KL_MUTANT_TURN_NOT_DURABLE);
+        sim_done(&sim);
+    }
+    printf("turns that are not durable: caught in %u of 30 runs\n", caught);
+    CHECK(caught >= 3);
 }
 
 KL_TEST(simplex_script_half_and_half_heals)

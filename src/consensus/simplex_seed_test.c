@@ -18,7 +18,8 @@ static const char *const names[SOMETIMES_COUNT] = {
     [SOMETIMES_EPOCH] = "epoch",       [SOMETIMES_REPROPOSAL] = "reproposal",
     [SOMETIMES_SYNC] = "sync",         [SOMETIMES_SERVE_LOG] = "serve log",
     [SOMETIMES_PENALTY] = "penalty",   [SOMETIMES_SPLIT] = "split",
-    [SOMETIMES_REVIVED] = "revived",
+    [SOMETIMES_REVIVED] = "revived",   [SOMETIMES_HURRIED] = "hurried",
+    [SOMETIMES_FORFEIT] = "forfeit",   [SOMETIMES_RETOLD] = "retold",
 };
 
 static u64 number(const char *name, u64 otherwise)

@@ -205,6 +205,24 @@ void sim_send_message(struct sim *sim, const sim_node *from, u32 to, sim_item *i
 
 /* --- life and weather --- */
 
+static void restore_turns(struct sim *sim, sim_node *node, u64 epoch)
+{
+    for (u32 i = 0; i < node->guard_count; i++) {
+        kl_bft_event event = {.kind = KL_BFT_RESTORE_PROPOSAL, .vote = &node->guard[i].leader};
+        if (event.vote->subject.kind && event.vote->subject.proposal.epoch == epoch)
+            sim_step(sim, node, &event);
+    }
+    for (u32 i = 0; i < node->turn_count; i++) {
+        const sim_turn *turn = &node->turns[i];
+        kl_bft_event event = {
+            .kind = KL_BFT_RESTORE_TURN, .epoch = turn->epoch, .view = turn->view};
+        if (turn->epoch == epoch && sim_is_forfeit(node, epoch, turn->view)) {
+            sim->sometimes[SOMETIMES_FORFEIT]++;
+            sim_step(sim, node, &event);
+        }
+    }
+}
+
 void sim_start(struct sim *sim, sim_node *node)
 {
     u64 height = node->height_durable;
@@ -237,7 +255,7 @@ void sim_start(struct sim *sim, sim_node *node)
     memset(node->named, 0, sizeof node->named);
     u64 epoch = config.epoch.epoch;
     if ((sim->o.host_mutants & SIM_GUARD_RESET) && config.epoch.floor.view == 0)
-        node->guard_count = 0;
+        node->guard_count = node->turn_count = 0;
     for (u32 i = 0; i < node->log_count; i++) {
         kl_bft_event event = {.kind = KL_BFT_RESTORE_CERTIFICATE,
                               .certificate = &node->log[i].certificate};
@@ -246,12 +264,28 @@ void sim_start(struct sim *sim, sim_node *node)
             sim_step(sim, node, &event);
     }
     for (u32 i = 0; i < node->guard_count; i++) {
-        kl_bft_event event = {.kind = KL_BFT_RESTORE_VOTE, .vote = &node->guard[i]};
-        if (node->guard[i].subject.proposal.epoch == epoch)
+        kl_bft_event event = {.kind = KL_BFT_RESTORE_VOTE, .vote = &node->guard[i].vote};
+        if (event.vote->subject.proposal.epoch == epoch)
             sim_step(sim, node, &event);
     }
+    restore_turns(sim, node, epoch);
     kl_bft_event event = {.kind = KL_BFT_START};
     sim_step(sim, node, &event);
+}
+
+/* What is not durable yet may be gone; a vote that waits for its record has not left. */
+static void lose_records(struct sim *sim, sim_node *node)
+{
+    u32 kept = 0;
+    for (u32 i = 0; i < node->guard_count; i++)
+        if (node->guard[i].durable_ns <= sim->now_ns || sim_percent(sim, 40))
+            node->guard[kept++] = node->guard[i];
+    node->guard_count = kept;
+    kept = 0;
+    for (u32 i = 0; i < node->turn_count; i++)
+        if (node->turns[i].durable_ns <= sim->now_ns || sim_percent(sim, 40))
+            node->turns[kept++] = node->turns[i];
+    node->turn_count = kept;
 }
 
 void sim_crash(struct sim *sim, sim_node *node)
@@ -264,6 +298,7 @@ void sim_crash(struct sim *sim, sim_node *node)
     node->log_synced = node->log_count;
     if (sim->o.host_mutants & SIM_GUARD_UNSYNCED)
         node->guard_count -= (u32)sim_below(sim, KL_MIN(node->guard_count, 4u) + 1);
+    lose_records(sim, node);
     for (u32 i = 1; i < sim->block_count; i++) {
         bool kept =
             (node->has[i] & HAS_DURABLE) || ((node->has[i] & HAS_BODY) && sim_below(sim, 2));
@@ -397,8 +432,9 @@ static void begin(struct sim *sim, const sim_options *options)
         node->ledger[0] = (kl_proposal){.block_hash = genesis->hash};
         node->log = calloc(SIM_LOG_MAX, sizeof *node->log);
         node->guard = calloc(SIM_GUARD_MAX, sizeof *node->guard);
+        node->turns = calloc(SIM_TURNS_MAX, sizeof *node->turns);
         node->heard = calloc(SIM_HEARD, sizeof *node->heard);
-        KL_ASSERT(node->log && node->guard && node->heard);
+        KL_ASSERT(node->log && node->guard && node->turns && node->heard);
         sim_start(sim, node);
     }
 }
@@ -443,6 +479,7 @@ void sim_done(struct sim *sim)
         free(sim->nodes[i].room);
         free(sim->nodes[i].log);
         free(sim->nodes[i].guard);
+        free(sim->nodes[i].turns);
         free(sim->nodes[i].heard);
     }
     free(sim->heap);

@@ -18,6 +18,7 @@ enum {
     SIM_BLOCKS_MAX = 16384,
     SIM_LOG_MAX = 8192,
     SIM_GUARD_MAX = 8192,
+    SIM_TURNS_MAX = 4096,
     SIM_HEIGHTS_MAX = 8192,
     SIM_VIEWS_MAX = 16384, /* of all epochs */
 };
@@ -53,6 +54,7 @@ typedef struct sim_block {
     kl_hash hash, parent;
     u64 height;
     bool valid;
+    u32 builder; /* 1 + validator; 0: none that is honest */
 } sim_block;
 
 /* What a node heard a validator vote for in a view. */
@@ -61,6 +63,17 @@ typedef struct sim_heard {
     bool has[KINDS];
     u32 block[KINDS];
 } sim_heard;
+
+/* What the guard has written down: a power cut may take it until durable_ns. */
+typedef struct sim_record {
+    kl_vote vote, leader; /* leader: of kind 0, or the leader's for the same */
+    u64 durable_ns;
+} sim_record;
+
+typedef struct sim_turn {
+    u64 epoch, view, durable_ns;
+    u32 life;
+} sim_turn;
 
 enum { HAS_BODY = 1, HAS_DURABLE = 2, HAS_EXECUTED = 4 };
 
@@ -75,8 +88,10 @@ typedef struct sim_node {
     u8 has[SIM_BLOCKS_MAX];
     sim_certificate *log;
     u32 log_count, log_synced;
-    kl_vote *guard;
+    sim_record *guard;
     u32 guard_count;
+    sim_turn *turns;
+    u32 turn_count;
     kl_proposal ledger[SIM_HEIGHTS_MAX]; /* by height */
     u64 height, height_durable;
     bool pending;
@@ -127,7 +142,8 @@ typedef struct sim_options {
     u64 gst_ns, end_ns;
     u32 loss_percent, duplicate_percent;
     u64 delay_ns, tail_ns;
-    u64 log_ns; /* what a barrier of the consensus log takes; 0: little */
+    u64 log_ns;   /* what a barrier of the consensus log takes; 0: little */
+    u64 guard_ns; /* a sync of the sign guard, likewise */
     bool partitions, crashes, slow_disk, weights, idle, calm;
     bool steady; /* each message takes delay_ns */
     u64 epoch_blocks;
@@ -167,6 +183,9 @@ typedef enum sim_sometimes {
     SOMETIMES_PENALTY,
     SOMETIMES_SPLIT,   /* honest validators voted for two blocks of a view */
     SOMETIMES_REVIVED, /* a vote of an earlier life was sent again */
+    SOMETIMES_HURRIED, /* a leader's vote left before its record was durable */
+    SOMETIMES_FORFEIT, /* a turn was over with a crash */
+    SOMETIMES_RETOLD,  /* the leader's vote was sent by another */
     SOMETIMES_COUNT,
 } sim_sometimes;
 
@@ -237,6 +256,8 @@ void sim_start(struct sim *sim, sim_node *node);
 void sim_crash(struct sim *sim, sim_node *node);
 bool sim_is_honest(const sim_node *node);
 u32 sim_index(const struct sim *sim, const sim_node *node);
+/* An earlier life had the view's turn, and its vote is not known. */
+bool sim_is_forfeit(const sim_node *node, u64 epoch, u64 view);
 
 void sim_trace(struct sim *sim, u64 word);
 u64 sim_below(struct sim *sim, u64 n);

@@ -98,18 +98,27 @@ static void retry_bodies(struct kl_simplex *s)
     }
 }
 
-/* Our votes of earlier views of which there is no certificate: after a crash of all perhaps nobody
- * has one, but for the votes. */
+/* Our votes of earlier views of which there is no certificate, and those of this view that are from
+ * before a crash: after a crash of all perhaps nobody has one, but for the votes; and the leaders',
+ * who may not have their own. */
 static void retry_holes(struct kl_simplex *s)
 {
     kl_proposal notarized;
-    for (u64 view = KL_MAX(s->base, s->final.view + 1); view < s->view; view++) {
+    for (u64 view = KL_MAX(s->base, s->final.view + 1); view <= s->view; view++) {
         const kl_simplex_slot *slot = slot_at(s, view);
-        if (kl_simplex_nullified(s, view) || kl_simplex_notarized(s, &notarized, view))
+        const kl_simplex_own *own = &slot->own[KL_VOTE_NOTARIZE - 1];
+        if (kl_simplex_nullified(s, view) || kl_simplex_notarized(s, &notarized, view) ||
+            (view == s->view && !own->revived))
             continue;
-        for (kl_vote_kind kind = KL_VOTE_NOTARIZE; kind <= KL_VOTE_NULLIFY; kind++)
-            if (slot->own[kind - 1].state == OWN_SENT)
-                kl_simplex_emit(s, KL_BFT_SEND_VOTE)->vote = &slot->own[kind - 1].vote;
+        if (own->state == OWN_SENT) {
+            const kl_vote *leaders = kl_simplex_leaders(s, slot);
+            kl_simplex_emit(s, KL_BFT_SEND_VOTE)->vote = &own->vote;
+            if (leaders && own->revived)
+                kl_simplex_emit(s, KL_BFT_SEND_VOTE)->vote = leaders;
+        }
+        own = &slot->own[KL_VOTE_NULLIFY - 1];
+        if (own->state == OWN_SENT && view < s->view)
+            kl_simplex_emit(s, KL_BFT_SEND_VOTE)->vote = &own->vote;
     }
 }
 

@@ -255,6 +255,7 @@ static void answer(world *w, world_engine *e, world_local *state, const kl_bft_e
     case KL_BFT_KEY_IS_USED:
         w->broken = "an engine accuses who is honest";
         return;
+    case KL_BFT_RESERVE: /* turns are not taken */
     case KL_BFT_FORKED:
     case KL_BFT_SEND_CERTIFICATE:
     case KL_BFT_SERVE_LOG:

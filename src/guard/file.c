@@ -54,12 +54,14 @@ kl_status guard_rewrite(struct kl_guard *guard)
 static kl_rule take(struct kl_guard *guard, const guard_record *record)
 {
     bool found;
-    if (guard_judge(guard, &record->subject) != KL_RULE_NONE)
+    if (guard_contrary(guard, &record->subject) != KL_RULE_NONE)
         return KL_RULE_GUARD_DAMAGED;
     u32 at = guard_find(guard, &record->subject, &found);
     if (found)
         return KL_RULE_GUARD_DAMAGED;
-    guard_insert(guard, at, &record->subject, record->number);
+    guard_insert(
+        guard, at,
+        &(guard_entry){.subject = record->subject, .number = record->number, .past = true});
     return KL_RULE_NONE;
 }
 

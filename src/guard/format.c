@@ -1,7 +1,7 @@
 /* Reading is writing backwards: what was read is written again and compared, so a sector has one
  * meaning, and every bit of it is judged. */
 #include "crypto/digest.h"
-#include "guard/format_priv.h"
+#include "guard/guard_priv.h"
 
 static const u8 magic[8] = {'K', 'L', 'S', 'I', 'G', 'N', 'G', 'D'};
 
@@ -73,13 +73,20 @@ kl_rule guard_get_header(guard_header *out, const u8 in[GUARD_SECTOR], const kl_
     return KL_RULE_NONE;
 }
 
+/* Of a turn epoch and view alone count. */
+static bool is_turn(const kl_proposal *p)
+{
+    const kl_proposal plain = {.epoch = p->epoch, .view = p->view};
+    return kl_proposal_eq(p, &plain);
+}
+
 kl_rule guard_get_record(guard_record *out, const u8 in[GUARD_SECTOR], const kl_guard_owner *owner)
 {
     enum { SUBJECT_AT = 28 + 11 + 1 + 8 + 32 }; /* behind the preimage's text, scheme and domain */
     const u8 *p = in + SUBJECT_AT;
     u8 again[GUARD_SECTOR];
     guard_record r = {.number = kl_load_be64(in + 12), .durable = kl_load_be64(in + 20)};
-    if (*p < KL_VOTE_NOTARIZE || *p > KL_VOTE_FINALIZE)
+    if (*p < KL_VOTE_NOTARIZE || *p > GUARD_TURN)
         return KL_RULE_GUARD_DAMAGED;
     r.subject.kind = (kl_vote_kind)*p;
     kl_proposal *proposal = &r.subject.proposal;
@@ -89,6 +96,8 @@ kl_rule guard_get_record(guard_record *out, const u8 in[GUARD_SECTOR], const kl_
     proposal->height = kl_load_be64(p + 25);
     memcpy(proposal->parent_hash.b, p + 33, 32);
     memcpy(proposal->block_hash.b, p + 65, 32);
+    if (r.subject.kind == GUARD_TURN && !is_turn(proposal))
+        return KL_RULE_GUARD_DAMAGED;
     guard_put_record(again, &r, owner);
     if (memcmp(again, in, GUARD_SECTOR) != 0)
         return KL_RULE_GUARD_DAMAGED;

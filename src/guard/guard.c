@@ -42,30 +42,39 @@ u32 guard_find(const struct kl_guard *guard, const kl_vote_subject *subject, boo
     return low;
 }
 
-void guard_insert(struct kl_guard *guard, u32 at, const kl_vote_subject *subject, u64 number)
+void guard_insert(struct kl_guard *guard, u32 at, const guard_entry *entry)
 {
     KL_ASSERT(guard->count < guard->header.room && at <= guard->count);
     memmove(&guard->entries[at + 1], &guard->entries[at],
             (guard->count - at) * sizeof guard->entries[0]);
-    guard->entries[at] = (guard_entry){.subject = *subject, .number = number};
+    guard->entries[at] = *entry;
     guard->count++;
+}
+
+/* The entry of a kind in the subject's view, or NULL. */
+static const guard_entry *entry_of(const struct kl_guard *guard, const kl_vote_subject *subject,
+                                   kl_vote_kind kind)
+{
+    bool found;
+    kl_vote_subject other = {.kind = kind, .proposal = subject->proposal};
+    u32 at = guard_find(guard, &other, &found);
+    return found ? &guard->entries[at] : NULL;
 }
 
 static bool has(const struct kl_guard *guard, const kl_vote_subject *subject, kl_vote_kind kind)
 {
-    bool found;
-    kl_vote_subject other = {.kind = kind, .proposal = subject->proposal};
-    (void)guard_find(guard, &other, &found);
-    return found;
+    return entry_of(guard, subject, kind);
 }
 
-kl_rule guard_judge(const struct kl_guard *guard, const kl_vote_subject *subject)
+kl_rule guard_contrary(const struct kl_guard *guard, const kl_vote_subject *subject)
 {
     bool found;
     if (view_cmp(view_of(subject), guard->header.floor) < 0)
         return KL_RULE_GUARD_FLOOR;
     u32 at = guard_find(guard, subject, &found);
     bool same = found && kl_vote_subject_eq(&guard->entries[at].subject, subject);
+    if (subject->kind == GUARD_TURN)
+        return KL_RULE_NONE;
     switch (subject->kind) {
     case KL_VOTE_NOTARIZE:
         return found && !same ? KL_RULE_GUARD_NOTARIZE : KL_RULE_NONE;
@@ -77,6 +86,25 @@ kl_rule guard_judge(const struct kl_guard *guard, const kl_vote_subject *subject
         return found && !same ? KL_RULE_GUARD_FINALIZE : KL_RULE_NONE;
     }
     KL_UNREACHABLE();
+}
+
+/* A vote that is known was that of the turn. */
+static bool is_forfeit(const struct kl_guard *guard, const kl_vote_subject *subject)
+{
+    const guard_entry *turn = entry_of(guard, subject, GUARD_TURN);
+    return turn && turn->past && !has(guard, subject, KL_VOTE_NOTARIZE);
+}
+
+kl_rule guard_judge(const struct kl_guard *guard, const kl_vote_subject *subject)
+{
+    kl_rule rule = guard_contrary(guard, subject);
+    if (rule != KL_RULE_NONE)
+        return rule;
+    if (subject->kind == KL_VOTE_NOTARIZE && is_forfeit(guard, subject))
+        return KL_RULE_GUARD_TURN;
+    if (subject->kind == GUARD_TURN && has(guard, subject, KL_VOTE_NOTARIZE))
+        return KL_RULE_GUARD_NOTARIZE;
+    return KL_RULE_NONE;
 }
 
 kl_status guard_new(struct kl_guard **out, struct kl_fs *fs, const guard_header *header)
@@ -180,7 +208,9 @@ static kl_status make_room(struct kl_guard *guard)
     return guard_rewrite(guard);
 }
 
-kl_status kl_guard_ask(struct kl_guard *guard, const kl_vote_subject *subject, kl_rule *broken)
+/* past: of an entry that is not there yet. */
+static kl_status write_down(struct kl_guard *guard, const kl_vote_subject *subject, bool past,
+                            kl_rule *broken)
 {
     u8 sector[GUARD_SECTOR];
     bool found;
@@ -206,12 +236,30 @@ kl_status kl_guard_ask(struct kl_guard *guard, const kl_vote_subject *subject, k
     }
     guard_record record = {
         .number = guard->written, .durable = guard->durable, .subject = *subject};
+    const guard_entry entry = {.subject = *subject, .number = record.number, .past = past};
     guard_put_record(sector, &record, &guard->header.owner);
     KL_TRY(settle(guard, kl_file_write(guard->file, sector, sizeof sector,
                                        (1 + record.number) * GUARD_SECTOR)));
-    guard_insert(guard, at, subject, record.number);
+    guard_insert(guard, at, &entry);
     guard->written++;
     *broken = KL_RULE_NONE;
+    return KL_OK;
+}
+
+kl_status kl_guard_ask(struct kl_guard *guard, const kl_vote_subject *subject, kl_rule *broken)
+{
+    return write_down(guard, subject, false, broken);
+}
+
+kl_status kl_guard_reserve(struct kl_guard *guard, kl_guard_view view, bool past, kl_rule *broken)
+{
+    const kl_vote_subject turn = {.kind = GUARD_TURN,
+                                  .proposal = {.epoch = view.epoch, .view = view.view}};
+    kl_rule rule;
+    const guard_entry *had = entry_of(guard, &turn, GUARD_TURN);
+    bool is_taken = had && had->past && !past;
+    KL_TRY(write_down(guard, &turn, past, &rule));
+    *broken = rule == KL_RULE_NONE && is_taken ? KL_RULE_GUARD_TURN : rule;
     return KL_OK;
 }
 
@@ -225,6 +273,14 @@ kl_status kl_guard_sync(struct kl_guard *guard)
     return KL_OK;
 }
 
+/* Its vote may leave before its record is durable. */
+static bool is_in_turn(const struct kl_guard *guard, const kl_vote_subject *subject)
+{
+    const guard_entry *turn = entry_of(guard, subject, GUARD_TURN);
+    return subject->kind == KL_VOTE_NOTARIZE && turn && !turn->past &&
+           turn->number < guard->durable;
+}
+
 kl_status kl_guard_sign(struct kl_guard *guard, kl_vote *out, const kl_vote_subject *subject,
                         u32 signer, const kl_secret32 *secret)
 {
@@ -234,7 +290,7 @@ kl_status kl_guard_sign(struct kl_guard *guard, kl_vote *out, const kl_vote_subj
     KL_TRY(guard->failed);
     u32 at = guard_find(guard, subject, &found);
     KL_ASSERT(found && kl_vote_subject_eq(&guard->entries[at].subject, subject));
-    KL_ASSERT(guard->entries[at].number < guard->durable);
+    KL_ASSERT(guard->entries[at].number < guard->durable || is_in_turn(guard, subject));
     KL_ASSERT(owner->scheme->public_key(key, secret) &&
               memcmp(key, owner->key, owner->scheme->key_len) == 0);
     KL_ASSERT(kl_vote_sign(out, subject, signer, owner->scheme, secret, &owner->domain));
@@ -255,5 +311,16 @@ void kl_guard_each(const struct kl_guard *guard,
                    void (*each)(void *ctx, const kl_vote_subject *subject), void *ctx)
 {
     for (u32 i = 0; i < guard->count; i++)
-        each(ctx, &guard->entries[i].subject);
+        if (guard->entries[i].subject.kind != GUARD_TURN)
+            each(ctx, &guard->entries[i].subject);
+}
+
+void kl_guard_each_turn(const struct kl_guard *guard, void (*each)(void *ctx, kl_guard_view view),
+                        void *ctx)
+{
+    for (u32 i = 0; i < guard->count; i++) {
+        const kl_vote_subject *subject = &guard->entries[i].subject;
+        if (subject->kind == GUARD_TURN && is_forfeit(guard, subject))
+            each(ctx, view_of(subject));
+    }
 }

@@ -6,6 +6,11 @@
  * every vote that was signed.  The same vote may be asked for again at any time and is signed again
  * with the same bytes, so a crash between signature and send costs nothing.
  *
+ * A leader may take a turn: kl_guard_reserve writes down that a notarize vote of a view may have
+ * been signed, whichever.  Once that is durable, one notarize vote in the view is signed as soon as
+ * it is written down, in the same life of the guard.  A later life that finds the turn and not the
+ * vote signs no notarize vote there: one may be about that it does not know (docs/adr/0011).
+ *
  * A guard is one file, `sign.guard`, in a folder of the caller's (that of the key, not of the
  * chain's data), for one key on one chain: docs/formats/guard.md.  One process has it open at a
  * time.  It spans epochs: a new epoch resets nothing.
@@ -63,6 +68,7 @@ void kl_guard_close(struct kl_guard *guard);
  *   GUARD_USED        see kl_guard_bar
  *   GUARD_FLOOR       below the floor: what was signed there is no longer known
  *   GUARD_NOTARIZE    another proposal was notarized in this view
+ *   GUARD_TURN        a notarize vote, and an earlier life had a turn there whose vote is not known
  *   GUARD_FINALIZE    another proposal was finalized in this view
  *   GUARD_NULLIFIED   a finalize vote, and the view was nullified
  *   GUARD_FINALIZED   a nullify vote, and a proposal of the view was finalized
@@ -70,11 +76,18 @@ void kl_guard_close(struct kl_guard *guard);
 KL_MUST_USE kl_status kl_guard_ask(struct kl_guard *guard, const kl_vote_subject *subject,
                                    kl_rule *broken);
 
+/* Takes the turn of a view.  *broken: KL_RULE_NONE, and it is written down, or was in this life;
+ * GUARD_USED, GUARD_FLOOR; GUARD_TURN, an earlier life had it; GUARD_NOTARIZE, a proposal was
+ * notarized there already.  Of an earlier life (past): the same, and nothing is signed in it. */
+KL_MUST_USE kl_status kl_guard_reserve(struct kl_guard *guard, kl_guard_view view, bool past,
+                                       kl_rule *broken);
+
 /* Everything asked for so far becomes durable. */
 KL_MUST_USE kl_status kl_guard_sync(struct kl_guard *guard);
 
-/* Signs what has been asked for, allowed and synced (asserted).  secret is that of the owner's key.
- * The guard's failure, if it has failed. */
+/* Signs what has been asked for, allowed and synced (asserted); a notarize vote need not be synced
+ * where this life's turn is.  secret is that of the owner's key.  The guard's failure, if it has
+ * failed. */
 KL_MUST_USE kl_status kl_guard_sign(struct kl_guard *guard, kl_vote *out,
                                     const kl_vote_subject *subject, u32 signer,
                                     const kl_secret32 *secret);
@@ -99,12 +112,15 @@ void kl_guard_raise(struct kl_guard *guard, kl_guard_view floor);
 
 kl_guard_view kl_guard_floor(const struct kl_guard *guard);
 
-/* The highest view something was asked for in; the floor when that is none. */
+/* The highest view something was asked for or reserved in; the floor when that is none. */
 kl_guard_view kl_guard_newest(const struct kl_guard *guard);
 
 /* Gives everything that was asked for and is at or above the floor, in order of views: what may
  * have been signed. */
 void kl_guard_each(const struct kl_guard *guard,
                    void (*each)(void *ctx, const kl_vote_subject *subject), void *ctx);
+/* Gives the turns of earlier lives whose votes are not known, likewise. */
+void kl_guard_each_turn(const struct kl_guard *guard, void (*each)(void *ctx, kl_guard_view view),
+                        void *ctx);
 
 #endif

@@ -26,13 +26,15 @@ static u32 next_number(kl_span *in, u32 len)
     return number;
 }
 
-/* A few views, kinds and blocks, so that votes meet; now and then a kind that there is not. */
+/* A few views, kinds and blocks, so that votes meet; now and then a turn. */
 static kl_vote_subject next_subject(kl_span *in)
 {
     u8 what = kl_fuzz_u8(in), where = kl_fuzz_u8(in);
     kl_vote_subject subject = {.kind = (kl_vote_kind)(1 + what % 3),
                                .proposal = {.epoch = where >> 6, .view = where & 15}};
-    if (subject.kind != KL_VOTE_NULLIFY) {
+    if (what >= 0xf0) {
+        subject.kind = GUARD_TURN;
+    } else if (subject.kind != KL_VOTE_NULLIFY) {
         subject.proposal.height = 1;
         subject.proposal.block_hash.b[0] = what >> 2 & 3;
     }
@@ -115,15 +117,32 @@ static bool signs(struct kl_guard *guard, const kl_vote_subject *subject)
 {
     kl_rule broken;
     kl_vote vote;
-    kl_status status = kl_guard_ask(guard, subject, &broken);
+    const kl_guard_view view = {subject->proposal.epoch, subject->proposal.view};
+    bool is_turn = subject->kind == GUARD_TURN;
+    kl_status status = is_turn ? kl_guard_reserve(guard, view, false, &broken)
+                               : kl_guard_ask(guard, subject, &broken);
     KL_ASSERT(status == KL_OK);
     if (broken != KL_RULE_NONE)
         return false;
     status = kl_guard_sync(guard);
     KL_ASSERT(status == KL_OK);
-    status = kl_guard_sign(guard, &vote, subject, 3, &secret);
+    status = is_turn ? KL_OK : kl_guard_sign(guard, &vote, subject, 3, &secret);
     KL_ASSERT(status == KL_OK);
     return true;
+}
+
+/* No turn of an earlier life is taken again, nor is anything notarized in it. */
+static void refuse_turn(void *ctx, kl_guard_view view)
+{
+    struct kl_guard *guard = ctx;
+    kl_vote_subject vote = {.kind = KL_VOTE_NOTARIZE, .proposal = {.height = 1}};
+    kl_rule broken;
+    kl_status status = kl_guard_reserve(guard, view, false, &broken);
+    KL_ASSERT(status == KL_OK && broken == KL_RULE_GUARD_TURN);
+    vote.proposal.epoch = view.epoch;
+    vote.proposal.view = view.view;
+    status = kl_guard_ask(guard, &vote, &broken);
+    KL_ASSERT(status == KL_OK && broken == KL_RULE_GUARD_TURN);
 }
 
 /* Of every vote that it knows it signs that one and no contrary, in this life and the next. */
@@ -132,6 +151,7 @@ static void use(struct kl_fs *fs, struct kl_guard *guard)
     for (u32 life = 0; life < 2; life++) {
         struct known known = {.count = 0};
         kl_guard_each(guard, know, &known);
+        kl_guard_each_turn(guard, refuse_turn, guard);
         for (usize i = 0; i < known.count; i++) {
             kl_vote_subject other = known.subjects[i];
             bool again = signs(guard, &other);

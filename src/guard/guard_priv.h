@@ -7,7 +7,11 @@
 typedef struct guard_entry {
     kl_vote_subject subject;
     u64 number; /* of its record */
+    bool past;  /* it was there when the guard was opened */
 } guard_entry;
+
+/* A turn is remembered as the subject of a kind that no vote has; behind the view's votes. */
+#define GUARD_TURN ((kl_vote_kind)4)
 
 struct kl_guard {
     struct kl_fs *fs;
@@ -36,9 +40,11 @@ KL_MUST_USE kl_status guard_marks(struct kl_guard *guard);
 
 /* Where the subject's entry is or would be. */
 u32 guard_find(const struct kl_guard *guard, const kl_vote_subject *subject, bool *found);
-void guard_insert(struct kl_guard *guard, u32 at, const kl_vote_subject *subject, u64 number);
+void guard_insert(struct kl_guard *guard, u32 at, const guard_entry *entry);
 
-/* What stands against signing subject: a GUARD_ row, or KL_RULE_NONE. */
+/* What is remembered and contradicts the subject: a GUARD_ row, or KL_RULE_NONE. */
+kl_rule guard_contrary(const struct kl_guard *guard, const kl_vote_subject *subject);
+/* What stands against signing it: that, or a turn of an earlier life. */
 kl_rule guard_judge(const struct kl_guard *guard, const kl_vote_subject *subject);
 
 #define GUARD_NAME       "sign.guard"

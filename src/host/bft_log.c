@@ -16,8 +16,10 @@ enum {
     RECORD_CERTIFICATE = 1,
     RECORD_BODY = 2,
     RECORD_VOTE = 3,
+    RECORD_TURN = 4,
     BODY_HEAD = 8 + 8 + 32,         /* epoch, view, hash */
     VOTE_LEN = 1 + 4 * 8 + 32 + 32, /* kind, epoch, view, parent view, height, hashes */
+    TURN_LEN = 8 + 8,               /* epoch, view */
 };
 
 struct kl_bft_log {
@@ -119,11 +121,12 @@ static void put_vote(u8 out[VOTE_LEN], const kl_vote_subject *subject)
     memcpy(out + 65, p->block_hash.b, 32);
 }
 
-static bool parse_vote(const kl_record *record, kl_vote_subject *out)
+static bool parse_vote(const kl_record *record, kl_vote_subject *out, kl_span *leader)
 {
     const u8 *bytes = record->payload.p;
-    if (record->kind != RECORD_VOTE || record->payload.len != VOTE_LEN ||
-        bytes[0] < KL_VOTE_NOTARIZE || bytes[0] > KL_VOTE_FINALIZE)
+    if (record->kind != RECORD_VOTE || record->payload.len < VOTE_LEN ||
+        record->payload.len > VOTE_LEN + KL_VOTE_SIGNATURE_MAX || bytes[0] < KL_VOTE_NOTARIZE ||
+        bytes[0] > KL_VOTE_FINALIZE)
         return false;
     *out = (kl_vote_subject){.kind = (kl_vote_kind)bytes[0],
                              .proposal = {.epoch = kl_load_be64(bytes + 1),
@@ -132,6 +135,16 @@ static bool parse_vote(const kl_record *record, kl_vote_subject *out)
                                           .height = kl_load_be64(bytes + 25)}};
     memcpy(out->proposal.parent_hash.b, bytes + 33, 32);
     memcpy(out->proposal.block_hash.b, bytes + 65, 32);
+    *leader = kl_span_of(bytes + VOTE_LEN, record->payload.len - VOTE_LEN);
+    return true;
+}
+
+static bool parse_turn(const kl_record *record, kl_vote_subject *out)
+{
+    if (record->kind != RECORD_TURN || record->payload.len != TURN_LEN)
+        return false;
+    *out = (kl_vote_subject){.proposal = {.epoch = kl_load_be64(record->payload.p),
+                                          .view = kl_load_be64(record->payload.p + 8)}};
     return true;
 }
 
@@ -141,7 +154,7 @@ static kl_status index_record(struct kl_bft_log *log, const kl_record *record,
     kl_certificate certificate;
     kl_hash hash;
     u64 epoch, view;
-    kl_span body;
+    kl_span body, leader = {NULL, 0};
     kl_vote_subject subject;
     KL_TRY(log_index_reserve(&log->index));
     if (parse_certificate(record, &certificate)) {
@@ -150,8 +163,8 @@ static kl_status index_record(struct kl_bft_log *log, const kl_record *record,
     } else if (parse_body(record, &hash, &epoch, &view, &body)) {
         KL_TRY(log_index_body(&log->index, &hash, epoch, view));
         report->bodies++;
-    } else if (parse_vote(record, &subject)) {
-        log_index_vote(&log->index, &subject);
+    } else if (parse_vote(record, &subject, &leader) || parse_turn(record, &subject)) {
+        log_index_vote(&log->index, &subject, leader);
     } else {
         log_index_unread(&log->index);
         report->damaged = true;
@@ -273,9 +286,10 @@ kl_status kl_bft_log_body(struct kl_bft_log *log, const kl_hash *hash, u64 epoch
     return status;
 }
 
-kl_status kl_bft_log_vote(struct kl_bft_log *log, const kl_vote_subject *subject)
+/* A vote, or a turn, which is a subject of kind 0. */
+static kl_status append_own(struct kl_bft_log *log, u8 kind, const kl_vote_subject *subject,
+                            const kl_span parts[2])
 {
-    u8 bytes[VOTE_LEN];
     u64 seq;
     kl_lock(&log->lock);
     bool has = log_index_has_vote(&log->index, subject);
@@ -283,21 +297,53 @@ kl_status kl_bft_log_vote(struct kl_bft_log *log, const kl_vote_subject *subject
     kl_unlock(&log->lock);
     if (has || status != KL_OK)
         return status;
-    put_vote(bytes, subject);
-    kl_span part = KL_SPAN_OF(bytes);
-    KL_TRY(kl_seglog_append(log->log, RECORD_VOTE, &part, 1, &seq));
+    KL_TRY(kl_seglog_append(log->log, kind, parts, parts[1].len ? 2 : 1, &seq));
     kl_lock(&log->lock);
-    log_index_vote(&log->index, subject);
+    log_index_vote(&log->index, subject, parts[1]);
     kl_unlock(&log->lock);
     return KL_OK;
 }
 
+kl_status kl_bft_log_vote(struct kl_bft_log *log, const kl_vote_subject *subject, kl_span leader)
+{
+    u8 bytes[VOTE_LEN];
+    put_vote(bytes, subject);
+    const kl_span parts[2] = {KL_SPAN_OF(bytes), leader};
+    return append_own(log, RECORD_VOTE, subject, parts);
+}
+
+kl_status kl_bft_log_turn(struct kl_bft_log *log, u64 epoch, u64 view)
+{
+    u8 bytes[TURN_LEN];
+    kl_store_be64(bytes, epoch);
+    kl_store_be64(bytes + 8, view);
+    const kl_vote_subject turn = {.proposal = {.epoch = epoch, .view = view}};
+    const kl_span parts[2] = {KL_SPAN_OF(bytes), {NULL, 0}};
+    return append_own(log, RECORD_TURN, &turn, parts);
+}
+
 void kl_bft_log_votes(struct kl_bft_log *log,
-                      void (*each)(void *ctx, const kl_vote_subject *subject), void *ctx)
+                      void (*each)(void *ctx, const kl_vote_subject *subject, kl_span leader),
+                      void *ctx)
 {
     kl_lock(&log->lock);
-    for (usize i = 0; i < log->index.vote_count; i++)
-        each(ctx, &log->index.votes[i].subject);
+    for (usize i = 0; i < log->index.vote_count; i++) {
+        const log_vote *vote = &log->index.votes[i];
+        if (vote->subject.kind)
+            each(ctx, &vote->subject, kl_span_of(vote->leader, vote->leader_len));
+    }
+    kl_unlock(&log->lock);
+}
+
+void kl_bft_log_turns(struct kl_bft_log *log, void (*each)(void *ctx, u64 epoch, u64 view),
+                      void *ctx)
+{
+    kl_lock(&log->lock);
+    for (usize i = 0; i < log->index.vote_count; i++) {
+        const kl_proposal *p = &log->index.votes[i].subject.proposal;
+        if (!log->index.votes[i].subject.kind)
+            each(ctx, p->epoch, p->view);
+    }
     kl_unlock(&log->lock);
 }
 

@@ -41,8 +41,12 @@ KL_MUST_USE kl_status kl_bft_log_certificate(struct kl_bft_log *log,
 KL_MUST_USE kl_status kl_bft_log_body(struct kl_bft_log *log, const kl_hash *hash, u64 epoch,
                                       u64 view, kl_span body);
 /* Something that is about to be signed with the node's own key.  Where the sign guard comes back
- * from a copy, this is what it lacks. */
-KL_MUST_USE kl_status kl_bft_log_vote(struct kl_bft_log *log, const kl_vote_subject *subject);
+ * from a copy, this is what it lacks.  leader: the signature of a proposal that is notarized here,
+ * which its leader may have no record of (docs/adr/0011); empty: none. */
+KL_MUST_USE kl_status kl_bft_log_vote(struct kl_bft_log *log, const kl_vote_subject *subject,
+                                      kl_span leader);
+/* A turn that is about to be taken, see guard/guard.h; likewise. */
+KL_MUST_USE kl_status kl_bft_log_turn(struct kl_bft_log *log, u64 epoch, u64 view);
 /* All appended before the call becomes durable; a vote waits for it, so nothing else is done. */
 KL_MUST_USE kl_status kl_bft_log_sync(struct kl_bft_log *log);
 
@@ -56,9 +60,13 @@ KL_MUST_USE kl_status kl_bft_log_find_body(struct kl_bft_log *log, const kl_hash
                                            struct kl_arena *arena, kl_span *out);
 bool kl_bft_log_has_body(struct kl_bft_log *log, const kl_hash *hash);
 
-/* All own votes that it holds, in the order in which they were appended. */
+/* All own votes that it holds, in the order in which they were appended, with the leaders'
+ * signatures; and all turns. */
 void kl_bft_log_votes(struct kl_bft_log *log,
-                      void (*each)(void *ctx, const kl_vote_subject *subject), void *ctx);
+                      void (*each)(void *ctx, const kl_vote_subject *subject, kl_span leader),
+                      void *ctx);
+void kl_bft_log_turns(struct kl_bft_log *log, void (*each)(void *ctx, u64 epoch, u64 view),
+                      void *ctx);
 
 /* What belongs to views below (epoch, view) is not needed any more: the ledger holds it, synced.
  * The certificates of that view itself stay: whoever restarts there needs them.  Room is made

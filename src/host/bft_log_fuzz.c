@@ -54,11 +54,16 @@ static bool see_certificate(void *ctx, const kl_certificate *c)
     return true;
 }
 
-static void see_vote(void *ctx, const kl_vote_subject *subject)
+static void see_vote(void *ctx, const kl_vote_subject *subject, KL_UNUSED kl_span leader)
 {
     ++*(usize *)ctx;
     KL_ASSERT(subject->kind == KL_VOTE_NOTARIZE || subject->kind == KL_VOTE_NULLIFY ||
               subject->kind == KL_VOTE_FINALIZE);
+}
+
+static void see_turn(void *ctx, KL_UNUSED u64 epoch, KL_UNUSED u64 view)
+{
+    (*(usize *)ctx)++;
 }
 
 /* What the log gives of the bodies that stand in the records is one of these. */
@@ -90,6 +95,7 @@ static usize read_all(struct kl_bft_log *log, kl_span records)
     }
     read_bodies(log, records);
     kl_bft_log_votes(log, see_vote, &votes);
+    kl_bft_log_turns(log, see_turn, &votes);
     return votes + certificates;
 }
 
@@ -107,7 +113,8 @@ int LLVMFuzzerTestOneInput(const u8 *bytes, usize len)
     put_records(fs, records);
     KL_ASSERT(kl_bft_log_open(&log, fs, SEGMENT, &report) == KL_OK);
     usize before = read_all(log, records);
-    KL_ASSERT(kl_bft_log_vote(log, &vote) == KL_OK);
+    KL_ASSERT(kl_bft_log_vote(log, &vote, KL_SPAN_TEXT("")) == KL_OK);
+    KL_ASSERT(kl_bft_log_turn(log, 1, 7) == KL_OK);
     KL_ASSERT(kl_bft_log_body(log, &hash, 1, 7, KL_SPAN_TEXT("body")) == KL_OK);
     KL_ASSERT(kl_bft_log_sync(log) == KL_OK);
     KL_ASSERT(read_all(log, records) >= before);

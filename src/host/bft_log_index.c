@@ -126,12 +126,16 @@ kl_status log_index_body(log_index *index, const kl_hash *hash, u64 epoch, u64 v
     return KL_OK;
 }
 
-void log_index_vote(log_index *index, const kl_vote_subject *subject)
+void log_index_vote(log_index *index, const kl_vote_subject *subject, kl_span leader)
 {
     const kl_proposal *p = &subject->proposal;
     u64 seq = entry_add(index, (log_entry){.epoch = p->epoch, .view = p->view});
     KL_ASSERT(index->vote_count < index->vote_cap);
-    index->votes[index->vote_count++] = (log_vote){.subject = *subject, .seq = seq};
+    log_vote *vote = &index->votes[index->vote_count++];
+    *vote = (log_vote){.subject = *subject, .leader_len = (u8)leader.len, .seq = seq};
+    KL_ASSERT(leader.len <= sizeof vote->leader);
+    if (leader.len)
+        memcpy(vote->leader, leader.p, leader.len);
 }
 
 bool log_index_has_vote(const log_index *index, const kl_vote_subject *subject)

@@ -19,7 +19,8 @@ struct log_body {
 };
 
 typedef struct log_vote {
-    kl_vote_subject subject;
+    kl_vote_subject subject; /* of kind 0: a turn */
+    u8 leader[KL_VOTE_SIGNATURE_MAX], leader_len;
     u64 seq;
 } log_vote;
 
@@ -37,7 +38,7 @@ typedef struct log_index {
     log_certificate *certificates; /* by epoch, view, kind, hash */
     usize certificate_count, certificate_cap;
     struct kl_map bodies;
-    log_vote *votes; /* in order of seq */
+    log_vote *votes; /* and turns, in order of seq */
     usize vote_count, vote_cap;
 } log_index;
 
@@ -50,7 +51,7 @@ KL_MUST_USE kl_status log_index_reserve(log_index *index);
  */
 void log_index_certificate(log_index *index, const kl_certificate *certificate);
 KL_MUST_USE kl_status log_index_body(log_index *index, const kl_hash *hash, u64 epoch, u64 view);
-void log_index_vote(log_index *index, const kl_vote_subject *subject);
+void log_index_vote(log_index *index, const kl_vote_subject *subject, kl_span leader);
 void log_index_unread(log_index *index);
 
 bool log_index_has_vote(const log_index *index, const kl_vote_subject *subject);

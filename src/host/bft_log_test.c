@@ -315,13 +315,30 @@ KL_TEST(bft_log_stays_broken_after_a_failed_sync_and_still_reads)
 
 struct votes {
     kl_vote_subject list[64];
-    usize count;
+    usize leader_lens[64], count;
 };
 
-static void list_vote(void *ctx, const kl_vote_subject *subject)
+/* Every third was notarized on a leader's signature of as many bytes. */
+static const u8 leaders[KL_VOTE_SIGNATURE_MAX] = {1, 2, 3};
+
+static kl_span leader_of(u64 n)
+{
+    return kl_span_of(leaders, n % 3 ? 0 : 1 + n % KL_VOTE_SIGNATURE_MAX);
+}
+
+static void list_turn(void *ctx, u64 epoch, u64 view)
 {
     struct votes *votes = ctx;
     CHECK(votes->count < KL_COUNT_OF(votes->list));
+    votes->list[votes->count++] = (kl_vote_subject){.proposal = {.epoch = epoch, .view = view}};
+}
+
+static void list_vote(void *ctx, const kl_vote_subject *subject, kl_span leader)
+{
+    struct votes *votes = ctx;
+    CHECK(votes->count < KL_COUNT_OF(votes->list));
+    votes->leader_lens[votes->count] = leader.len;
+    CHECK(leader.len <= sizeof leaders && (!leader.len || leader.p[0] == 1));
     votes->list[votes->count++] = *subject;
 }
 
@@ -332,8 +349,10 @@ KL_TEST(bft_log_keeps_own_votes_until_their_views_are_forgotten)
     struct kl_bft_log *log = open_on(disk, &report);
     for (u64 n = 0; n < 60; n++) {
         rig_item_make(&item, n);
-        CHECK_OK(kl_bft_log_vote(log, &item.certificate.subject));
-        CHECK_OK(kl_bft_log_vote(log, &item.certificate.subject)); /* no second time */
+        for (int again = 0; again < 2; again++) { /* no second time */
+            CHECK_OK(kl_bft_log_vote(log, &item.certificate.subject, leader_of(n)));
+            CHECK_OK(kl_bft_log_turn(log, item.epoch, item.view));
+        }
         append(log, n, n + 1);
     }
     CHECK_OK(kl_bft_log_sync(log));
@@ -346,7 +365,11 @@ KL_TEST(bft_log_keeps_own_votes_until_their_views_are_forgotten)
     for (u64 n = 0; n < 60; n++) {
         rig_item_make(&item, n);
         CHECK(kl_vote_subject_eq(&votes.list[n], &item.certificate.subject));
+        CHECK_U64(votes.leader_lens[n], leader_of(n).len);
     }
+    votes.count = 0;
+    kl_bft_log_turns(log, list_turn, &votes);
+    CHECK(votes.count > 10);
     rig_item_make(&item, 45);
     CHECK_OK(kl_bft_log_forget(log, item.epoch, item.view));
     votes.count = 0;

@@ -408,6 +408,15 @@ static void look_for(void *ctx, const kl_vote_subject *subject)
     knows->found |= kl_vote_subject_eq(subject, knows->subject);
 }
 
+/* In a turn that an earlier life had the vote may have left and its record be lost. */
+static void look_for_turn(void *ctx, kl_guard_view view)
+{
+    struct knows *knows = ctx;
+    const kl_proposal *p = &knows->subject->proposal;
+    knows->found |=
+        knows->subject->kind == KL_VOTE_NOTARIZE && p->epoch == view.epoch && p->view == view.view;
+}
+
 /* A guard that was restored from a copy may lack votes; where a certificate has our signature, it
  * shows.  Below its floor it remembers nothing. */
 static bool guard_lacks(const struct kl_replica *r, const kl_certificate *certificate)
@@ -421,12 +430,13 @@ static bool guard_lacks(const struct kl_replica *r, const kl_certificate *certif
         return false;
     struct knows knows = {.subject = &certificate->subject};
     kl_guard_each(r->guard, look_for, &knows);
+    kl_guard_each_turn(r->guard, look_for_turn, &knows);
     return !knows.found;
 }
 
 /* What the log says was about to be signed and the guard does not know: either the power went
  * before the guard had it, or the guard is an old copy.  It counts as signed. */
-static void adopt(void *ctx, const kl_vote_subject *subject)
+static void adopt(void *ctx, const kl_vote_subject *subject, KL_UNUSED kl_span leader)
 {
     struct restoring *restoring = ctx;
     struct kl_replica *r = restoring->r;
@@ -434,8 +444,17 @@ static void adopt(void *ctx, const kl_vote_subject *subject)
     if (restoring->status != KL_OK)
         return;
     restoring->status = kl_guard_ask(r->guard, subject, &broken);
-    restoring->is_older |=
-        restoring->status == KL_OK && broken != KL_RULE_NONE && broken != KL_RULE_GUARD_FLOOR;
+    restoring->is_older |= restoring->status == KL_OK && broken != KL_RULE_NONE &&
+                           broken != KL_RULE_GUARD_FLOOR && broken != KL_RULE_GUARD_TURN;
+}
+
+static void adopt_turn(void *ctx, u64 epoch, u64 view)
+{
+    struct restoring *restoring = ctx;
+    kl_rule ignored;
+    if (restoring->status == KL_OK)
+        restoring->status =
+            kl_guard_reserve(restoring->r->guard, (kl_guard_view){epoch, view}, true, &ignored);
 }
 
 static bool restore_certificate(void *ctx, const kl_certificate *certificate)
@@ -464,10 +483,43 @@ static void restore_vote(void *ctx, const kl_vote_subject *subject)
     replica_tell(r, &(kl_bft_event){.kind = KL_BFT_RESTORE_VOTE, .vote = &vote});
 }
 
+static void restore_proposal(void *ctx, const kl_vote_subject *subject, kl_span leader)
+{
+    struct restoring *restoring = ctx;
+    struct kl_replica *r = restoring->r;
+    const kl_proposal *p = &subject->proposal;
+    if (p->epoch != r->epoch->number || p->view < restoring->floor.view ||
+        leader.len != r->scheme->signature_len)
+        return;
+    kl_vote vote = {.subject = *subject,
+                    .signer = kl_valset_leader(&r->epoch->set, p->epoch, p->view)};
+    memcpy(vote.signature, leader.p, leader.len);
+    replica_tell(r, &(kl_bft_event){.kind = KL_BFT_RESTORE_PROPOSAL, .vote = &vote});
+}
+
+static void restore_turn(void *ctx, kl_guard_view view)
+{
+    struct restoring *restoring = ctx;
+    replica_tell(
+        restoring->r,
+        &(kl_bft_event){.kind = KL_BFT_RESTORE_TURN, .epoch = view.epoch, .view = view.view});
+}
+
+/* What the guard knows, and the log of what it knows. */
+static void restore_votes(struct restoring *restoring)
+{
+    struct kl_replica *r = restoring->r;
+    kl_guard_each(r->guard, restore_vote, restoring);
+    kl_bft_log_votes(r->log, restore_proposal, restoring);
+    kl_guard_each_turn(r->guard, restore_turn, restoring);
+}
+
 void kl_replica_start(struct kl_replica *r)
 {
     struct restoring restoring = {.r = r, .floor = kl_tip_floor(r->head)};
     if (r->guard) {
+        kl_bft_log_turns(r->log, adopt_turn,
+                         &restoring); /* first: a vote in one may be a refused one */
         kl_bft_log_votes(r->log, adopt, &restoring);
         if (restoring.status == KL_OK)
             restoring.status = kl_guard_sync(r->guard);
@@ -481,7 +533,7 @@ void kl_replica_start(struct kl_replica *r)
     if (status != KL_OK)
         replica_fail(r, status, "the consensus log fails");
     if (r->guard && r->broken == KL_OK)
-        kl_guard_each(r->guard, restore_vote, &restoring);
+        restore_votes(&restoring);
     if (restoring.is_older) {
         r->watching = true;
         replica_signing(r);

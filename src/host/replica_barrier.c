@@ -4,7 +4,9 @@
  * barrier's end is the end of all before it.
  *
  * The log gets the vote too, in the same batch, and the signature is told when both have it: a
- * guard that comes back from an old copy is made whole from the log. */
+ * guard that comes back from an old copy is made whole from the log.  So is a turn that is taken;
+ * a vote in it is signed and told as soon as the guard has written it down, and synced behind that
+ * [docs/adr/0011]. */
 #include <stdlib.h>
 
 #include "host/replica_priv.h"
@@ -32,7 +34,10 @@ static kl_status write_batch(struct kl_replica *r, const struct replica_log *log
     for (usize i = 0; i < log->batch_count; i++) {
         const struct replica_record *record = &log->batch[i];
         if (record->is_vote)
-            KL_TRY(kl_bft_log_vote(r->log, &record->certificate.subject));
+            KL_TRY(kl_bft_log_vote(r->log, &record->certificate.subject,
+                                   kl_span_of(record->leader, record->leader_len)));
+        else if (record->is_turn)
+            KL_TRY(kl_bft_log_turn(r->log, record->epoch, record->view));
         else if (record->body)
             KL_TRY(kl_bft_log_body(r->log, &record->body->hash, record->epoch, record->view,
                                    kl_span_of(record->body->bytes, record->body->len)));
@@ -189,22 +194,51 @@ static kl_status ask_all(struct kl_replica *r, struct replica_guard *guard)
         KL_TRY(kl_guard_bar(r->guard));
     if (guard->trust)
         KL_TRY(kl_guard_trust(r->guard));
-    for (usize i = 0; i < guard->batch_count; i++)
-        KL_TRY(kl_guard_ask(r->guard, &guard->batch[i].subject, &guard->batch[i].broken));
-    KL_TRY(kl_guard_sync(r->guard));
     for (usize i = 0; i < guard->batch_count; i++) {
         struct replica_ask *ask = &guard->batch[i];
-        if (ask->broken == KL_RULE_NONE)
-            KL_TRY(kl_guard_sign(r->guard, &ask->vote, &ask->subject, ask->signer,
-                                 &r->config.vote_secret));
+        const kl_proposal *p = &ask->subject.proposal;
+        const kl_guard_view view = {p->epoch, p->view};
+        KL_TRY(ask->is_turn ? kl_guard_reserve(r->guard, view, false, &ask->broken)
+                            : kl_guard_ask(r->guard, &ask->subject, &ask->broken));
     }
+    return KL_OK;
+}
+
+static kl_status sign(struct kl_replica *r, struct replica_ask *ask)
+{
+    if (ask->is_turn || ask->broken != KL_RULE_NONE)
+        return KL_OK;
+    return kl_guard_sign(r->guard, &ask->vote, &ask->subject, ask->signer, &r->config.vote_secret);
+}
+
+/* The one of a batch that does not wait for its sync, or NULL: there is one leader's vote at a
+ * time.
+ */
+static struct replica_ask *hurried(const struct replica_guard *guard)
+{
+    for (usize i = 0; i < guard->batch_count; i++)
+        if (guard->batch[i].in_turn)
+            return &guard->batch[i];
+    return NULL;
+}
+
+static kl_status guard_batch(struct kl_replica *r, struct replica_guard *guard)
+{
+    struct replica_ask *first = guard->asked ? NULL : hurried(guard);
+    if (!guard->asked)
+        KL_TRY(ask_all(r, guard));
+    if (first)
+        return sign(r, first); /* the rest with the next job */
+    KL_TRY(kl_guard_sync(r->guard));
+    for (usize i = 0; i < guard->batch_count; i++)
+        KL_TRY(sign(r, &guard->batch[i]));
     return KL_OK;
 }
 
 static void guard_run(struct kl_job *job)
 {
     struct kl_replica *r = ((struct replica_work *)job)->replica;
-    r->to_guard.status = ask_all(r, &r->to_guard);
+    r->to_guard.status = guard_batch(r, &r->to_guard);
 }
 
 static void begin_guard(struct kl_replica *r);
@@ -213,6 +247,14 @@ static void tell_signed(struct kl_replica *r, const struct replica_ask *ask)
 {
     struct kl_replica_watch *watch = r->config.watch;
     bool is_signed = ask->broken == KL_RULE_NONE;
+    if (ask->is_turn) {
+        if (is_signed)
+            replica_tell(r, &(kl_bft_event){.kind = KL_BFT_RESERVED,
+                                            .peer = KL_BFT_NO_PEER,
+                                            .epoch = ask->subject.proposal.epoch,
+                                            .view = ask->subject.proposal.view});
+        return;
+    }
     if (is_signed && watch && watch->signs)
         watch->signs(watch, &ask->vote);
     replica_tell(r, &(kl_bft_event){.kind = is_signed ? KL_BFT_SIGNED : KL_BFT_SIGN_REFUSED,
@@ -234,13 +276,33 @@ static void tell_waiting(struct kl_replica *r)
     }
 }
 
+static void guard_finish(struct replica_work *work);
+
+/* The batch is written down; its hurried vote is told while the rest is synced. */
+static void guard_go_on(struct kl_replica *r, struct replica_ask *first)
+{
+    struct replica_guard *guard = &r->to_guard;
+    struct replica_ask ask = *first;
+    usize behind = (usize)(&guard->batch[guard->batch_count] - (first + 1));
+    memmove(first, first + 1, behind * sizeof *first);
+    guard->batch_count--;
+    guard->asked = true;
+    replica_give(r, KL_LANE_GUARD, &guard->work, guard_run, guard_finish, embedded_drop);
+    tell_signed(r, &ask);
+}
+
 static void guard_finish(struct replica_work *work)
 {
     struct kl_replica *r = work->replica;
     struct replica_guard *guard = &r->to_guard;
+    struct replica_ask *first = guard->asked ? NULL : hurried(guard);
     guard->raise = false;
     if (guard->status != KL_OK)
         replica_fail(r, guard->status, "the sign guard fails");
+    if (first && r->broken == KL_OK) {
+        guard_go_on(r, first);
+        return;
+    }
     for (usize i = 0; i < guard->batch_count && r->broken == KL_OK; i++) {
         void *list = guard->waiting;
         bool room =
@@ -273,12 +335,14 @@ static void begin_guard(struct kl_replica *r)
     guard->next_count = 0;
     guard->bar = guard->bar_due;
     guard->trust = guard->trust_due;
-    guard->bar_due = guard->trust_due = false;
+    guard->bar_due = guard->trust_due = guard->asked = false;
     guard->busy = true;
     replica_give(r, KL_LANE_GUARD, &guard->work, guard_run, guard_finish, embedded_drop);
 }
 
-void replica_sign(struct kl_replica *r, const kl_vote_subject *subject)
+/* Both are written down in the next batches of guard and log. */
+static void write_down(struct kl_replica *r, const struct replica_ask *ask,
+                       const struct replica_record *wanted)
 {
     struct replica_guard *guard = &r->to_guard;
     if (!r->guard || r->broken != KL_OK)
@@ -293,11 +357,31 @@ void replica_sign(struct kl_replica *r, const kl_vote_subject *subject)
     struct replica_record *record = record_room(r);
     if (!record)
         return;
-    *record = (struct replica_record){.is_vote = true, .certificate = {.subject = *subject}};
+    *record = *wanted;
     r->to_log.next_count++;
     r->to_log.next_votes = true;
-    guard->next[guard->next_count++] = (struct replica_ask){
-        .subject = *subject, .signer = r->self, .log_batch = r->to_log.given + 1};
+    guard->next[guard->next_count] = *ask;
+    guard->next[guard->next_count].log_batch = r->to_log.given + 1;
+    guard->next_count++;
+}
+
+void replica_sign(struct kl_replica *r, const kl_bft_effect *effect)
+{
+    const struct replica_ask ask = {
+        .subject = effect->subject, .in_turn = effect->in_turn, .signer = r->self};
+    struct replica_record record = {.is_vote = true, .certificate = {.subject = effect->subject}};
+    if (effect->vote) {
+        record.leader_len = (u8)r->scheme->signature_len;
+        memcpy(record.leader, effect->vote->signature, record.leader_len);
+    }
+    write_down(r, &ask, &record);
+}
+
+void replica_reserve(struct kl_replica *r, u64 epoch, u64 view)
+{
+    const struct replica_ask ask = {.is_turn = true,
+                                    .subject.proposal = {.epoch = epoch, .view = view}};
+    write_down(r, &ask, &(struct replica_record){.is_turn = true, .epoch = epoch, .view = view});
 }
 
 void replica_barrier_begin(struct kl_replica *r)

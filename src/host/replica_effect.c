@@ -49,7 +49,12 @@ static void barrier(struct kl_replica *r, const kl_bft_effect *effect)
 
 static void sign(struct kl_replica *r, const kl_bft_effect *effect)
 {
-    replica_sign(r, &effect->subject);
+    replica_sign(r, effect);
+}
+
+static void reserve(struct kl_replica *r, const kl_bft_effect *effect)
+{
+    replica_reserve(r, effect->epoch, effect->from);
 }
 
 static void build(struct kl_replica *r, const kl_bft_effect *effect)
@@ -143,6 +148,7 @@ void replica_carry(struct kl_replica *r, const kl_bft_effect *effect)
         [KL_BFT_PERSIST] = persist,
         [KL_BFT_BARRIER] = barrier,
         [KL_BFT_SIGN] = sign,
+        [KL_BFT_RESERVE] = reserve,
         [KL_BFT_BUILD] = build,
         [KL_BFT_EXECUTE] = execute,
         [KL_BFT_FETCH_BODY] = fetch_body,

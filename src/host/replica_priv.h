@@ -118,10 +118,11 @@ struct replica_answer {
     kl_proposal proposal;
 };
 
-/* One thing for the consensus log: a certificate with its signatures behind it, a body, or the
- * subject of a vote of our own. */
+/* One thing for the consensus log: a certificate with its signatures behind it, a body, a turn, or
+ * the subject of a vote of our own, with what its leader signed it with. */
 struct replica_record {
-    bool is_vote;
+    bool is_vote, is_turn;
+    u8 leader[KL_VOTE_SIGNATURE_MAX], leader_len;
     kl_certificate certificate;
     u8 *signatures;
     struct replica_body *body;
@@ -144,7 +145,10 @@ struct replica_log {
 };
 
 struct replica_ask {
-    kl_vote_subject subject;
+    kl_vote_subject subject; /* of a turn: its epoch and view */
+    bool is_turn;
+    bool
+        in_turn; /* signed before it is synced, and told before the log has it: the turn is there */
     u32 signer;
     u64 log_batch; /* that holds it */
     kl_rule broken;
@@ -157,6 +161,7 @@ struct replica_guard {
     kl_status status;
     struct replica_ask *batch, *next;
     usize batch_count, batch_cap, next_count, next_cap;
+    bool asked; /* the batch is written down; what is in it for a turn has been told */
     struct replica_ask *waiting; /* signed, and not yet in the log */
     usize waiting_count, waiting_cap;
     bool raise;
@@ -460,7 +465,9 @@ void replica_barrier(struct kl_replica *r, u64 token, const kl_proposal *with_bo
 void replica_log_mark(struct kl_replica *r, u64 epoch);
 void replica_log_forget(struct kl_replica *r, kl_guard_view floor);
 void replica_log_mend(struct kl_replica *r);
-void replica_sign(struct kl_replica *r, const kl_vote_subject *subject);
+/* KL_BFT_SIGN, KL_BFT_RESERVE */
+void replica_sign(struct kl_replica *r, const kl_bft_effect *effect);
+void replica_reserve(struct kl_replica *r, u64 epoch, u64 view);
 void replica_guard_raise(struct kl_replica *r, kl_guard_view floor);
 /* See kl_guard_bar, kl_guard_trust. */
 void replica_guard_bar(struct kl_replica *r);

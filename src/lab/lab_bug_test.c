@@ -24,16 +24,16 @@ struct bug {
  * beside finalize, and re-injection and first votes take a script (consensus' own tests).  A guard
  * that is begun anew is made whole from the consensus log, and shows where that is not enough. */
 static const struct bug bugs[] = {
-    {"gap check off", "no gap check", 0, KL_LAB_IS_OLD_PARENT, NETWORK, 4, 5},
+    {"gap check off", "no gap check", 0, KL_LAB_IS_OLD_PARENT, NETWORK, 4, 20},
     {"quorum one less", "small quorum", 0, KL_LAB_IS_EQUIVOCATE, NETWORK, 4, 1},
-    {"foreign epoch accepted", "foreign epoch", 0, KL_LAB_IS_NONE, NETWORK, 4, 80},
+    {"foreign epoch accepted", "foreign epoch", 0, KL_LAB_IS_NONE, NETWORK, 4, 11},
     {"a signer counted twice", "signer twice", 0, KL_LAB_IS_NONE, NETWORK, 4, 1},
-    {"parent view unbound", "parent unbound", 0, KL_LAB_IS_OLD_PARENT, NETWORK, 4, 5},
-    {"body not durable", "body not durable", 0, KL_LAB_IS_NONE, NETWORK | FAULT(CRASH), 4, 2},
+    {"parent view unbound", "parent unbound", 0, KL_LAB_IS_OLD_PARENT, NETWORK, 4, 7},
+    {"body not durable", "body not durable", 0, KL_LAB_IS_NONE, NETWORK | FAULT(CRASH), 4, 1},
     {"guard not synced", "none", KL_LAB_BUG_GUARD_UNSYNCED, KL_LAB_IS_NONE, NETWORK | FAULT(CRASH),
      4, 1},
     {"guard begun anew", "none", KL_LAB_BUG_GUARD_RESET, KL_LAB_IS_NONE,
-     NETWORK | FAULT(CRASH) | FAULT(WIPE), 4, 4},
+     NETWORK | FAULT(CRASH) | FAULT(WIPE), 4, 1},
     {"consensus log not synced", "none", KL_LAB_BUG_LOG_UNSYNCED, KL_LAB_IS_NONE,
      NETWORK | FAULT(CRASH), 4, 1},
     {"ledger not synced", "none", KL_LAB_BUG_LEDGER_UNSYNCED, KL_LAB_IS_NONE, FAULT(CRASH), 1, 1},
