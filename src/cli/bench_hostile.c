@@ -289,10 +289,10 @@ static kl_status under_attack(struct hostile *h, struct attack *attack, usize ro
     kl_status ended = end_attack(attack->name, pid, out);
     status = status == KL_OK ? ended : status;
     (void)close(out);
-    if (status == KL_OK) {
-        put(h, "in peace", "tx/s", 0, peace);
+    if (status == KL_OK)
         attack->lost[round] = 100.0 * (1.0 - rate / peace);
-    }
+    if (status == KL_OK && h->turn % h->count == 0) /* once a round, or it fills the table */
+        put(h, "in peace", "tx/s", 0, peace);
     return status;
 }
 
