@@ -16,7 +16,9 @@
 #define WATCH_NS            (5 * SWARM_S) /* between two looks at what waits */
 #define STAYED_NS           (2 * SWARM_S) /* a connection that makes the next pause short again */
 
-enum { DEAF_LOOKS = 2 }; /* with nothing between: ten seconds, and a little more */
+/* With nothing between: ten seconds and a little more; and thirty, for who opens a window of half a
+ * mebibyte behind a line of 20 kB a second is slow, and not deaf. */
+enum { DEAF_LOOKS = 2, STUCK_LOOKS = 6 };
 
 u32 swarm_find(const struct kl_swarm *s, const kl_peer_id *id)
 {
@@ -464,7 +466,7 @@ static bool is_deaf(struct swarm_link *link)
 {
     link->unread = kl_conn_wants_out(link->conn) && !link->pulled ? link->unread + 1 : 0;
     link->pulled = false;
-    return link->unread >= DEAF_LOOKS || kl_conn_stuck(link->conn) > DEAF_LOOKS;
+    return link->unread >= DEAF_LOOKS || kl_conn_stuck(link->conn) > STUCK_LOOKS;
 }
 
 static u64 link_due_ns(const struct kl_swarm *s, const struct swarm_link *link)

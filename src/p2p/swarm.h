@@ -24,10 +24,10 @@
  *     met ── identified ── gossips ── rpc … ── lost        of one who gossips; both may be
  *
  * A peer that answers no ping (yamux's) for 3 s is gone, a stranger for 10 s; so is one that takes
- * nothing of what waits for it for 10 s, and one that makes too much ado about nothing
- * (nuisance.h), whose debts stay in a friend's place when it comes again.  Of two connections
- * with a peer that are there at once, that which the peer with the lesser key dialled stays; one
- * that the same side dialled later replaces the earlier.
+ * nothing of what waits for it for 10 s (or opens no window to it for 30 s), and one that makes too
+ * much ado about nothing (nuisance.h), whose debts stay in a friend's place when it comes again.
+ * Of two connections with a peer that are there at once, that which the peer with the lesser key
+ * dialled stays; one that the same side dialled later replaces the earlier.
  *
  * A pure machine over the caller's sockets: it is told the time, what was connected and what has
  * come, and says whom to dial and what to send.  Every count and length that a peer chooses is

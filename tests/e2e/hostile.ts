@@ -29,9 +29,10 @@ const PATIENCE_MS = 60_000;
  * they are on disk), and all of them together. */
 const GROWTH_BYTES = 256 << 20;
 const RSS_BYTES = 512 << 20;
-/* A handshake may take ten seconds, a peer may take nothing for up to fifteen, and be silent for
- * four, before they are ended. */
-const WAIT_S = 18;
+/* A handshake may take ten seconds, a peer may open no window for up to thirty-five, and be silent
+ * for four, before they are ended. */
+const WAIT_S = 12;
+const DEAF_S = 40;
 const SILENCE_S = 6;
 const WAITING = ["SWARM_HANDSHAKE", "SWARM_HELLO", "SWARM_DEAF"];
 const WAITING_GUESTS = ["guest-silent", "guest-half"];
@@ -309,7 +310,7 @@ await theme("hostile", {
     /* Those that only wait, all at once. */
     await t.test("handshakes that are not finished, and peers that take nothing", async () => {
         const work = list.filter(waits).map(async (attack, i) =>
-            `${attack.attack}: ${await under(net, attack, WAIT_S, [...slow(attack), "--identity", net.identities[i] ?? ""])}`);
+            `${attack.attack}: ${await under(net, attack, attack.rule === "SWARM_DEAF" ? DEAF_S : WAIT_S, [...slow(attack), "--identity", net.identities[i] ?? ""])}`);
         for (const what of await Promise.all(work)) {
             console.log(`     ${what}`);
         }
