@@ -13,7 +13,9 @@
 #include <lmdb.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include "base/sync.h"
 
@@ -311,14 +313,31 @@ static kl_status get_in_write(struct kl_kv_write *write, kl_table table, kl_span
     return get_value(c->txn, table_of(write->kv, table), key, value);
 }
 
-/* liblmdb calls a write that was cut short an input/output error; on a disk without room it is a
+/* Whether the file cannot grow by a page: quotas have an end too. */
+static bool is_at_end(int fd)
+{
+    static const u8 page[PAGE];
+    struct stat found;
+    if (fstat(fd, &found) != 0)
+        return false;
+    ssize_t put = pwrite(fd, page, sizeof page, found.st_size);
+    bool full = put < 0 ? status_of(errno) == KL_FULL : put < (ssize_t)sizeof page;
+    int ignored = put > 0 ? ftruncate(fd, found.st_size) : 0;
+    (void)ignored; /* the page is nobody's */
+    return full;
+}
+
+/* liblmdb calls a write that was cut short an input/output error; where there is no room it is a
  * lack of room. */
-static bool lacks_room(MDB_env *env)
+static kl_status status_of_write(MDB_env *env, int error)
 {
     const char *path;
+    mdb_filehandle_t fd;
     struct statvfs room;
-    return mdb_env_get_path(env, &path) == 0 && statvfs(path, &room) == 0 &&
-           room.f_bavail < ROOM_BLOCKS;
+    if (error != EIO || mdb_env_get_path(env, &path) != 0 || mdb_env_get_fd(env, &fd) != 0)
+        return status_of(error);
+    bool lacks_room = (statvfs(path, &room) == 0 && room.f_bavail < ROOM_BLOCKS) || is_at_end(fd);
+    return lacks_room ? KL_FULL : KL_IO;
 }
 
 static kl_status commit(struct kl_kv_write *write)
@@ -331,7 +350,7 @@ static kl_status commit(struct kl_kv_write *write)
     free(c);
     if (!error && s->synced)
         s->synced(s->synced_ctx);
-    return error == EIO && lacks_room(env) ? KL_FULL : status_of(error);
+    return status_of_write(env, error);
 }
 
 static void abort_write(struct kl_kv_write *write)
@@ -449,7 +468,7 @@ static kl_status open_tables(struct store *s, const kl_lmdb_config *config)
         mdb_txn_abort(txn);
         return ours ? status_of(error) : KL_CORRUPT;
     }
-    return status_of(mdb_txn_commit(txn));
+    return status_of_write(s->env, mdb_txn_commit(txn));
 }
 
 /* Where the kernel has put the file's map: liblmdb keeps that to itself. */
