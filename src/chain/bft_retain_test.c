@@ -88,3 +88,28 @@ KL_TEST(bft_retention_hides_no_bad_signature)
     CHECK_RULE(result.rule, KL_RULE_CERTIFICATE_SIGNATURE);
     bft_world_done(&w);
 }
+
+/* A pinned block that is dropped cannot be compared, which is told; one that is kept is. */
+KL_TEST(bft_retention_tells_that_a_pinned_block_is_gone)
+{
+    struct bft_world w;
+    begin(&w, KL_SCHEME_KEYED_HASH, 7);
+    for (usize n = 1; n <= 60; n++) {
+        bft_world_grow(&w, 1);
+        bft_world_flush(&w);
+    }
+    u64 first = kl_seglog_first(w.chain->ledger);
+    CHECK(first > 1);
+    w.pin = (kl_pin){first - 1, {.b = {1}}};
+    bft_world_reopen(&w, false);
+    CHECK_U64(w.report.pin_kept, first);
+    kl_chain_close(w.chain);
+    w.chain = NULL;
+    w.pin.number = first;
+    CHECK(bft_world_try_open(&w, true) == KL_UNSUPPORTED);
+    CHECK(w.report.off_pin && w.report.pin_kept == 0);
+    w.pin.hash = w.report.found;
+    CHECK_OK(bft_world_try_open(&w, true));
+    CHECK_U64(w.report.pin_kept, 0);
+    bft_world_done(&w);
+}

@@ -29,6 +29,7 @@ struct bft_world {
     const char *more;     /* members of the genesis file, beginning with a comma */
     usize segment_bytes;
     u64 keep_blocks, keep_history;
+    kl_pin pin;
     u8 damaged_proof;            /* 1: of the last vote key, 2: of the last randao key */
     u64 nonce;                   /* of the next transaction */
     u64 gap;                     /* views passed over before the next block */

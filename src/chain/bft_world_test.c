@@ -119,6 +119,7 @@ kl_status bft_world_try_open(struct bft_world *w, bool tests)
         .tests = tests,
         .keep_blocks = w->keep_blocks,
         .keep_history = w->keep_history,
+        .pin = w->pin,
     };
     kl_status status = kl_chain_open(&w->chain, &c, NULL, &w->report);
     kl_buf_done(&text);

@@ -59,8 +59,10 @@ typedef struct kl_chain_report {
     bool other_genesis;      /* the ledger belongs to another genesis */
     bool off_pin;            /* it has another block than the pinned one, `found` */
     kl_hash found;
-    bool rebuilt;    /* the state database was empty and was made again */
-    u64 replayed;    /* steps executed again */
+    u64 pin_kept; /* the oldest block that is kept, where the pinned one is below it and cannot be
+                     compared; or 0 */
+    bool rebuilt; /* the state database was empty and was made again */
+    u64 replayed; /* steps executed again */
     u64 bad_version; /* a record that does not execute to what it says; 0 for none */
     kl_rule bad_rule;
 } kl_chain_report;

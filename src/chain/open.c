@@ -203,7 +203,9 @@ kl_status kl_chain_check_pin(struct kl_chain *chain, struct kl_arena *arena,
     const kl_pin *pin = &chain->pin;
     kl_record record;
     kl_header header;
-    if (!pin->number || !kl_chain_votes(chain) || pin->number < kl_seglog_first(chain->ledger) ||
+    u64 first = kl_seglog_first(chain->ledger);
+    report->pin_kept = pin->number && kl_chain_votes(chain) && pin->number < first ? first : 0;
+    if (!pin->number || !kl_chain_votes(chain) || pin->number < first ||
         pin->number >= kl_seglog_end(chain->ledger))
         return KL_OK;
     KL_TRY(kl_seglog_read(chain->ledger, pin->number, arena, &record, &report->ledger));

@@ -143,6 +143,13 @@ void kl_node_tell(const kl_node_report *r, const char *command)
                 "keel %s: the state database was deleted (%s) and made again from the ledger, "
                 "%llu records\n",
                 command, r->rebuilt, (unsigned long long)r->chain.replayed);
+    if (r->chain.pin_kept)
+        fprintf(stderr,
+                "keel %s: the checkpoint was not compared: its block is older than block %llu, the "
+                "oldest that is kept here.  It is what an earlier start compared it with, or "
+                "nothing; give a block from %llu on as --checkpoint to be sure\n",
+                command, (unsigned long long)r->chain.pin_kept,
+                (unsigned long long)r->chain.pin_kept);
     if (r->watches)
         fprintf(stderr, "keel %s: this node does not vote: %s\n", command, r->why);
 }
