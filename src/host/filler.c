@@ -596,7 +596,8 @@ void kl_filler_status_of(const struct kl_filler *f, kl_filler_status *out)
                               .leaves = f->leaves,
                               .records_ns = f->records_ns,
                               .state_ns = f->state_ns,
-                              .eta_s = UINT64_MAX};
+                              .eta_s = UINT64_MAX,
+                              .lack = kl_fetch_lack_of(f->fetch)};
     out->target = KL_MAX(out->target, kl_fill_pin(f->fill)->number);
     if (f->off_pin)
         out->found = kl_fill_off_pin(f->fill);

@@ -49,6 +49,7 @@ typedef struct kl_filler_status {
     u64 leaves;               /* accounts and slots taken in this life */
     u64 records_ns, state_ns; /* how long the phases that are over took, in this life */
     u64 eta_s;                /* until this phase is over; UINT64_MAX: cannot be told */
+    kl_fetch_lack lack;       /* of records */
 } kl_filler_status;
 
 /* Is the chain's database being filled?  Then only a filler can go on with it. */

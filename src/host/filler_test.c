@@ -292,3 +292,38 @@ KL_TEST(filler_gives_up)
     rig.cut[3] = false;
     rig_done(&rig);
 }
+
+static void has_dropped_all(KL_UNUSED struct rig *r, KL_UNUSED u32 from, kl_message *message)
+{
+    if (message->kind == KL_MESSAGE_RECORDS || message->kind == KL_MESSAGE_BLOCKS)
+        message->block_count = message->header_count = 0;
+}
+
+/* Where nobody has the first block any more, the filler says so and gives up, and so does the
+ * replica behind it, once votes and bodies lead it no further.  As soon as somebody has the next
+ * block, all is well. */
+KL_TEST(filler_tells_that_nobody_has_the_blocks)
+{
+    begin(seed, 40);
+    rig_crash(&rig, 3);
+    rig_wipe(&rig, 3);
+    rig.twist = has_dropped_all;
+    rig_fill(&rig, 3);
+    until_over(3, 60 * RIG_S);
+    CHECK(status_of(3).phase == KL_FILLER_GIVEN_UP);
+    CHECK(status_of(3).lack.number == 1 && status_of(3).lack.peers == 3);
+    rig_crash(&rig, 3);
+    rig_wipe(&rig, 3);
+    rig_open(&rig, 3);
+    rig_until(&rig, rig.now_ns + 60 * RIG_S);
+    kl_replica_why why;
+    kl_replica_why_of(rig.nodes[3].replica, &why);
+    kl_replica_sync sync = kl_replica_sync_of(rig.nodes[3].replica);
+    CHECK(sync.lack.number == sync.height + 1 && sync.lack.peers == 3);
+    CHECK(strstr(why.text, " any more (3 asked): "));
+    CHECK(strstr(rig.nodes[3].stall, " any more (3 asked): "));
+    rig.twist = NULL;
+    CHECK(rig_reaches(&rig, rig.height + 5, 120 * RIG_S));
+    CHECK_U64(kl_replica_sync_of(rig.nodes[3].replica).lack.number, 0);
+    rig_done(&rig);
+}

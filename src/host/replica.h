@@ -217,6 +217,7 @@ typedef struct kl_replica_sync {
     u64 first, height, target; /* first: at the start; target: not below the pinned block */
     bool off_pin;              /* `found` is final where the pinned block belongs */
     kl_hash found;
+    kl_fetch_lack lack;
 } kl_replica_sync;
 kl_replica_sync kl_replica_sync_of(const struct kl_replica *replica);
 

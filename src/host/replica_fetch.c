@@ -284,6 +284,7 @@ kl_replica_sync kl_replica_sync_of(const struct kl_replica *r)
         .target = KL_MAX(target, kl_chain_pin(r->chain)->number),
         .off_pin = r->off_pin,
         .found = r->found,
+        .lack = kl_fetch_lack_of(r->fetch),
     };
 }
 

@@ -127,6 +127,15 @@ static void put_refused(struct words *w, const struct kl_replica *r)
         kl_rule_name(r->refused_rule));
 }
 
+static void put_behind(struct words *w, const struct kl_replica *r, u64 target)
+{
+    const kl_fetch_lack lack = kl_fetch_lack_of(r->fetch);
+    char text[KL_FETCH_LACK_MAX];
+    kl_fetch_lack_text(text, &lack);
+    put(w, "catching up, at block %llu of %llu: %s%s", (unsigned long long)r->head->header.number,
+        (unsigned long long)target, text, text[0] ? "; " : "");
+}
+
 /* What the view waits for. */
 static void put_votes(struct words *w, const struct kl_replica *r, const kl_replica_why *why)
 {
@@ -156,10 +165,9 @@ static void put_votes(struct words *w, const struct kl_replica *r, const kl_repl
 
 static void put_why(struct words *w, const struct kl_replica *r, const kl_replica_why *why)
 {
-    u64 height = r->head->header.number, target = kl_fetch_target(r->fetch);
-    if (target > height + BEHIND)
-        put(w, "catching up, at block %llu of %llu: ", (unsigned long long)height,
-            (unsigned long long)target);
+    u64 target = kl_fetch_target(r->fetch);
+    if (target > r->head->header.number + BEHIND)
+        put_behind(w, r, target);
     if (r->off_pin)
         put_off_pin(w, kl_chain_pin(r->chain), &r->found);
     else if (r->broken != KL_OK)

@@ -77,6 +77,8 @@ void kl_rpc_put_syncing(struct kl_rpc_call *call)
     kl_json_add_quantity(out, "from", s.first);
     kl_json_add_quantity(out, "number", s.height);
     kl_json_add_quantity(out, "target", s.target);
+    if (s.lack[0])
+        kl_json_add_text(out, "why", s.lack);
     put_filling(out, &s);
     kl_json_put_object_end(out);
 }

@@ -2,6 +2,8 @@
  * high it claims to be, is the only one asked. */
 #include "sync/fetch.h"
 
+#include <stdio.h>
+
 #include "codec/rlp.h"
 #include "crypto/keccak.h"
 #include "types/header.h"
@@ -12,6 +14,7 @@ struct peer {
     bool known;
     u64 height;
     u64 rest_until_ns; /* not asked before */
+    u64 lacks;         /* a block that it was asked for and had nothing of; 0: none */
 };
 
 struct kl_fetch {
@@ -238,6 +241,8 @@ static void on_answer(struct kl_fetch *f, kl_fetch_peer peer, const kl_message *
         penalize(f, peer, broken);
         return;
     }
+    if (!m->block_count)
+        f->peers[peer].lacks = f->asked_from;
     if (count == 0) { /* it has less than it said, or cannot show more */
         rest(f, peer, f->config.rest_ns);
         return;
@@ -331,4 +336,28 @@ u64 kl_fetch_target(const struct kl_fetch *f)
         if (f->peers[i].known)
             target = KL_MAX(target, f->peers[i].height);
     return target;
+}
+
+kl_fetch_lack kl_fetch_lack_of(const struct kl_fetch *f)
+{
+    kl_fetch_lack lack = {.number = f->head.height + 1};
+    for (u32 i = 0; i < KL_FETCH_PEERS_MAX; i++) {
+        const struct peer *peer = &f->peers[i];
+        if (!peer->known || peer->height < lack.number)
+            continue;
+        if (peer->lacks != lack.number)
+            return (kl_fetch_lack){0};
+        lack.peers++;
+    }
+    return lack.peers ? lack : (kl_fetch_lack){0};
+}
+
+void kl_fetch_lack_text(char out[KL_FETCH_LACK_MAX], const kl_fetch_lack *lack)
+{
+    out[0] = '\0';
+    if (lack->number)
+        snprintf(out, KL_FETCH_LACK_MAX,
+                 "no peer has block %llu any more (%u asked): add one that keeps all blocks, or "
+                 "begin with a copy of a data folder",
+                 (unsigned long long)lack->number, lack->peers);
 }

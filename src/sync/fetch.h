@@ -95,4 +95,16 @@ u64 kl_fetch_credible(const struct kl_fetch *fetch, u32 least);
 /* The highest that a peer says it is; our own where nobody is higher. */
 u64 kl_fetch_target(const struct kl_fetch *fetch);
 
+/* The block behind ours, where each of those who are above us, so many, was asked for it and gave
+ * nothing: they have dropped it.  number 0: that is not so. */
+typedef struct kl_fetch_lack {
+    u64 number;
+    u32 peers;
+} kl_fetch_lack;
+kl_fetch_lack kl_fetch_lack_of(const struct kl_fetch *fetch);
+
+/* What is the matter and what helps, in words; "" where nothing is. */
+enum { KL_FETCH_LACK_MAX = 200 };
+void kl_fetch_lack_text(char out[KL_FETCH_LACK_MAX], const kl_fetch_lack *lack);
+
 #endif

@@ -108,6 +108,36 @@ KL_TEST(fetch_passes_over_the_silent)
     CHECK(effect(KL_FETCH_ASK)->peer == 2);
 }
 
+static void says_nothing_of(kl_fetch_peer peer, u64 from)
+{
+    const kl_message none = {.kind = KL_MESSAGE_BLOCKS, .from = from};
+    step(&(kl_fetch_event){.kind = KL_FETCH_BLOCKS, .peer = peer, .message = &none});
+}
+
+/* Where all who are above us have dropped the next block, it is said; who comes new may have it. */
+KL_TEST(fetch_tells_when_nobody_has_the_next_block)
+{
+    char text[KL_FETCH_LACK_MAX];
+    begin(seed);
+    CHECK_U64(kl_fetch_lack_of(fetch).number, 0); /* nobody is above us */
+    set_height(1, 50);
+    set_height(2, 60);
+    says_nothing_of(1, 1);
+    CHECK_U64(kl_fetch_lack_of(fetch).number, 0); /* the other was not asked */
+    CHECK(effect(KL_FETCH_ASK)->peer == 2);
+    says_nothing_of(2, 1);
+    kl_fetch_lack lack = kl_fetch_lack_of(fetch);
+    CHECK(lack.number == 1 && lack.peers == 2);
+    kl_fetch_lack_text(text, &lack);
+    CHECK(strstr(text, "no peer has block 1 any more (2 asked)"));
+    set_height(3, 50);
+    lack = kl_fetch_lack_of(fetch);
+    kl_fetch_lack_text(text, &lack);
+    CHECK(lack.number == 0 && text[0] == '\0');
+    step(&(kl_fetch_event){.kind = KL_FETCH_GONE, .peer = 3});
+    CHECK_U64(kl_fetch_lack_of(fetch).peers, 2);
+}
+
 /* Less than a third of the peers, however high they say they are, are not believed. */
 KL_TEST(fetch_believes_more_than_a_third)
 {
