@@ -257,9 +257,14 @@ static void set_interval(struct kl_rpc_backend *backend, u64 ns)
         kl_host_set_interval(host, ns);
 }
 
+static bool closed(struct kl_rpc_backend *backend)
+{
+    return node_of(backend)->closed;
+}
+
 static kl_status health(struct kl_rpc_backend *backend)
 {
-    return kl_node_health(node_of(backend));
+    return node_of(backend)->closed ? KL_FULL : kl_node_health(node_of(backend));
 }
 
 static void health_reason(struct kl_rpc_backend *backend, char out[KL_RPC_REASON_MAX])
@@ -352,6 +357,8 @@ static void syncing(struct kl_rpc_backend *backend, kl_rpc_syncing *out)
     out->first = p.filling ? p.fill.first : p.blocks.first;
     out->height = p.filling ? p.fill.height : p.blocks.height;
     out->target = p.filling ? p.fill.target : p.blocks.target;
+    _Static_assert((int)KL_RPC_LACK_MAX == (int)KL_FETCH_LACK_MAX, "all of it");
+    kl_fetch_lack_text(out->lack, p.filling ? &p.fill.lack : &p.blocks.lack);
     out->state_ppm = p.fill.state_ppm;
     out->leaves = p.fill.leaves;
     if (p.filling) {
@@ -382,6 +389,7 @@ static void history(struct kl_rpc_backend *backend, kl_rpc_history *out)
 }
 
 const struct kl_rpc_backend_ops kl_node_backend_ops = {
+    .closed = closed,
     .chain = chain,
     .submit = submit,
     .next_nonce = next_nonce,

@@ -152,6 +152,31 @@ static void print_eta(char *out, usize len, u64 eta_s)
         snprintf(out, len, "%llu s to go", (unsigned long long)eta_s);
 }
 
+/* What stands in the way of taking records, or what they came to so far. */
+static void print_records(char *out, usize len, const kl_filler_status *s, const char *eta)
+{
+    char lack[KL_FETCH_LACK_MAX];
+    kl_fetch_lack_text(lack, &s->lack);
+    if (lack[0])
+        snprintf(out, len, "filling: %s", lack);
+    else if (s->target == 0)
+        snprintf(out, len, "filling: waiting for peers");
+    else
+        snprintf(out, len, "filling: records, block %llu of %llu, %s",
+                 (unsigned long long)s->height, (unsigned long long)s->target, eta);
+}
+
+static void print_end(char *out, usize len, const kl_filler_status *s)
+{
+    char lack[KL_FETCH_LACK_MAX];
+    kl_fetch_lack_text(lack, &s->lack);
+    snprintf(out, len, "filling ended at block %llu: %s; blocks are executed instead",
+             (unsigned long long)s->height,
+             s->phase == KL_FILLER_BROKEN ? kl_status_text(s->status)
+             : lack[0]                    ? lack
+                                          : "nobody helps");
+}
+
 static void print_off_pin(char *out, usize len, const struct kl_node *node, const kl_hash *found)
 {
     const kl_pin is = {node->checkpoint.number, *found};
@@ -176,11 +201,7 @@ static void on_member_filling(struct kl_member_listener *listener, const kl_fill
     print_eta(eta, sizeof eta, s->eta_s);
     switch (s->phase) {
     case KL_FILLER_RECORDS:
-        if (s->target == 0)
-            snprintf(line, sizeof line, "filling: waiting for peers");
-        else
-            snprintf(line, sizeof line, "filling: records, block %llu of %llu, %s",
-                     (unsigned long long)s->height, (unsigned long long)s->target, eta);
+        print_records(line, sizeof line, s, eta);
         break;
     case KL_FILLER_STATE:
         snprintf(line, sizeof line, "filling: state of block %llu, %u.%u %%, %s",
@@ -202,9 +223,7 @@ static void on_member_filling(struct kl_member_listener *listener, const kl_fill
             print_off_pin(line, sizeof line, node, &s->found);
             break;
         }
-        snprintf(line, sizeof line, "filling ended at block %llu: %s; blocks are executed instead",
-                 (unsigned long long)s->height,
-                 s->phase == KL_FILLER_BROKEN ? kl_status_text(s->status) : "nobody helps");
+        print_end(line, sizeof line, s);
         node->fill_given_up = true;
         break;
     }
@@ -339,7 +358,6 @@ static kl_status start_server(struct kl_node *node, kl_node_fault *fault)
         .host = c->host,
         .port = c->port,
         .threads = KL_MIN(kl_sys_cpu_count(), SERVER_THREADS),
-        .dev = kl_chain_spec(kl_node_chain(node))->dev,
         .cors_origin = c->allow_origin,
         .limits = kl_rpc_limits_default(),
         .clock = kl_sys_clock(),
@@ -349,6 +367,7 @@ static kl_status start_server(struct kl_node *node, kl_node_fault *fault)
         .seed = new_seed(),
     };
     struct kl_rpc *rpc;
+    config.dev = !node->closed && kl_chain_spec(kl_node_chain(node))->dev;
     config.limits.call_rate = c->call_rate;
     KL_TRY(blame_port(c, kl_rpc_start(&rpc, &config), fault));
     exchange_server(node, rpc); /* its threads are at work: they may have news */
@@ -477,14 +496,23 @@ static void wait_for_bell(struct kl_node *node, u64 due_ns)
     atomic_store(&bell->rung, false);
 }
 
-/* Not long after room was made there may be none again: then it is waited for, and nobody can be
- * answered. */
+/* Not long after room was made there may be none again: then it is waited for, and whoever asks is
+ * told that and nothing else. */
 static kl_status open_again(struct kl_node *node, kl_node_fault *fault)
 {
-    kl_status status;
-    while ((status = kl_node_turn_storage(node, fault)) == KL_FULL &&
-           !atomic_load(&node->bell.stop))
+    kl_status status = kl_node_turn_storage(node, fault);
+    if (status != KL_FULL)
+        return status;
+    kl_node_room_gone(node);
+    node->closed = true;
+    kl_status served = start_server(node, fault);
+    (void)served; /* without a server it waits all the same */
+    while (status == KL_FULL && !atomic_load(&node->bell.stop)) {
         wait_for_bell(node, kl_mono_ns(kl_sys_clock()) + SECOND_NS);
+        status = kl_node_turn_storage(node, fault);
+    }
+    kl_rpc_stop(exchange_server(node, NULL), STOP_GRACE_NS);
+    node->closed = false;
     return status;
 }
 

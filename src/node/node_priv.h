@@ -70,6 +70,7 @@ struct kl_node {
     kl_filler_status filled; /* what the newest came to; height 0: none; written while it fills */
     kl_mutex rpc_mutex;      /* of rpc, for threads that the server does not wait for */
     struct kl_rpc *rpc;      /* NULL before it runs and as it ends */
+    bool closed;             /* it runs without a chain; set and cleared while it does not */
     kl_thread threads[KL_NODE_THREADS];
     usize thread_count;
     struct kl_node_bell bell;
@@ -117,6 +118,8 @@ KL_MUST_USE bool kl_node_room_look(struct kl_node *node);
 /* A write met the end of a disk; or something else failed, which no room mends. */
 void kl_node_room_meet_end(struct kl_node *node);
 void kl_node_room_forget(struct kl_node *node);
+/* There was none when the chain was to be opened again. */
+void kl_node_room_gone(struct kl_node *node);
 /* The reason in words, or ""; any thread. */
 void kl_node_room_reason(struct kl_node *node, char out[KL_ROOM_TEXT_MAX]);
 /* Tells the log that there is room again, after the chain was opened. */

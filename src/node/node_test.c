@@ -183,6 +183,24 @@ static const char ask_status[] =
     "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 47\r\n\r\n"
     "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"keel_status\"}";
 
+/* What is answered before the connection ends or its length is reached; "": nothing. */
+static void ask_port(u16 port, const char *text, char *answer, usize size)
+{
+    int fd;
+    usize len = 0;
+    answer[0] = '\0';
+    if (kl_tcp_connect(&fd, "127.0.0.1", port) != KL_OK)
+        return;
+    CHECK(fcntl(fd, F_SETFL, 0) == 0);
+    ssize_t got = send(fd, text, strlen(text), MSG_NOSIGNAL);
+    while (got > 0 && !strstr(answer, "\n\r\n{") && len + 1 < size) {
+        got = recv(fd, answer + len, size - 1 - len, 0);
+        len += (usize)KL_MAX(got, 0);
+        answer[len] = '\0';
+    }
+    kl_tcp_close(fd);
+}
+
 KL_TEST(node_answers_over_http_and_websocket)
 {
     struct rig rig;
@@ -591,6 +609,7 @@ struct log_reader {
     struct kl_node *node;
     int log;
     const char *until;
+    u16 port;
 };
 
 /* Lets files grow, and ends the node when its log has said something. */
@@ -651,6 +670,61 @@ KL_TEST(node_goes_on_by_itself_when_there_is_room_again)
     CHECK(pid >= 0);
     if (pid == 0)
         _exit(run_until_there_is_room(&rig));
+    CHECK(waitpid(pid, &end, 0) == pid && WIFEXITED(end));
+    CHECK_U64((u64)WEXITSTATUS(end), 0);
+    rig_done(&rig);
+}
+
+/* Asks until it is told that there is no chain; then files may grow. */
+static void *ask_then_give_room(void *ctx)
+{
+    struct log_reader *reader = ctx;
+    char answer[2000] = "";
+    while (!strstr(answer, "full again"))
+        ask_port(reader->port, ask_status, answer, sizeof answer);
+    CHECK(!strstr(answer, "\"number\"") && strstr(answer, "\"health\":\"disk full\""));
+    ask_port(reader->port, ask_number, answer, sizeof answer);
+    CHECK(strstr(answer, "the chain is not open: there is no room on a disk"));
+    return stop_when_told(reader);
+}
+
+/* Where there is room for a probe and none for the state database, which is to be made again. */
+static int run_where_it_is_full_again(struct rig *rig)
+{
+    const struct rlimit none = {1, RLIM_INFINITY}, little = {65536, RLIM_INFINITY};
+    int ends[2];
+    pthread_t thread;
+    char path[128];
+    CHECK(pipe(ends) == 0);
+    rig->config.log_fd = ends[1];
+    rig_open(rig);
+    kl_hash first = send_value(rig, 1);
+    if (signal(SIGXFSZ, SIG_IGN) == SIG_ERR || setrlimit(RLIMIT_FSIZE, &none) != 0)
+        return 1;
+    if (kl_host_mine(kl_node_host(rig->node), 1, 0) != KL_FULL ||
+        kl_node_run(rig->node, &rig->fault) != KL_FULL)
+        return 2;
+    snprintf(path, sizeof path, "%s/state/data.mdb", rig->dir);
+    if (unlink(path) != 0 || setrlimit(RLIMIT_FSIZE, &little) != 0)
+        return 3;
+    struct log_reader reader = {rig->node, ends[0], "Room again: ", kl_node_port(rig->node)};
+    if (pthread_create(&thread, NULL, ask_then_give_room, &reader) != 0)
+        return 4;
+    if (kl_node_run(rig->node, &rig->fault) != KL_OK || kl_node_health(rig->node) != KL_OK)
+        return 5;
+    CHECK(pthread_join(thread, NULL) == 0);
+    return has_tx(rig, &first) && block_number(rig) == 1 ? 0 : 6;
+}
+
+KL_TEST(node_that_finds_no_room_to_open_its_chain_says_so)
+{
+    struct rig rig;
+    int end;
+    rig_init(&rig, true);
+    pid_t pid = fork();
+    CHECK(pid >= 0);
+    if (pid == 0)
+        _exit(run_where_it_is_full_again(&rig));
     CHECK(waitpid(pid, &end, 0) == pid && WIFEXITED(end));
     CHECK_U64((u64)WEXITSTATUS(end), 0);
     rig_done(&rig);

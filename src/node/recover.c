@@ -89,6 +89,16 @@ void kl_node_room_forget(struct kl_node *node)
     set_reason(node, false);
 }
 
+void kl_node_room_gone(struct kl_node *node)
+{
+    kl_lock(&node->rpc_mutex);
+    node->told_room = true;
+    snprintf(node->room_text, sizeof node->room_text,
+             "the disk was full again while the chain was being opened: it is tried again each "
+             "second, and goes on where it was once there is room");
+    kl_unlock(&node->rpc_mutex);
+}
+
 void kl_node_room_reason(struct kl_node *node, char out[KL_ROOM_TEXT_MAX])
 {
     kl_lock(&node->rpc_mutex);

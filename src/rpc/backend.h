@@ -40,6 +40,7 @@ typedef struct kl_rpc_filled {
 } kl_rpc_filled;
 
 /* How far the node is behind the others. */
+enum { KL_RPC_LACK_MAX = 200 };
 typedef struct kl_rpc_syncing {
     bool by_state;             /* it takes their state, and has none to show */
     u64 first, height, target; /* blocks: at the start, here, with the others */
@@ -50,6 +51,7 @@ typedef struct kl_rpc_syncing {
     bool off_checkpoint;       /* the others' has `found` there */
     kl_hash found;
     kl_rpc_filled filled;
+    char lack[KL_RPC_LACK_MAX]; /* why nobody can help, and what would; "": somebody can */
 } kl_rpc_syncing;
 
 /* The states of old blocks that are being made behind the chain. */
@@ -76,6 +78,9 @@ typedef struct kl_rpc_memory {
 enum { KL_RPC_REASON_MAX = 240 };
 
 struct kl_rpc_backend_ops {
+    /* There is no chain: it waits for room on a disk.  Then nothing is asked but keel_status, which
+     * says only how well the node is, by health and health_reason.  NULL: there always is one. */
+    bool (*closed)(struct kl_rpc_backend *backend);
     struct kl_chain *(*chain)(struct kl_rpc_backend *backend);
 
     /* Admits a transaction with sender; see kl_host_submit. */

@@ -112,6 +112,16 @@ static bool may_call(const struct serving *s)
            kl_quota_take(w->core->quota, w->place, kl_mono_ns(w->core->config->clock));
 }
 
+static bool has_chain(struct kl_rpc_call *call)
+{
+    const struct kl_rpc_backend_ops *ops = call->backend->ops;
+    if (call->method->run == kl_rpc_keel_status || !ops || !ops->closed ||
+        !ops->closed(call->backend))
+        return true;
+    return kl_rpc_fail(call, KL_RPC_UNAVAILABLE,
+                       "the chain is not open: there is no room on a disk; see keel_status");
+}
+
 /* Runs the call; its result goes to out. */
 static bool run(struct serving *s, struct kl_rpc_call *call, kl_span name)
 {
@@ -124,7 +134,7 @@ static bool run(struct serving *s, struct kl_rpc_call *call, kl_span name)
         return kl_rpc_fail(call, KL_RPC_LIMIT, "response too large");
     if (!may_call(s))
         return kl_rpc_fail(call, KL_RPC_LIMIT, "too many calls of one address; try again later");
-    if (!check_params(call))
+    if (!check_params(call) || !has_chain(call))
         return false;
     bool good = call->method->run(call);
     if (call->close_reader)

@@ -149,9 +149,20 @@ static void put_history(struct kl_rpc_call *call)
     kl_json_put_object_end(out);
 }
 
+static bool put_closed(struct kl_rpc_call *call)
+{
+    kl_json_put_object(call->out);
+    kl_json_add_text(call->out, "client", call->backend->client_version);
+    put_health(call);
+    kl_json_put_object_end(call->out);
+    return true;
+}
+
 bool kl_rpc_keel_status(struct kl_rpc_call *call)
 {
     const struct kl_rpc_backend_ops *ops = call->backend->ops;
+    if (ops->closed && ops->closed(call->backend))
+        return put_closed(call);
     const kl_spec *spec = kl_chain_spec(ops->chain(call->backend));
     const struct kl_tip *tip = kl_reader_tip(kl_rpc_reader(call));
     struct kl_json_out *out = call->out;
