@@ -189,7 +189,7 @@ void kl_replica_why_of(const struct kl_replica *r, kl_replica_why *out)
         if (i != r->self)
             out->silent_ns[i] =
                 now_ns - KL_MAX(kl_simplex_heard_ns(r->engine, i), r->stall.started_ns);
-    if (r->stall.told_ns)
+    if (r->stall.told_ns && out->consensus.why != KL_SIMPLEX_IDLE) /* else it is over */
         out->stalled_ns = now_ns - r->stall.since_ns;
     put_why(&words, r, out);
 }
