@@ -127,13 +127,16 @@ void kl_devnet_table_open(struct kl_devnet *d);
 void kl_devnet_table_close(struct kl_devnet *d);
 /* Asks everybody; those who wait for the table are answered when all have, or their time is up. */
 void kl_devnet_table_ask(struct kl_devnet *d);
-/* In lines, the last one ended too; gives how many. */
-u32 kl_devnet_table_print(struct kl_devnet *d, struct kl_buf *out);
+/* In lines, the last one ended too. */
+void kl_devnet_table_print(struct kl_devnet *d, struct kl_buf *out);
 
 /* devnet_screen.c */
 void kl_devnet_screen_open(struct kl_devnet *d);
 /* Writes what was said since, and the table where it has changed. */
 void kl_devnet_screen_show(struct kl_devnet *d);
+/* Lines for a screen of so many columns; gives how many.  One that is wider goes on in the next,
+ * from a blank on where there is one: what stands last in it, who is silent, is what matters. */
+u32 kl_devnet_fold(struct kl_buf *out, kl_span text, usize columns);
 void kl_devnet_screen_close(struct kl_devnet *d);
 
 /* devnet_desk.c: KL_BUSY when another devnet runs in the folder. */

@@ -298,7 +298,7 @@ void kl_devnet_desk_table(struct kl_devnet *d)
 {
     struct kl_buf table;
     kl_buf_init(&table, 1 << 20);
-    (void)kl_devnet_table_print(d, &table);
+    kl_devnet_table_print(d, &table);
     for (usize i = 0; i < KL_DEVNET_CLIENTS_MAX; i++)
         if (d->clients[i].waits)
             answer(&d->clients[i], DONE, kl_buf_view(&table));

@@ -27,17 +27,23 @@ static usize width(void)
     return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col ? size.ws_col : 80;
 }
 
-/* As many columns as there are: a line that wraps would count as two. */
-static void put_narrow(struct kl_buf *out, kl_span text)
+u32 kl_devnet_fold(struct kl_buf *out, kl_span text, usize columns)
 {
-    usize columns = width(), column = 0;
-    for (usize i = 0; i < text.len; i++) {
-        if (text.p[i] == '\n')
-            column = 0;
-        else if (column++ >= columns)
-            continue;
-        kl_buf_bytes(out, text.p + i, 1);
+    u32 rows = 0;
+    while (text.len) {
+        const u8 *end = memchr(text.p, '\n', text.len);
+        usize len = end ? (usize)(end - text.p) : text.len, take = KL_MIN(len, columns);
+        while (take < len && take > columns / 2 && text.p[take] != ' ')
+            take--;
+        if (take < len && text.p[take] != ' ')
+            take = columns;
+        kl_buf_span(out, kl_span_sub(text, 0, take));
+        kl_buf_str(out, "\n");
+        rows++;
+        bool between = take < text.len && (text.p[take] == ' ' || text.p[take] == '\n');
+        text = kl_span_sub(text, take + between, SIZE_MAX);
     }
+    return rows;
 }
 
 static void write_all(kl_span text)
@@ -63,8 +69,8 @@ static void draw(struct kl_devnet *d)
     d->shown_rows = 0;
     if (!d->stopping) {
         kl_buf_str(&out, "\n");
-        d->shown_rows = 1 + kl_devnet_table_print(d, &table);
-        put_narrow(&out, kl_buf_view(&table));
+        kl_devnet_table_print(d, &table);
+        d->shown_rows = 1 + kl_devnet_fold(&out, kl_buf_view(&table), width());
     }
     write_all(kl_buf_view(&out));
     kl_buf_done(&out);
@@ -81,7 +87,7 @@ void kl_devnet_screen_show(struct kl_devnet *d)
         if (now_ns - d->printed_ns >= PRINT_NS && !d->stopping) {
             d->printed_ns = now_ns;
             kl_buf_str(&d->log, "\n");
-            (void)kl_devnet_table_print(d, &d->log);
+            kl_devnet_table_print(d, &d->log);
             kl_buf_str(&d->log, "\n");
         }
         write_all(kl_buf_view(&d->log));

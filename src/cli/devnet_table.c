@@ -170,24 +170,19 @@ static void print_row(const struct kl_devnet *d, u32 i, struct kl_buf *out)
                  strcmp(row->health, "good") != 0 ? row->health : "");
 }
 
-u32 kl_devnet_table_print(struct kl_devnet *d, struct kl_buf *out)
+void kl_devnet_table_print(struct kl_devnet *d, struct kl_buf *out)
 {
-    u32 rows = 1 + d->count;
     kl_buf_print(out, "%-5s %-10s %9s %6s %7s %6s  %s\n", "node", "role", "height", "epoch", "view",
                  "peers", "RPC");
     for (u32 i = 0; i < d->count; i++)
         print_row(d, i, out);
-    if (d->network[0]) {
+    if (d->network[0])
         kl_buf_print(out, "network: %s\n", d->network);
-        rows++;
-    }
     for (u32 i = 0; i < d->count; i++) {
         const kl_devnet_row *row = &d->askers[i].row;
         if (!row->answers || !row->stalled)
             continue;
         kl_buf_print(out, "node %u: no block: %s\n", i, row->why);
-        rows++;
         break; /* one says enough */
     }
-    return rows;
 }
