@@ -76,7 +76,9 @@ void fill_world(struct bft_world *own, struct bft_world *peer)
     own->chain = NULL;
     struct kl_fill *fill = fill_world_open(own, 0);
     CHECK_OK(kl_reader_open(peer->chain, &reader));
-    for (u64 number = 1; number <= kl_reader_tip(reader)->header.number; number++)
+    kl_fill_head at;
+    kl_fill_head_of(fill, &at);
+    for (u64 number = at.height + 1; number <= kl_reader_tip(reader)->header.number; number++)
         CHECK_RULE(fill_world_take(own, fill, reader, number), KL_RULE_NONE);
     CHECK_OK(kl_fill_keep(fill, KL_SPAN_NONE));
     fill_world_state(own, fill, kl_reader_view(reader));

@@ -70,6 +70,13 @@ KL_MUST_USE kl_status kl_past_seal(struct kl_fs *fs);
 /* Before the chain is opened: what was sealed takes the place of the chain's; *taken says so.  Cut
  * short anywhere, it is finished by the next call, and until then nothing may be opened. */
 KL_MUST_USE kl_status kl_past_settle(struct kl_fs *fs, const char *state, bool *taken);
+/* Before a chain lets go of its state, while nothing is open: its own files become its past, which
+ * goes on from there, unless there is one already.  Cut short, the chain still has its state, or
+ * take_back finds it. */
+KL_MUST_USE kl_status kl_past_put_aside(struct kl_fs *fs, const char *state);
+/* For a chain that is found without a state: its past, if there is one, takes the place of its
+ * files, whole or not; *taken says so. */
+KL_MUST_USE kl_status kl_past_take_back(struct kl_fs *fs, const char *state, bool *taken);
 /* Deletes it, sealed or not, while nothing of it is open. */
 KL_MUST_USE kl_status kl_past_drop(struct kl_fs *fs, const char *state);
 

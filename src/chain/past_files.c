@@ -54,15 +54,17 @@ static kl_status empty(struct kl_fs *fs, const char *dir)
     return e.count ? kl_fs_sync_dir(fs, dir) : KL_OK;
 }
 
-static void ignore(KL_UNUSED void *ctx, KL_UNUSED const char *name)
+static void count_one(void *ctx, KL_UNUSED const char *name)
 {
+    ++*(usize *)ctx;
 }
 
 static kl_status replace(struct kl_fs *fs, const struct place *place)
 {
     char past[KL_PATH_MAX + 1];
     KL_TRY(name_past(past, place->name));
-    kl_status status = kl_fs_list(fs, past, ignore, NULL);
+    usize count = 0;
+    kl_status status = kl_fs_list(fs, past, count_one, &count);
     if (status == KL_OK)
         status = empty(fs, place->name);
     if (status == KL_OK)
@@ -109,7 +111,47 @@ kl_status kl_past_settle(struct kl_fs *fs, const char *state, bool *taken)
     return KL_OK;
 }
 
-/* The database last: without it, the rest counts for nothing. */
+/* A past is there when it has a database: without it, the rest counts for nothing. */
+static kl_status is_there(struct kl_fs *fs, const char *state, bool *out)
+{
+    char past[KL_PATH_MAX + 1];
+    usize count = 0;
+    KL_TRY(name_past(past, state));
+    kl_status status = kl_fs_list(fs, past, count_one, &count);
+    *out = count > 0;
+    return status == KL_NOTFOUND ? KL_OK : status;
+}
+
+/* The database last: until it moves the chain has its state, if not those before it. */
+kl_status kl_past_put_aside(struct kl_fs *fs, const char *state)
+{
+    struct place place[FOLDERS];
+    char past[KL_PATH_MAX + 1];
+    bool any;
+    KL_TRY(is_there(fs, state, &any));
+    if (any)
+        return KL_OK;
+    KL_TRY(kl_past_drop(fs, state));
+    places_of(place, state);
+    for (usize i = 0; i < FOLDERS; i++) {
+        KL_TRY(name_past(past, place[i].name));
+        kl_status status = kl_fs_rename(fs, place[i].name, past);
+        if (status != KL_OK && status != KL_NOTFOUND)
+            return status;
+        KL_TRY(kl_fs_sync_dir(fs, place[i].parent));
+    }
+    return KL_OK;
+}
+
+kl_status kl_past_take_back(struct kl_fs *fs, const char *state, bool *taken)
+{
+    KL_TRY(is_there(fs, state, taken));
+    if (!*taken)
+        return KL_OK;
+    KL_TRY(kl_past_seal(fs));
+    return kl_past_settle(fs, state, taken);
+}
+
 kl_status kl_past_drop(struct kl_fs *fs, const char *state)
 {
     struct place place[FOLDERS];

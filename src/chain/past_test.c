@@ -17,7 +17,7 @@ static struct kl_kv *past_kv;
 static bool one_by_one; /* a step is one block */
 
 /* Each block writes its number into the policy's storage. */
-static void begin(u8 scheme, u64 keep_history)
+static void begin_both(u8 scheme, u64 keep_history)
 {
     static const u8 number_into_slot_0[] = {0x43, 0x5f, 0x55, 0x00};
     bft_world_init(&peer, scheme, 4, EPOCH);
@@ -28,6 +28,11 @@ static void begin(u8 scheme, u64 keep_history)
     bft_world_begin(&own);
     bft_world_grow(&peer, BLOCKS);
     bft_world_flush(&peer);
+}
+
+static void begin(u8 scheme, u64 keep_history)
+{
+    begin_both(scheme, keep_history);
     fill_world(&own, &peer);
     CHECK_OK(kl_memkv_open(&past_kv, KL_TABLE_COUNT));
 }
@@ -351,5 +356,102 @@ KL_TEST(past_survives_a_cut_behind_every_operation)
         kl_kv_close(commit[i].kv);
     own.disk = disk;
     own.kv = old;
+    end();
+}
+
+/* --- a chain that lets go of its state --- */
+
+enum { BEFORE = 20 };
+
+/* The peer's blocks are executed up to BEFORE, and the chain is closed. */
+static void begin_with_some(void)
+{
+    struct kl_reader *reader;
+    begin_both(KL_SCHEME_KEYED_HASH, 0);
+    CHECK_OK(kl_reader_open(peer.chain, &reader));
+    for (u64 number = 1; number <= BEFORE; number++) {
+        struct kl_tip *head = kl_chain_head(own.chain), *tip;
+        kl_span body;
+        CHECK_OK(kl_reader_body(reader, number, &own.arena, &body));
+        CHECK_RULE(bft_world_judge(&own, head, body, &tip), KL_RULE_NONE);
+        bft_world_take(&own, tip, true);
+        kl_tip_unref(head);
+    }
+    kl_reader_close(reader);
+    bft_world_flush(&own);
+    kl_chain_close(own.chain);
+    own.chain = NULL;
+    put_state(kl_sim_disk_fs(own.disk), "state", "state/which", "old");
+}
+
+KL_TEST(past_goes_on_from_a_state_that_was_let_go)
+{
+    kl_past_status at;
+    bool taken;
+    begin_with_some();
+    struct kl_fs *fs = kl_sim_disk_fs(own.disk);
+    CHECK_OK(kl_past_put_aside(fs, "state"));
+    past_kv = own.kv;
+    CHECK_OK(kl_memkv_open(&own.kv, KL_TABLE_COUNT));
+    fill_world(&own, &peer);
+    CHECK_U64(kl_state_oldest(own.chain->state), BLOCKS);
+    CHECK_OK(kl_past_put_aside(fs, "state")); /* there is one */
+    struct kl_past *past = open_past(past_kv);
+    kl_past_status_of(past, &at);
+    CHECK(at.any);
+    CHECK_U64(at.height, BEFORE);
+    while (!is_whole(past))
+        CHECK_OK(kl_past_step(past));
+    kl_past_close(past);
+    exchange();
+    check_all(0);
+    CHECK_OK(kl_past_take_back(fs, "none", &taken));
+    CHECK(!taken);
+    end();
+}
+
+/* Either the state has stayed, or it is found again with all before it. */
+static void come_up_after_letting_go(struct kl_sim_disk *disk, struct kl_kv *kv)
+{
+    struct kl_fs *fs = kl_sim_disk_fs(disk);
+    struct kl_file *file;
+    own.disk = disk;
+    own.kv = kv;
+    bool moved = kl_fs_open(fs, &file, "state/which", KL_OPEN_READ) == KL_NOTFOUND, taken = false;
+    if (moved)
+        CHECK_OK(kl_past_take_back(fs, "state", &taken));
+    else
+        kl_file_close(file);
+    CHECK(moved == taken);
+    CHECK(!has_new_state(fs));
+    CHECK_OK(bft_world_try_open(&own, true));
+    CHECK(!own.report.rebuilt);
+    u64 oldest = kl_state_oldest(own.chain->state);
+    CHECK(oldest == 0 || (oldest == BEFORE && !moved));
+    for (u64 height = oldest; height <= BEFORE; height++)
+        check_state(height);
+    kl_chain_close(own.chain);
+    own.chain = NULL;
+}
+
+KL_TEST(past_is_found_again_when_letting_go_was_cut_short)
+{
+    static const kl_power_cut ways[] = {KL_CUT_DROP, KL_CUT_KEEP, KL_CUT_RANDOM};
+    begin_with_some();
+    struct kl_sim_disk *disk = own.disk, *found;
+    struct kl_kv *kv = own.kv;
+    u64 first = kl_sim_disk_operations(disk);
+    CHECK_OK(kl_past_put_aside(kl_sim_disk_fs(disk), "state"));
+    for (u64 n = first; n <= kl_sim_disk_operations(disk); n++)
+        for (usize way = 0; way < KL_COUNT_OF(ways); way++) {
+            struct kl_kv *copy = kv_copy(kv, KL_TABLE_COUNT);
+            CHECK_OK(kl_sim_disk_cut(disk, n, ways[way], kl_rand(seed), &found));
+            come_up_after_letting_go(found, copy);
+            kl_kv_close(copy);
+            kl_sim_disk_free(found);
+        }
+    past_kv = NULL;
+    own.disk = disk;
+    own.kv = kv;
     end();
 }

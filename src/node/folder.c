@@ -239,6 +239,16 @@ kl_status kl_folder_drop_past(struct kl_folder *folder)
     return kl_fs_sync_dir(folder->fs, "");
 }
 
+kl_status kl_folder_put_aside(struct kl_folder *folder)
+{
+    return kl_past_put_aside(folder->fs, KL_FOLDER_STATE);
+}
+
+kl_status kl_folder_take_back(struct kl_folder *folder, bool *taken)
+{
+    return kl_past_take_back(folder->fs, KL_FOLDER_STATE, taken);
+}
+
 kl_status kl_folder_settle_past(struct kl_folder *folder)
 {
     bool bad, taken;

@@ -63,6 +63,9 @@ void kl_folder_suspect(const struct kl_folder *folder);
  * the chain's place, and one under suspicion is deleted. */
 KL_MUST_USE kl_status kl_folder_settle_past(struct kl_folder *folder);
 KL_MUST_USE kl_status kl_folder_drop_past(struct kl_folder *folder);
+/* See kl_past_put_aside, kl_past_take_back. */
+KL_MUST_USE kl_status kl_folder_put_aside(struct kl_folder *folder);
+KL_MUST_USE kl_status kl_folder_take_back(struct kl_folder *folder, bool *taken);
 void kl_folder_suspect_past(const struct kl_folder *folder); /* as kl_folder_suspect */
 
 #endif

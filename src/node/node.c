@@ -140,7 +140,7 @@ static void on_member_far(struct kl_member_listener *listener)
     struct kl_node *node = node_of_member(listener);
     if (node->fill_given_up || !node->config.dir)
         return;
-    node->fill_wanted = true;
+    node->fill_wanted = node->lets_go = true;
     kl_node_turn(node);
 }
 

@@ -67,6 +67,8 @@ struct kl_node {
     struct kl_kv *shade_kv;
     bool fills, fill_wanted; /* the others do; the member said that they should */
     bool fill_given_up;      /* not again, in this life */
+    bool lets_go;            /* of the state that it has, which is put aside */
+    bool took_back;          /* the database was what had been put aside when it was opened */
     kl_filler_status filled; /* what the newest came to; height 0: none; written while it fills */
     kl_mutex rpc_mutex;      /* of rpc, for threads that the server does not wait for */
     struct kl_rpc *rpc;      /* NULL before it runs and as it ends */

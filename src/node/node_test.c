@@ -242,6 +242,36 @@ KL_TEST(node_finishes_what_a_whole_past_has_begun)
     }
 }
 
+/* Letting go of a state, or making it anew, was cut short, or what was made is damaged. */
+KL_TEST(node_without_a_state_takes_back_what_it_had_put_aside)
+{
+    for (int damaged = 0; damaged < 2; damaged++) {
+        struct node_rig rig;
+        node_rig_init(&rig, true);
+        node_rig_open(&rig);
+        const kl_hash tx = node_rig_send_value(&rig, 1);
+        node_rig_close(&rig);
+        struct kl_folder folder;
+        CHECK_OK(kl_folder_open(&folder, rig.dir, false));
+        CHECK_OK(kl_folder_put_aside(&folder));
+        kl_folder_close(&folder);
+        CHECK(!is_there(&rig, "state") && is_there(&rig, "state.past/data.mdb"));
+        if (damaged) {
+            char path[256];
+            path_in(&rig, path, "state.past/data.mdb");
+            FILE *file = fopen(path, "r+");
+            for (int i = 0; file && i < 2 * 4096; i++)
+                CHECK(fputc(0xff, file) == 0xff);
+            CHECK(file && fclose(file) == 0);
+        }
+        node_rig_open(&rig);
+        CHECK((rig.report.rebuilt != NULL) == (damaged == 1));
+        CHECK(!is_there(&rig, "state.past"));
+        check_same(&rig, 1, &tx);
+        node_rig_done(&rig);
+    }
+}
+
 KL_TEST(node_deletes_a_suspect_past_and_none_of_its_chain)
 {
     struct node_rig rig;

@@ -282,10 +282,27 @@ kl_status kl_node_open_kv(struct kl_node *node, const char *name, struct kl_kv *
     return kl_lmdb_open(out, &config);
 }
 
+/* A chain that has no state, and is not about to take one from others, begins with what it had put
+ * aside, or was making behind it, rather than from the genesis. */
+static kl_status take_back(struct kl_node *node)
+{
+    bool is_new;
+    KL_TRY(kl_state_is_new(node->kv, &is_new));
+    if (!is_new || node->fill_wanted)
+        return KL_OK;
+    kl_kv_close(node->kv);
+    node->kv = NULL;
+    KL_TRY(kl_folder_take_back(&node->folder, &node->took_back));
+    return kl_node_open_kv(node, KL_FOLDER_STATE, &node->kv);
+}
+
 static kl_status open_kv(struct kl_node *node)
 {
-    return node->config.dir ? kl_node_open_kv(node, KL_FOLDER_STATE, &node->kv)
-                            : kl_memkv_open(&node->kv, KL_TABLE_COUNT);
+    node->took_back = false;
+    if (!node->config.dir)
+        return kl_memkv_open(&node->kv, KL_TABLE_COUNT);
+    KL_TRY(kl_node_open_kv(node, KL_FOLDER_STATE, &node->kv));
+    return take_back(node);
 }
 
 /* Who makes the chain's blocks, by the genesis that was asked for or that the folder has; a text
@@ -359,7 +376,8 @@ static bool is_cache_fault(kl_status status, const kl_chain_report *r)
 static kl_status open_with_cache(struct kl_node *node, kl_node_report *report, kl_node_fault *fault)
 {
     kl_status status = open_chain(node, report, fault);
-    if (node->config.dir && !report->rebuilt && is_cache_fault(status, &report->chain)) {
+    while (node->config.dir && (!report->rebuilt || node->took_back) &&
+           is_cache_fault(status, &report->chain)) {
         report->rebuilt = status == KL_CORRUPT ? "it was damaged" : "it had another format";
         status = kl_folder_drop_state(&node->folder);
         if (status != KL_OK)
@@ -461,8 +479,11 @@ kl_status kl_node_turn_storage(struct kl_node *node, kl_node_fault *fault)
     node->kv = NULL;
     if (node->config.dir) {
         kl_status status = kl_folder_settle_past(&node->folder);
+        if (status == KL_OK && node->lets_go)
+            status = kl_folder_put_aside(&node->folder);
         if (status != KL_OK)
             return blame_folder(node, status, fault);
+        node->lets_go = false;
     }
     return open_with_cache(node, &report, fault);
 }

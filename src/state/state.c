@@ -64,6 +64,20 @@ static kl_status check_format(struct kl_kv_read *read, u64 step)
     return kl_load_be32(format.p) == KL_STATE_FORMAT ? KL_OK : KL_UNSUPPORTED;
 }
 
+kl_status kl_state_is_new(struct kl_kv *kv, bool *out)
+{
+    struct kl_kv_read *read;
+    u64 step;
+    kl_span anchor;
+    KL_TRY(kl_kv_begin_read(kv, &read));
+    kl_status status = kl_state_read_tip(read, &step, &anchor);
+    if (status == KL_OK && step == 0)
+        status = check_format(read, step);
+    kl_kv_end_read(read);
+    *out = status == KL_OK && step == 0;
+    return status == KL_CORRUPT ? KL_OK : status;
+}
+
 static kl_status load_tip(struct kl_state *state)
 {
     struct kl_kv_read *read;

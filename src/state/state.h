@@ -42,6 +42,9 @@ extern const char *const kl_state_table_names[KL_TABLE_COUNT];
 
 struct kl_state;
 
+/* Has the database neither a state nor the beginning of one (fill.h)? */
+KL_MUST_USE kl_status kl_state_is_new(struct kl_kv *kv, bool *out);
+
 #define KL_ANCHOR_MAX 128
 
 typedef struct kl_state_config {
