@@ -68,31 +68,28 @@ static void put_rules(struct kl_rpc_call *call, const char *key,
     kl_json_put_object_end(call->out);
 }
 
-static bool put_votes(struct kl_rpc_call *call)
+static bool put_votes(struct kl_rpc_call *call, const kl_rpc_votes *votes)
 {
-    kl_rpc_votes votes;
     kl_valset set;
     struct kl_json_out *out = call->out;
-    if (!call->backend->ops->votes(call->backend, &votes))
-        return true;
-    if (!kl_rpc_ok(call, set_of(call, votes.epoch, &set)))
+    if (!kl_rpc_ok(call, set_of(call, votes->epoch, &set)))
         return false;
-    kl_json_add_text(out, "why", votes.why);
-    if (votes.stalled_s)
-        kl_json_add_quantity(out, "stalledSeconds", votes.stalled_s);
-    kl_json_add_bool(out, "signing", votes.signing);
-    kl_json_add_quantity(out, "epoch", votes.epoch);
-    kl_json_add_quantity(out, "view", votes.view);
-    if (votes.leader < set.count)
-        kl_json_add_address(out, "leader", &set.validators[votes.leader].operator);
-    kl_json_add_quantity(out, "notarizedNumber", votes.notarized);
+    kl_json_add_text(out, "why", votes->why);
+    if (votes->stalled_s)
+        kl_json_add_quantity(out, "stalledSeconds", votes->stalled_s);
+    kl_json_add_bool(out, "signing", votes->signing);
+    kl_json_add_quantity(out, "epoch", votes->epoch);
+    kl_json_add_quantity(out, "view", votes->view);
+    if (votes->leader < set.count)
+        kl_json_add_address(out, "leader", &set.validators[votes->leader].operator);
+    kl_json_add_quantity(out, "notarizedNumber", votes->notarized);
     kl_json_add_quantity(out, "validators", set.count);
     put_rules(call, "refusedBlocks", call->backend->ops->refused);
-    if (votes.need) {
-        kl_json_add_quantity(out, "need", votes.need);
-        kl_json_add_quantity(out, "have", votes.have);
-        put_missing(out, &set, &votes);
-        put_silent(out, &set, &votes);
+    if (votes->need) {
+        kl_json_add_quantity(out, "need", votes->need);
+        kl_json_add_quantity(out, "have", votes->have);
+        put_missing(out, &set, votes);
+        put_silent(out, &set, votes);
     }
     return true;
 }
@@ -164,6 +161,9 @@ bool kl_rpc_keel_status(struct kl_rpc_call *call)
     if (ops->closed && ops->closed(call->backend))
         return put_closed(call);
     const kl_spec *spec = kl_chain_spec(ops->chain(call->backend));
+    kl_rpc_votes votes;
+    /* Asked before the chain is looked at, which then has the validators of that epoch. */
+    bool has_votes = spec->engine == KL_ENGINE_SIMPLEX && ops->votes(call->backend, &votes);
     const struct kl_tip *tip = kl_reader_tip(kl_rpc_reader(call));
     struct kl_json_out *out = call->out;
     kl_json_put_object(out);
@@ -179,7 +179,7 @@ bool kl_rpc_keel_status(struct kl_rpc_call *call)
     kl_json_add_quantity(out, "timestamp", tip->header.timestamp);
     kl_rpc_put_syncing(call);
     put_history(call);
-    if (spec->engine == KL_ENGINE_SIMPLEX && !put_votes(call))
+    if (has_votes && !put_votes(call, &votes))
         return false;
     kl_json_put_object_end(out);
     return true;
