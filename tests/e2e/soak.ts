@@ -11,7 +11,7 @@ import {
     cpSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, realpathSync, renameSync, rmSync, statfsSync, statSync, writeFileSync,
 } from "node:fs";
 import { join, resolve } from "node:path";
-import { id, zeroPadValue } from "ethers";
+import { id, type Wallet, zeroPadValue } from "ethers";
 import { sleep, type Theme, theme, until } from "./lib/harness.ts";
 import { sameHistory } from "./lib/history.ts";
 import { verify } from "./lib/keel.ts";
@@ -570,6 +570,125 @@ async function otherBuild(t: Theme, count: number): Promise<void> {
     await processes(t, count, (net) => rolling(net, path));
 }
 
+/* --- memory, and what a long life leaves --- */
+
+const LITTLE_MEMORY = 1_000_000; /* less than a node takes at its start */
+
+/* A node that has taken what memory it may: strangers stay out, validators do not notice. */
+async function noMemory(net: Processes): Promise<void> {
+    const folder = join(net.dir, "stranger");
+    await net.stop(0);
+    await net.start(0, ["--max-memory", String(LITTLE_MEMORY)]);
+    await caughtUp(net, [0]);
+    const address = await until("where it is", () => /^Peers: +(\S+)$/m.exec(net.node(0).log)?.[1]);
+    await output(net.t.target.command, ["join", join(net.dir, "genesis.json"), address, "--dir", folder, "--listen", "/ip4/127.0.0.1/tcp/0"],
+                 { cwd: net.t.folder() });
+    const stranger = await net.t.start({ dir: folder, plain: true });
+    const turnedAway = async (more: number): Promise<number> => until("a stranger is turned away", async () => {
+        const { dropped } = await net.status(0);
+        return Number(dropped["SWARM_MEMORY"] ?? 0) >= more ? Number(dropped["SWARM_MEMORY"]) : undefined;
+    }, PATIENCE_MS);
+    const times = await turnedAway(1);
+    assert.match(net.node(0).log, /\(SWARM_MEMORY\)/);
+    /* Blocks need it, and whoever comes back is let in, since it is a validator. */
+    for (const dead of [1, 2]) {
+        await net.kill(dead);
+        tell(`node ${dead} killed: ${GOES_ON} after ${seconds(await net.goesOn("one is dead"))}`);
+        await net.start(dead);
+        await caughtUp(net, [dead]);
+        await until("it has all validators again", async () => Number((await net.status(0)).peers) === net.count - 1 || undefined, PATIENCE_MS);
+    }
+    await turnedAway(times + 1);
+    const status = await net.status(0);
+    assert.ok(status.refusesPeers && status.signing && status.health === "good");
+    assert.equal(Number(status.maxMemory), LITTLE_MEMORY);
+    assert.equal(await stranger.rpc.number(), 0);
+    await net.stop(0);
+    await net.start(0);
+    const least = await net.top();
+    await until("a stranger is let in, and follows", async () =>
+        (await stranger.rpc.number().catch(() => 0)) >= least || undefined, PATIENCE_MS);
+    assert.equal((await net.status(0)).refusesPeers, false);
+    await stranger.stop();
+}
+
+const KEPT_BLOCKS = 64;
+/* Its code puts 1 MiB of zeros into a log: PUSH3 2^20 PUSH1 0 LOG0 STOP. */
+const LOGS = "0x6007600c60003960076000f3621000006000a000";
+const SENDERS = 2; /* each has one call on its way, about as much as a block may have for long */
+/* Rounds: in each as much is written as had been when the first file of the ledger went. */
+const ROUNDS = 8;
+const LOOKS = 8; /* in a round */
+const SPREAD = 1.25; /* a file of the ledger comes and goes */
+
+/* Bytes that a folder has on its disk. */
+async function taken(t: Theme, folder: string): Promise<number> {
+    return Number((await output("du", ["-s", "--block-size=1", folder], { cwd: t.folder() })).split(/\s/)[0]);
+}
+
+interface Size {
+    height: number;
+    disk: number;
+    memory: number;
+}
+
+/* A validator that keeps little, under a load of large blocks.  Once files of its ledger go, it has
+ * what it needs: what it takes at most, of disk and of memory, is the same in each round. */
+async function longLife(t: Theme): Promise<void> {
+    const net = await Processes.make(t, 1, ["--period", "20"]);
+    await net.start(0, ["--keep-blocks", String(KEPT_BLOCKS), "--keep-history", String(KEPT_BLOCKS)]);
+    const wallets: Wallet[] = [];
+    while (wallets.length < SENDERS) {
+        wallets.push(await funded(net, 0, wallets.length));
+    }
+    let over = false;
+    let bytes = 0;
+    const make = async (wallet: Wallet, nonce: number, to: string | null, data: string): Promise<RpcReceipt> =>
+        net.rpc(0).sent(await wallet.signTransaction({ chainId: CHAIN_ID, type: 2, nonce, to, data, gasLimit: 14_000_000n,
+                                                       maxFeePerGas: 100_000_000_000n, maxPriorityFeePerGas: 1n }) as Hex);
+    const { contractAddress } = await make(await funded(net, 0, SENDERS), 0, null, LOGS);
+    const flow = async (wallet: Wallet): Promise<void> => {
+        for (let nonce = 0; !over; nonce++) {
+            assert.equal((await make(wallet, nonce, contractAddress, "0x")).status, "0x1");
+            bytes += MIB;
+        }
+    };
+    const ledger = (): string => readdirSync(join(net.folder(0), "ledger")).sort()[0] ?? "";
+    const round = async (length: number): Promise<Size> => {
+        const begun = bytes;
+        const most = { height: 0, disk: 0, memory: 0 };
+        for (let k = 1; k <= LOOKS; k++) {
+            await until("more data", () => bytes >= begun + (length * k) / LOOKS || undefined, ROW_LIMIT_MS);
+            most.height = await net.height(0);
+            most.disk = Math.max(most.disk, await taken(t, net.folder(0)));
+            most.memory = Math.max(most.memory, Number((await net.status(0)).memory));
+        }
+        tell(`${Math.round(bytes / MIB)} MiB of data, block ${most.height}: ${Math.round(most.disk / MIB)} MiB of disk, ${Math.round(most.memory / MIB)} of memory at most`);
+        return most;
+    };
+    const first = ledger();
+    const flows = Promise.all(wallets.map(flow));
+    const rows = (async () => {
+        await until("the ledger's first file is gone", () => ledger() !== first || undefined, ROW_LIMIT_MS);
+        const length = bytes;
+        tell(`${Math.round(length / MIB)} MiB of data: the first file of the ledger is gone`);
+        const usual = await round(length);
+        for (let k = 1; k < ROUNDS; k++) {
+            const now = await round(length);
+            assert.ok(now.disk <= usual.disk * SPREAD, `disk: ${now.disk} bytes after ${usual.disk}`);
+            assert.ok(now.memory <= usual.memory * SPREAD, `memory: ${now.memory} bytes after ${usual.memory}`);
+        }
+    })();
+    try {
+        await Promise.race([rows, flows]);
+    } finally {
+        over = true;
+        await flows;
+    }
+    await net.stop(0);
+    await verify(t, net.folder(0));
+}
+
 /* --- forks --- */
 
 const FORK_IN_S = 15;
@@ -691,6 +810,10 @@ await theme("soak", {
     await row("a data folder wiped, its key kept", () => processes(t, 4, wiped));
     for (const [name, floor, but] of [["a full disk", FLOOR_BYTES, FLOOR_BYTES / 2], ["a disk full to the last byte", 0, 0]] as const) {
         await row(name, () => fullDisk(t, name, floor, but));
+    }
+    await row("no memory for strangers", () => processes(t, 4, noMemory));
+    if (!isShort) {
+        await row("a long life that keeps little", () => longLife(t));
     }
     await row("a fork begins, and one has another date for it", async () => forkBegins(await Processes.make(t, 4)));
     await row("one folder started twice", () => processes(t, 4, twice));

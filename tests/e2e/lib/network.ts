@@ -27,6 +27,10 @@ export interface Status {
     signing: boolean;
     why: string;
     peers: Hex;
+    dropped: Record<string, Hex>;
+    memory: Hex;
+    maxMemory: Hex;
+    refusesPeers: boolean;
     need?: Hex;
     have?: Hex;
     missing?: Hex[];
