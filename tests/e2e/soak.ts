@@ -772,6 +772,8 @@ async function forkBegins(net: Processes): Promise<void> {
         await net.start(last);
         net.up.delete(last);
         /* It may take the state of the others, and answers nothing while it opens that. */
+        const least = await net.top();
+        await until("what the others have", async () => (await net.height(last).catch(() => 0)) >= least || undefined, PATIENCE_MS);
         await until("it signs", async () => (await net.status(last).catch(() => undefined))?.signing || undefined, PATIENCE_MS);
         net.up.add(last);
         await caughtUp(net, [last]);
