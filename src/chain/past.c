@@ -1,5 +1,5 @@
 /* A past is a chain of its own over the ledger of another: the loop of opening and verifying
- * (roll.c), a thousand records at a time.
+ * (roll.c), some hundred records at a time.
  *
  * Version and block number are one and the same where validators vote. */
 #include "chain/past.h"
@@ -8,8 +8,8 @@
 
 #include "chain/bft_priv.h"
 
-#define STEP_BLOCKS 1000u
-#define NEAR_BLOCKS 16u /* that opening executes, while nobody is answered */
+#define STEP_BLOCKS 256u /* lost at most, and two syncs */
+#define NEAR_BLOCKS 16u  /* that opening executes, while nobody is answered */
 
 struct kl_past {
     struct kl_chain *live, *chain; /* chain->ledger is the live one's */

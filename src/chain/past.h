@@ -51,7 +51,7 @@ typedef struct kl_past_status {
 } kl_past_status;
 void kl_past_status_of(const struct kl_past *past, kl_past_status *out);
 
-/* Executes up to a thousand blocks, fewer when go_on says no, and keeps them.  After a failure it
+/* Executes up to 256 blocks, fewer when go_on says no, and keeps them.  After a failure it
  * is only to be closed.  KL_CORRUPT: a record does not execute to what it says, or cannot be read,
  * or the past's own database is damaged.  KL_NOTFOUND: records that it needs have gone. */
 KL_MUST_USE kl_status kl_past_step(struct kl_past *past);

@@ -22,6 +22,8 @@ const LOST = 3;
  * was in slot 0. */
 const CONTRACT = "0x600160015560156011600039601560" + "00f3" + "600054600052436000554360006000a160206000f3";
 const CALLS = 10;
+/* Blocks that are executed before they are kept. */
+const STEP = 256;
 const SAMPLES = 25;
 
 interface Checkpoint {
@@ -172,7 +174,19 @@ await theme("fill", {
             await net.kill(LOST);
             await net.start(LOST);
             await until("that it makes them", async () => works() || await isWhole() || undefined, PATIENCE_MS);
-            console.log(`killed at ${JSON.stringify(await history(LOST))}`);
+            /* The last time behind what it keeps, if that is not over yet. */
+            const told = await until("how far it is", async () => {
+                const now = await history(LOST);
+                return now === undefined || kills < 2 || now.from === "0x0" || Number(now.before?.number ?? 0) > STEP ? now : undefined;
+            }, 4 * PATIENCE_MS);
+            console.log(`killed at ${JSON.stringify(told)}`);
+            if (kills === 2 && told?.before !== undefined) {
+                await net.kill(LOST);
+                await net.start(LOST);
+                const begun = await until("where it goes on", async () => /behind the chain: block (\d+) of/.exec(net.node(LOST).log)?.[1]
+                    ?? (await isWhole() ? String(STEP) : undefined), PATIENCE_MS);
+                assert.ok(Number(begun) >= STEP - 1, `it began at ${begun}`);
+            }
         }
         await until("every state", async () => await isWhole() || undefined, 4 * PATIENCE_MS);
         assert.equal(await syncing(), false);
