@@ -87,13 +87,17 @@ static void settle(struct kl_member *m)
         kl_cond_broadcast(&m->progress);
 }
 
-/* Whoever has run a job tells the replica too: nobody has to be woken for it. */
+/* Whoever has run a job tells the replica too: nobody has to be woken for it.  Once the member was
+ * stopped its listener is to hear nothing more. */
 static void on_ended(void *ctx)
 {
     struct kl_member *m = ctx;
     kl_lock(&m->lock);
-    if (!m->over)
-        settle(m);
+    if (m->over) {
+        kl_unlock(&m->lock);
+        return;
+    }
+    settle(m);
     member_leave(m);
 }
 

@@ -53,7 +53,9 @@ u64 kl_member_sent_bytes(struct kl_member *member); /* to peers */
 kl_swarm_counts kl_member_counts(struct kl_member *member);
 /* KL_LIMIT when the system has no more threads. */
 KL_MUST_USE kl_status kl_member_start(struct kl_member *member);
-/* Ends the thread, when what the lanes were given is done.  Without kl_member_start too. */
+/* Ends the thread; the listener hears nothing more.  What the lanes are at is waited for by
+ * kl_member_close, what they have not begun is dropped, as by kl_replica_close.  Without
+ * kl_member_start too. */
 void kl_member_stop(struct kl_member *member);
 void kl_member_close(struct kl_member *member); /* stopped; NULL is fine */
 

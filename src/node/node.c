@@ -459,9 +459,12 @@ struct kl_host *kl_node_host(struct kl_node *node)
 
 kl_status kl_node_health(struct kl_node *node)
 {
+    kl_status ended = atomic_load(&node->ended);
+    if (ended != KL_OK)
+        return ended;
     if (node->member)
         return kl_member_health(node->member);
-    return node->host ? kl_host_health(node->host) : node->ended;
+    return node->host ? kl_host_health(node->host) : KL_OK;
 }
 
 void kl_bell_ring(struct kl_node_bell *bell)
@@ -554,8 +557,8 @@ static kl_status turn_over_when_asked(struct kl_node *node, kl_node_fault *fault
         return KL_OK;
     kl_status status = turn_over(node, fault);
     if (status != KL_OK) {
-        atomic_store(&node->bell.stop, true); /* there is no chain to serve any more */
-        node->ended = status;
+        atomic_store(&node->ended, status);
+        atomic_store(&node->bell.stop, true);
     } else if (room) {
         kl_node_room_tell(node);
     }

@@ -76,7 +76,7 @@ struct kl_node {
     kl_thread threads[KL_NODE_THREADS];
     usize thread_count;
     struct kl_node_bell bell;
-    kl_status ended; /* why there is no chain any more */
+    _Atomic kl_status ended; /* why there is no chain any more, or nothing that serves it */
     struct kl_node_historian historian;
     kl_room room;                     /* of the thread that runs the node */
     bool told_room;                   /* its text is the reason that health is not good */
