@@ -90,7 +90,10 @@ static kl_status open_all(struct kl_past *past, const kl_past_config *config,
     KL_TRY(kl_chain_new(&past->chain, &plain));
     past->chain->ledger = live->ledger;
     KL_TRY(learn(past, arena));
-    KL_TRY(kl_state_open(&past->chain->state, &state));
+    kl_status status = kl_state_open(&past->chain->state, &state);
+    if (status == KL_UNSUPPORTED) /* another program's format */
+        return KL_CORRUPT;
+    KL_TRY(status);
     return go_on(past, arena);
 }
 

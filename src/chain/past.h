@@ -36,8 +36,9 @@ typedef struct kl_past_config {
     void *ctx;
 } kl_past_config;
 
-/* Goes on, or begins.  KL_CORRUPT: what is there cannot be gone on with, and is to be dropped.
- * KL_UNSUPPORTED: nobody votes, or the ledger's beginning has gone. */
+/* Goes on, or begins.  KL_CORRUPT: what is there cannot be gone on with, also because another
+ * program began it, and is to be dropped.  KL_UNSUPPORTED: nobody votes, or the ledger's beginning
+ * has gone. */
 KL_MUST_USE kl_status kl_past_open(struct kl_past **out, const kl_past_config *config);
 void kl_past_close(struct kl_past *past); /* NULL is fine */
 

@@ -58,6 +58,12 @@ static void grow_both(void)
     bft_world_flush(&peer);
 }
 
+static void drop_past_kv(void)
+{
+    kl_kv_close(past_kv);
+    CHECK_OK(kl_memkv_open(&past_kv, KL_TABLE_COUNT));
+}
+
 static bool go_on(KL_UNUSED void *ctx)
 {
     return !one_by_one;
@@ -217,13 +223,32 @@ KL_TEST(past_of_something_else_is_dropped)
     CHECK_OK(kl_past_seal(fs));
     CHECK_OK(kl_past_drop(fs, NULL)); /* its history, and not its database */
     CHECK(kl_past_open(&past, &config) == KL_CORRUPT);
-    kl_kv_close(past_kv);
-    CHECK_OK(kl_memkv_open(&past_kv, KL_TABLE_COUNT));
+    drop_past_kv();
     past = open_past(past_kv);
     CHECK_OK(kl_past_step(past));
     kl_past_close(past);
     exchange();
     check_all(0);
+    end();
+}
+
+/* A build whose databases have another format began it: it is no use to this one. */
+KL_TEST(past_of_another_format_is_dropped)
+{
+    static const u8 other[4] = {0xff, 0xff, 0xff, 0xff};
+    begin(KL_SCHEME_KEYED_HASH, 0);
+    struct kl_past *past = open_past(past_kv);
+    struct kl_kv_write *write;
+    const kl_past_config config = {.chain = own.chain, .kv = past_kv, .segment_bytes = SEGMENT};
+    CHECK_OK(kl_past_step(past));
+    kl_past_close(past);
+    CHECK_OK(kl_kv_begin_write(past_kv, &write));
+    CHECK_OK(kl_kv_put(write, KL_TABLE_META, KL_SPAN_TEXT("format"), KL_SPAN_OF(other)));
+    CHECK_OK(kl_kv_commit(write));
+    CHECK(kl_past_open(&past, &config) == KL_CORRUPT);
+    CHECK_OK(kl_past_drop(kl_sim_disk_fs(own.disk), NULL));
+    drop_past_kv();
+    kl_past_close(open_past(past_kv));
     end();
 }
 

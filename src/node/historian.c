@@ -214,12 +214,19 @@ static void tell_failure(struct kl_node *node, kl_status status, const kl_past_s
     say(node, line);
 }
 
+/* Is there any use for what was made so far?  After another failure the next start goes on. */
+static bool is_of_use(kl_status status, ending how)
+{
+    return status != KL_CORRUPT && status != KL_NOTFOUND && status != KL_FULL &&
+           how != NOT_WANTED && how != NO_ROOM;
+}
+
 /* Everything is closed. */
 static void conclude(struct kl_node *node, kl_status status, ending how, const kl_past_status *at)
 {
     if (status == KL_OK && how == WHOLE)
         status = kl_past_seal(node->folder.fs);
-    else if (status == KL_CORRUPT || status == KL_FULL || how == NOT_WANTED || how == NO_ROOM)
+    else if (!is_of_use(status, how))
         status = kl_folder_drop_past(&node->folder) == KL_OK ? status : KL_IO;
     if (status != KL_OK)
         tell_failure(node, status, at);
