@@ -69,6 +69,8 @@ struct kl_replica_net {
     void (*publish)(struct kl_replica_net *net, kl_span frame);
     void (*verdict)(struct kl_replica_net *net, const u8 id[KL_REPLICA_GOSSIP_ID_LEN],
                     kl_replica_verdict verdict);
+    /* Whether a validator is to be spoken to now, by its vote key.  NULL: that is not known. */
+    bool (*reaches)(struct kl_replica_net *net, const u8 *key);
 };
 
 /* A block that was proposed and gets no vote of ours: it breaks a rule, or (CONSENSUS_EARLY) its

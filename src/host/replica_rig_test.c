@@ -125,6 +125,20 @@ static void net_verdict(struct kl_replica_net *net, KL_UNUSED const u8 id[KL_REP
     ((struct rig_node *)((char *)net - offsetof(struct rig_node, net)))->verdicts[verdict]++;
 }
 
+/* Who is up, and cut off no more than we are. */
+static bool net_reaches(struct kl_replica_net *net, const u8 *key)
+{
+    const struct rig_node *node = (struct rig_node *)((char *)net - offsetof(struct rig_node, net));
+    const struct rig *rig = node->rig;
+    for (u32 i = 0; i < rig->count; i++) {
+        u8 own[KL_VOTE_KEY_MAX];
+        CHECK(rig->scheme->public_key(own, &rig->nodes[i].vote_secret));
+        if (memcmp(own, key, rig->scheme->key_len) == 0)
+            return rig->nodes[i].up && !rig->cut[i] && !rig->cut[node->index];
+    }
+    return false;
+}
+
 static void net_penalize(struct kl_replica_net *net, u32 peer, kl_rule rule)
 {
     struct rig_node *node = (struct rig_node *)((char *)net - offsetof(struct rig_node, net));
@@ -350,7 +364,8 @@ void rig_init(struct rig *rig, u32 count, u64 epoch_blocks, u64 seed)
             .net = {.send = net_send,
                     .penalize = net_penalize,
                     .blame = net_blame,
-                    .verdict = net_verdict},
+                    .verdict = net_verdict,
+                    .reaches = net_reaches},
             .watch = {.final = watch_final,
                       .signs = watch_signs,
                       .found = watch_found,

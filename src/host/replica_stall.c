@@ -47,15 +47,29 @@ static bool is_missing(const struct kl_replica *r, const kl_replica_why *why, u3
     return i != r->self && (why->consensus.missing[i / 8] >> (i % 8) & 1);
 }
 
+static void put_names(struct words *w, const kl_valset *set, const bool *which, u32 count)
+{
+    u32 named = 0;
+    for (u32 i = 0; i < set->count && named < NAMED_MAX; i++)
+        if (which[i]) {
+            put(w, "%s", named++ ? ", " : "");
+            put_address(w, &set->validators[i].operator);
+        }
+    if (count > named)
+        put(w, " and %u more", count - named);
+}
+
 /* The missing ones that are silent, or those that are not. */
 static void put_group(struct words *w, const struct kl_replica *r, const kl_replica_why *why,
                       bool silent)
 {
     const kl_valset *set = &r->epoch->set;
+    bool which[KL_VALIDATORS_MAX] = {false};
     u64 least_ns = NEVER, most_ns = 0;
-    u32 count = 0, named = 0;
+    u32 count = 0;
     for (u32 i = 0; i < set->count; i++)
         if (is_missing(r, why, i) && (why->silent_ns[i] >= QUIET_NS) == silent) {
+            which[i] = true;
             count++;
             least_ns = KL_MIN(least_ns, why->silent_ns[i]);
             most_ns = KL_MAX(most_ns, why->silent_ns[i]);
@@ -70,13 +84,7 @@ static void put_group(struct words *w, const struct kl_replica *r, const kl_repl
     else
         put(w, "; silent for %llu to %llu s: ", (unsigned long long)least,
             (unsigned long long)most);
-    for (u32 i = 0; i < set->count && named < NAMED_MAX; i++)
-        if (is_missing(r, why, i) && (why->silent_ns[i] >= QUIET_NS) == silent) {
-            put(w, "%s", named++ ? ", " : "");
-            put_address(w, &set->validators[i].operator);
-        }
-    if (count > named)
-        put(w, " and %u more", count - named);
+    put_names(w, set, which, count);
 }
 
 static void put_leader(struct words *w, const struct kl_replica *r, const kl_replica_why *why)
@@ -136,6 +144,27 @@ static void put_behind(struct words *w, const struct kl_replica *r, u64 target)
         (unsigned long long)target, text, text[0] ? "; " : "");
 }
 
+/* Whom a block will need and who cannot be spoken to, before one is wanted. */
+static void put_unreached(struct words *w, const struct kl_replica *r)
+{
+    struct kl_replica_net *net = r->config.net;
+    const kl_valset *set = &r->epoch->set;
+    bool away[KL_VALIDATORS_MAX] = {false};
+    u32 count = 0;
+    u64 here = 0;
+    for (u32 i = 0; net && net->reaches && i < set->count; i++) {
+        away[i] = i != r->self && !net->reaches(net, set->validators[i].key);
+        count += away[i];
+        here += away[i] ? 0 : set->validators[i].weight;
+    }
+    if (!count)
+        return;
+    put(w, "; connected are %llu of %llu, and a block needs %llu; not connected: ",
+        (unsigned long long)here, (unsigned long long)set->weight,
+        (unsigned long long)kl_valset_quorum(set));
+    put_names(w, set, away, count);
+}
+
 /* What the view waits for. */
 static void put_votes(struct words *w, const struct kl_replica *r, const kl_replica_why *why)
 {
@@ -160,6 +189,8 @@ static void put_votes(struct words *w, const struct kl_replica *r, const kl_repl
             (unsigned long long)r->epoch->set.weight, (unsigned long long)s->have);
         put_group(w, r, why, true);
         put_group(w, r, why, false);
+    } else {
+        put_unreached(w, r);
     }
 }
 

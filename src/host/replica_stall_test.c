@@ -25,6 +25,7 @@ KL_TEST(stall_an_idle_chain_and_one_that_moves_are_silent)
     for (u32 i = 0; i < 5; i++) {
         rig_until(&rig, rig.now_ns + 20 * RIG_S);
         CHECK(why_of(0).consensus.why == KL_SIMPLEX_IDLE && !why_of(0).stalled_ns);
+        CHECK(strcmp(why_of(0).text, "no transaction waits") == 0);
         CHECK_RULE(rig_submit(&rig, i % 4, 0), KL_RULE_NONE);
         CHECK(rig_reaches(&rig, rig.height + 1, 10 * RIG_S));
     }
@@ -50,7 +51,10 @@ KL_TEST(stall_without_a_quorum_it_says_whom_it_waits_for_and_when_it_is_over)
     rig_crash(&rig, 1);
     rig_crash(&rig, 3);
     rig_until(&rig, rig.now_ns + 20 * RIG_S);
-    CHECK_U64(rig.nodes[0].stalls, 0); /* nothing is wanted */
+    CHECK_U64(rig.nodes[0].stalls, 0); /* nothing is wanted; whoever asks is told all the same */
+    CHECK(strstr(why_of(0).text, "no transaction waits; connected are 2 of 4, and a block needs 3; "
+                                 "not connected: 0x"));
+    CHECK_U64(count_of(why_of(0).text, "0x"), 2);
     CHECK_RULE(rig_submit(&rig, 0, 0), KL_RULE_NONE);
     rig_until(&rig, rig.now_ns + 10 * RIG_S);
     for (u32 i = 0; i < 4; i += 2) {
@@ -76,6 +80,7 @@ KL_TEST(stall_without_a_quorum_it_says_whom_it_waits_for_and_when_it_is_over)
     CHECK_U64(rig.nodes[0].stalls, 4);
     CHECK(strstr(rig.nodes[0].stall, "Blocks are made again, after 7"));
     CHECK_U64(why_of(0).stalled_ns, 0);
+    CHECK(strstr(why_of(0).text, "; connected are 3 of 4, and a block needs 3; not connected: 0x"));
     rig_done(&rig);
 }
 

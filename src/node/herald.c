@@ -196,6 +196,17 @@ bool kl_herald_find(const struct kl_herald *h, const kl_peer_id *peer)
     return false;
 }
 
+bool kl_herald_of_key(const struct kl_herald *h, const u8 *key, u32 *index)
+{
+    const struct entry *e = entry_of(h, key);
+    for (u32 i = 0; e && i < h->count; i++)
+        if (h->entries[h->known[i]] == e) {
+            *index = i;
+            return true;
+        }
+    return false;
+}
+
 kl_span kl_herald_of(const struct kl_herald *h, const kl_peer_id *peer)
 {
     for (u32 i = 0; i < h->count; i++) {

@@ -51,6 +51,8 @@ usize kl_herald_sentries(const struct kl_herald *herald, u32 index,
                          kl_multiaddr out[KL_RECORD_ADDRS_MAX]);
 /* Whether it is known that a validator is met at this peer: itself, or at a sentry of its. */
 bool kl_herald_find(const struct kl_herald *herald, const kl_peer_id *peer);
+/* Where the validator with that vote key is, of those that are known; false: none is. */
+bool kl_herald_of_key(const struct kl_herald *herald, const u8 *key, u32 *index);
 /* What a validator said that is this peer, whether or not it has sentries; nothing: none is. */
 kl_span kl_herald_of(const struct kl_herald *herald, const kl_peer_id *peer);
 

@@ -94,6 +94,14 @@ static void tell_verdict(struct kl_replica_net *net, const u8 id[KL_REPLICA_GOSS
         kl_net_verdict(m->wire, id, verdicts[verdict]);
 }
 
+/* --- who is reached --- */
+
+static bool reaches(struct kl_replica_net *net, const u8 *key)
+{
+    struct kl_member *m = of_net(net);
+    return !m->peers || kl_peers_reaches(m->peers, key);
+}
+
 /* While the chain is filled nothing can be said of transactions. */
 static void deliver_transactions(struct kl_member *m, u32 peer, const u8 id[KL_GOSSIP_ID_LEN],
                                  kl_span data)
@@ -487,7 +495,8 @@ void member_net_init(struct kl_member *m)
                                      .penalize = penalize,
                                      .blame = blame,
                                      .publish = publish_frame,
-                                     .verdict = tell_verdict};
+                                     .verdict = tell_verdict,
+                                     .reaches = reaches};
     m->wire_user = (struct kl_net_user){.up = on_up,
                                         .down = on_down,
                                         .frame = on_frame,

@@ -441,6 +441,47 @@ bool kl_peers_wants(struct kl_peers *p, const kl_peer_id *id)
     return wants;
 }
 
+static bool is_met(const struct kl_peers *p, const kl_peer_id *id)
+{
+    kl_book_peer known;
+    return kl_book_find(p->book, id, &known) && known.is_met;
+}
+
+/* At one of these; or we are one. */
+static bool is_met_any(const struct kl_peers *p, const kl_multiaddr *sentries, usize count)
+{
+    for (usize i = 0; i < count; i++)
+        if (kl_peer_id_eq(&sentries[i].peer, &p->self) || is_met(p, &sentries[i].peer))
+            return true;
+    return false;
+}
+
+static bool reaches(const struct kl_peers *p, const u8 *key)
+{
+    kl_multiaddr sentries[KL_RECORD_ADDRS_MAX];
+    kl_peer_id id;
+    u32 index;
+    if (p->has_vote && memcmp(key, p->key, p->scheme->key_len) == 0)
+        return true;
+    if (p->is_validator && p->roster.sentry_count)
+        return is_met_any(p, p->roster.sentries, p->roster.sentry_count);
+    if (!wants_validators(p))
+        return true;
+    if (!kl_herald_of_key(p->herald, key, &index))
+        return false;
+    (void)kl_herald_at(p->herald, index, &id);
+    usize count = kl_herald_sentries(p->herald, index, sentries);
+    return is_met(p, &id) || is_met_any(p, sentries, count);
+}
+
+bool kl_peers_reaches(struct kl_peers *p, const u8 *key)
+{
+    kl_lock(&p->lock);
+    bool is = reaches(p, key);
+    kl_unlock(&p->lock);
+    return is;
+}
+
 /* --- what happens there --- */
 
 void kl_peers_met(struct kl_peers *p, const kl_peer_id *id, bool is_outbound)

@@ -96,4 +96,9 @@ u64 kl_peers_due_ns(struct kl_peers *peers);
 bool kl_peers_guards(const struct kl_peers *peers, const kl_peer_id *id);
 bool kl_peers_wants(struct kl_peers *peers, const kl_peer_id *id);
 
+/* Whether a validator of the set, by its vote key, is to be spoken to now: its node is connected,
+ * or a sentry of its; behind sentries of our own, one of these.  True of ourselves, and always
+ * where no connection with all of them is kept, see above. */
+bool kl_peers_reaches(struct kl_peers *peers, const u8 *key);
+
 #endif

@@ -107,6 +107,18 @@ static void meet(u32 i, u32 j)
     kl_peers_up(nodes[j].peers, i);
 }
 
+static void part(u32 i, u32 j)
+{
+    nodes[i].met[j] = nodes[j].met[i] = false;
+    kl_peers_lost(nodes[i].peers, &nodes[j].id);
+    kl_peers_lost(nodes[j].peers, &nodes[i].id);
+}
+
+static bool reaches(u32 i, u32 j)
+{
+    return kl_peers_reaches(nodes[i].peers, validators[j].key);
+}
+
 /* Whoever listens there; count: nobody. */
 static u32 behind(const kl_multiaddr *addr)
 {
@@ -273,6 +285,13 @@ KL_TEST(peers_validators_find_one_another_from_one_address)
         for (u32 j = 0; j < 6; j++)
             CHECK(i == j || (nodes[i].met[j] && nodes[i].wants[j] &&
                              kl_peers_wants(nodes[i].peers, &nodes[j].id)));
+    for (u32 i = 0; i < 6; i++)
+        CHECK(reaches(2, i));
+    part(2, 4);
+    for (u32 i = 0; i < 6; i++)
+        CHECK(reaches(2, i) == (i != 4) && reaches(4, i) == (i != 2) && reaches(0, i));
+    meet(4, 2);
+    CHECK(reaches(2, 4));
     finish();
 }
 
@@ -322,6 +341,18 @@ KL_TEST(peers_behind_sentries_speak_with_these_alone)
     }
     CHECK(kl_peers_guards(nodes[4].peers, &nodes[0].id));
     CHECK(!kl_peers_guards(nodes[4].peers, &nodes[1].id));
+    for (u32 i = 0; i < 6; i++)
+        for (u32 j = 0; j < 4; j++)
+            CHECK(reaches(i, j));
+    part(1, 4);
+    CHECK(reaches(1, 0)); /* at the other sentry */
+    part(1, 5);
+    CHECK(!reaches(1, 0) && reaches(2, 0));
+    part(0, 4);
+    CHECK(reaches(0, 1));
+    part(0, 5);
+    for (u32 j = 0; j < 4; j++)
+        CHECK(reaches(0, j) == (j == 0));
     finish();
 }
 
