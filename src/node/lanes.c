@@ -24,9 +24,7 @@ struct kl_lanes {
     void *ctx;
 
     kl_mutex lock; /* guards what follows, and what waits in the lanes */
-    kl_cond progress;
     struct queue settled;
-    usize open; /* given and not settled */
     bool stop;
 };
 
@@ -69,7 +67,6 @@ static void *lane_main(void *ctx)
         job->run(job);
         kl_lock(&lanes->lock);
         push(&lanes->settled, job);
-        kl_cond_signal(&lanes->progress);
         kl_unlock(&lanes->lock);
         lanes->ended(lanes->ctx);
         kl_lock(&lanes->lock);
@@ -84,7 +81,6 @@ static void give(struct kl_jobs *jobs, kl_lane at, struct kl_job *job)
     struct lane *lane = &lanes->lane[at];
     kl_lock(&lanes->lock);
     push(&lane->waiting, job);
-    lanes->open++;
     kl_cond_signal(&lane->wake);
     kl_unlock(&lanes->lock);
 }
@@ -112,7 +108,6 @@ kl_status kl_lanes_new(struct kl_lanes **out, void (*ended)(void *ctx), void *ct
     lanes->ended = ended;
     lanes->ctx = ctx;
     kl_mutex_init(&lanes->lock);
-    kl_cond_init(&lanes->progress);
     queue_init(&lanes->settled);
     for (usize i = 0; i < KL_LANES; i++) {
         lanes->lane[i].lanes = lanes;
@@ -146,7 +141,6 @@ void kl_lanes_free(struct kl_lanes *lanes)
     kl_lanes_halt(lanes);
     for (usize i = 0; i < KL_LANES; i++)
         kl_cond_done(&lanes->lane[i].wake);
-    kl_cond_done(&lanes->progress);
     kl_mutex_done(&lanes->lock);
     free(lanes);
 }
@@ -156,33 +150,13 @@ struct kl_jobs *kl_lanes_jobs(struct kl_lanes *lanes)
     return &lanes->jobs;
 }
 
-/* The next job that has ended; the lock is held. */
-static struct kl_job *take_settled(struct kl_lanes *lanes)
-{
-    struct kl_job *job = pop(&lanes->settled);
-    lanes->open -= job != NULL;
-    return job;
-}
-
 void kl_lanes_settle(struct kl_lanes *lanes)
 {
     kl_lock(&lanes->lock);
-    for (struct kl_job *job; (job = take_settled(lanes)) != NULL;) {
+    for (struct kl_job *job; (job = pop(&lanes->settled)) != NULL;) {
         kl_unlock(&lanes->lock);
         job->done(job);
         kl_lock(&lanes->lock);
     }
     kl_unlock(&lanes->lock);
-}
-
-void kl_lanes_drain(struct kl_lanes *lanes)
-{
-    for (bool busy = true; busy;) {
-        kl_lanes_settle(lanes);
-        kl_lock(&lanes->lock);
-        while (lanes->open && !lanes->settled.first)
-            kl_cond_wait(&lanes->progress, &lanes->lock);
-        busy = lanes->open > 0;
-        kl_unlock(&lanes->lock);
-    }
 }

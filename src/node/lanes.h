@@ -22,7 +22,5 @@ struct kl_jobs *kl_lanes_jobs(struct kl_lanes *lanes);
 
 /* Calls done of every job that has ended, in the order in which they did. */
 void kl_lanes_settle(struct kl_lanes *lanes);
-/* Waits until every job given, those that done gives too, has ended and been settled. */
-void kl_lanes_drain(struct kl_lanes *lanes);
 
 #endif
