@@ -55,7 +55,7 @@ static kl_status is_there(const kl_join_config *c, bool *out)
 
 static kl_status save(const kl_join_config *c, struct kl_fs *fs, kl_peer_id *id)
 {
-    kl_secret32 key;
+    kl_secret32 key = {{0}};
     kl_status status = kl_node_key_load(fs, &key);
     if (status == KL_NOTFOUND) {
         kl_entropy_fill(kl_sys_entropy(), key.b, sizeof key.b);

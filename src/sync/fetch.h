@@ -85,9 +85,9 @@ struct kl_fetch *kl_fetch_init(void *room, const kl_fetch_config *config);
 void kl_fetch_step(struct kl_fetch *fetch, const kl_fetch_event *event, u64 now_ns,
                    kl_fetch_effects *out);
 
-/* Is something under way, or is there a peer above us that may be asked? */
 /* Whether this peer was asked for that, and has not answered yet. */
 bool kl_fetch_expects(const struct kl_fetch *fetch, kl_fetch_peer peer, const kl_message *message);
+/* Is something under way, or is there a peer above us that may be asked? */
 bool kl_fetch_is_behind(const struct kl_fetch *fetch, u64 now_ns);
 /* The height that more than a third of those heard of, and `least` of them, say they have, or more;
  * 0: there is none. */
