@@ -20,7 +20,7 @@ static const sim_bug bugs[] = {
     {"quorum one less", KL_MUTANT_SMALL_QUORUM, 0, SIM_KINDS, '1', 1015},
     {"finalize after nullify", KL_MUTANT_FINALIZE_AFTER_NULLIFY, 0, SIM_KINDS, '7', 1009},
     {"nullify after finalize", KL_MUTANT_NULLIFY_AFTER_FINALIZE, 0, SIM_KINDS, '1', 1002},
-    {"guard not synced", 0, SIM_GUARD_UNSYNCED, SIM_KINDS, '7', 1006},
+    {"guard not synced", 0, SIM_GUARD_UNSYNCED, SIM_KINDS, '7', 1002},
     {"guard reset at an epoch", 0, SIM_GUARD_RESET, SIM_KINDS, '7', 1012},
     {"foreign epoch accepted", KL_MUTANT_FOREIGN_EPOCH, 0, SIM_KINDS, 0, 1022},
     {"a signer counted twice", KL_MUTANT_SIGNER_TWICE, 0, SIM_KINDS, '1', 1005},

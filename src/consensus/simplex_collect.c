@@ -357,7 +357,9 @@ static bool mend(struct kl_simplex *s, const kl_certificate *certificate)
     return true;
 }
 
-/* [Simplex R0] A leader whose view was nullified is suspected until it is heard again. */
+/* [Simplex R0] A leader that said nothing in its view, which was nullified, is suspected until it
+ * is heard again.  One whose proposal only came too late is not: where it leads several views in a
+ * row nobody would ever vote for it. */
 static void suspect(struct kl_simplex *s, u64 view)
 {
     const kl_simplex_slot *slot = slot_at(s, view);
@@ -365,8 +367,9 @@ static void suspect(struct kl_simplex *s, u64 view)
         return;
     s->given_up_in_row += s->given_up_in_row < 64;
     u32 leader = kl_valset_leader(s->set, s->epoch, view);
-    if (leader != s->self)
-        s->silent_from[leader] = view + 1;
+    const bool *votes = &slot->has_vote[leader * KINDS];
+    if (leader != s->self && !votes[KL_VOTE_NOTARIZE - 1] && !votes[KL_VOTE_NULLIFY - 1])
+        s->silent_from[leader] = view;
 }
 
 /* [Simplex R11] A view that we gave up and that was notarized all the same: with less patience than

@@ -134,8 +134,8 @@ struct kl_simplex {
     u32 given_up_in_row;
 
     /* By validator. */
-    /* Led a view that was nullified, and has cast no vote in this view or above; 0: no suspicion.
-     */
+    /* Led this view, which was nullified, or an earlier epoch's, and has cast no vote in it or
+     * above; 0: no suspicion. */
     u64 silent_from[KL_VALIDATORS_MAX];
     u64 helped_ns[KL_VALIDATORS_MAX];
     u64 heard_ns[KL_VALIDATORS_MAX]; /* for status alone */

@@ -660,7 +660,8 @@ static bool is_skipped(void)
 KL_TEST(simplex_r0_the_silent_are_skipped_over_the_ends_of_epochs)
 {
     begin(4, 16);
-    nullify_by_all_others(0, 1); /* 1 led it, and has voted in no later one */
+    kl_vote_subject first = nullify(1);
+    tell_certificate(&first, 0); /* 1 led it, and no vote of it was heard */
     for (u64 epoch = 1; epoch < 7; epoch++) {
         enter_led_by(epoch, sim_place(&sim, &sim.nodes[0], epoch),
                      sim_place(&sim, &sim.nodes[1 + epoch % 2], epoch));
@@ -674,6 +675,31 @@ KL_TEST(simplex_r0_the_silent_are_skipped_over_the_ends_of_epochs)
     tell_vote(1, subject);
     CHECK(!is_skipped());
     sim_done(&sim);
+}
+
+/* [Simplex R0] Whose proposal came too late is there: it is waited for the next time, which may be
+ * at once where it weighs much. */
+KL_TEST(simplex_r0_who_was_heard_in_its_view_is_not_silent)
+{
+    for (u32 heard = 0; heard < 3; heard++) {
+        begin(4, 16);
+        const kl_valset *set = sim_set(&sim, 0);
+        u64 again = 1 + set->count;
+        u32 leader = kl_valset_leader(set, 0, 1);
+        CHECK(leader != 0 && kl_valset_leader(set, 0, again) == leader);
+        kl_vote_subject late = proposal(1, 0, &sim.final[0], 1);
+        if (heard == 1)
+            tell_vote(leader, late);
+        for (u64 view = 1; view < again; view++) {
+            kl_vote_subject subject = nullify(view);
+            tell_certificate(&subject, 0);
+        }
+        CHECK(is_skipped() == (heard != 1));
+        if (heard == 2)
+            tell_vote(leader, late);
+        CHECK(is_skipped() == (heard == 0));
+        sim_done(&sim);
+    }
 }
 
 /* Who watched, and missed its own turn as all did, does not skip itself where it votes again. */

@@ -24,7 +24,7 @@ struct bug {
  * beside finalize, and re-injection and first votes take a script (consensus' own tests).  A guard
  * that is begun anew is made whole from the consensus log, and shows where that is not enough. */
 static const struct bug bugs[] = {
-    {"gap check off", "no gap check", 0, KL_LAB_IS_OLD_PARENT, NETWORK, 4, 20},
+    {"gap check off", "no gap check", 0, KL_LAB_IS_OLD_PARENT, NETWORK, 4, 24},
     {"quorum one less", "small quorum", 0, KL_LAB_IS_EQUIVOCATE, NETWORK, 4, 1},
     {"foreign epoch accepted", "foreign epoch", 0, KL_LAB_IS_NONE, NETWORK, 4, 11},
     {"a signer counted twice", "signer twice", 0, KL_LAB_IS_NONE, NETWORK, 4, 1},
