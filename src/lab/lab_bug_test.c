@@ -26,7 +26,7 @@ struct bug {
 static const struct bug bugs[] = {
     {"gap check off", "no gap check", 0, KL_LAB_IS_OLD_PARENT, NETWORK, 4, 24},
     {"quorum one less", "small quorum", 0, KL_LAB_IS_EQUIVOCATE, NETWORK, 4, 1},
-    {"foreign epoch accepted", "foreign epoch", 0, KL_LAB_IS_NONE, NETWORK, 4, 11},
+    {"foreign epoch accepted", "foreign epoch", 0, KL_LAB_IS_NONE, NETWORK, 4, 4},
     {"a signer counted twice", "signer twice", 0, KL_LAB_IS_NONE, NETWORK, 4, 1},
     {"parent view unbound", "parent unbound", 0, KL_LAB_IS_OLD_PARENT, NETWORK, 4, 7},
     {"body not durable", "body not durable", 0, KL_LAB_IS_NONE, NETWORK | FAULT(CRASH), 4, 1},
