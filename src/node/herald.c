@@ -136,13 +136,13 @@ kl_herald_news kl_herald_hear(struct kl_herald *h, kl_span bytes, kl_peer_record
     if (e->known && kl_span_eq(bytes, kl_span_of(e->bytes, e->len)))
         return KL_HERALD_OLD;
     *broken = kl_peer_record_open(&said, parts.envelope);
+    if (*broken == KL_RULE_NONE && e->known && said.seq <= e->seq)
+        return KL_HERALD_OLD; /* whoever repeats it is not to cost us a proof */
     if (*broken == KL_RULE_NONE && !kl_peer_proof_verify(parts.proof, h->scheme, parts.key,
                                                          &h->domain, said.peer.key, said.seq))
         *broken = KL_RULE_ANNOUNCE_PROOF;
     if (*broken != KL_RULE_NONE)
         return KL_HERALD_FALSE;
-    if (e->known && said.seq <= e->seq)
-        return KL_HERALD_OLD;
     keep(h, e, bytes, &said);
     *record = said;
     return KL_HERALD_NEW;

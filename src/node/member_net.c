@@ -2,6 +2,7 @@
 #include "codec/hex.h"
 #include "node/lanes.h"
 #include "node/member_priv.h"
+#include "p2p/nuisance.h"
 #include "sys/env.h"
 
 #define SAVE_NS UINT64_C(300000000000) /* between two writings of peers.json */
@@ -10,6 +11,10 @@
  * may be, or a question for every transaction of a block, takes. */
 #define VOTES_MAX ((usize)4 << 20)
 _Static_assert(VOTES_MAX > KL_CERTIFICATE_RLP_MAX + 1024 && VOTES_MAX > 6 * KL_COMPACT_MAX, "");
+
+/* Of nuisance: who comes says all that are known, one of each validator. */
+enum { ANNOUNCEMENT_UNITS = 64 };
+_Static_assert(ANNOUNCEMENT_UNITS *KL_VALIDATORS_MAX <= KL_NUISANCE_MAX / 2, "");
 
 /* Of gossip. */
 enum { TOPIC_TX, TOPIC_PEERS, TOPICS };
@@ -69,6 +74,8 @@ static u64 nuisance_of(kl_span frame)
         [KL_MESSAGE_ASK_RECORDS] = 16, [KL_MESSAGE_ASK_STATE] = 16,
         [KL_MESSAGE_ASK_CODE] = 2,     [KL_MESSAGE_ASK_TRANSACTIONS] = 16,
     };
+    if (frame.len && frame.p[0] == KL_HERALD_KIND)
+        return ANNOUNCEMENT_UNITS;
     return frame.len && frame.p[0] < KL_COUNT_OF(units) ? units[frame.p[0]] : 0;
 }
 
