@@ -248,19 +248,9 @@ usize kl_conn_stream_count(const struct kl_conn *c)
     return c->yamux ? kl_yamux_stream_count(c->yamux) : 0;
 }
 
-u64 kl_conn_light(const struct kl_conn *c)
+kl_yamux_ado kl_conn_ado(const struct kl_conn *c)
 {
-    return c->yamux ? kl_yamux_light(c->yamux) : 0;
-}
-
-u64 kl_conn_opened(const struct kl_conn *c)
-{
-    return c->yamux ? kl_yamux_opened(c->yamux) : 0;
-}
-
-u64 kl_conn_lost(const struct kl_conn *c)
-{
-    return c->yamux ? kl_yamux_lost(c->yamux) : 0;
+    return c->yamux ? kl_yamux_ado_of(c->yamux) : (kl_yamux_ado){0};
 }
 
 u32 kl_conn_stuck(struct kl_conn *c)

@@ -96,9 +96,7 @@ void kl_conn_ping(struct kl_conn *conn, u32 value);
 void kl_conn_go_away(struct kl_conn *conn, u32 reason);
 usize kl_conn_stream_count(const struct kl_conn *conn);
 /* As in yamux.h; 0 before it is open. */
-u64 kl_conn_light(const struct kl_conn *conn);
-u64 kl_conn_opened(const struct kl_conn *conn);
-u64 kl_conn_lost(const struct kl_conn *conn);
+kl_yamux_ado kl_conn_ado(const struct kl_conn *conn);
 u32 kl_conn_stuck(struct kl_conn *conn);
 /* Streams of either side that have not agreed on a protocol. */
 usize kl_conn_agreeing(const struct kl_conn *conn);

@@ -282,13 +282,11 @@ void kl_swarm_closed(struct kl_swarm *s, u32 at, u64 now_ns)
 /* What yamux has counted since. */
 static void count_nuisance(struct swarm_link *link)
 {
-    u64 light = kl_conn_light(link->conn), opened = kl_conn_opened(link->conn);
-    u64 lost = kl_conn_lost(link->conn) / KL_NUISANCE_LOST_BYTES;
-    u64 units = (light - link->light) * KL_NUISANCE_FRAME +
-                (opened - link->opened) * KL_NUISANCE_STREAM + lost - link->lost;
-    link->light = light;
-    link->opened = opened;
-    link->lost = lost;
+    const kl_yamux_ado ado = kl_conn_ado(link->conn), *before = &link->counted;
+    u64 units = (ado.light - before->light) * KL_NUISANCE_FRAME +
+                (ado.opened - before->opened) * KL_NUISANCE_STREAM +
+                ado.lost / KL_NUISANCE_LOST_BYTES - before->lost / KL_NUISANCE_LOST_BYTES;
+    link->counted = ado;
     if (units)
         swarm_nuisance(link, units);
 }

@@ -83,11 +83,11 @@ struct swarm_link {
     kl_multiaddr remote; /* but of one that is being dialled */
     struct kl_conn *conn;
     u64 began_ns, opened_ns, heard_ns, pinged_ns, swept_ns;
-    u64 watched_ns;          /* whether it takes what waits for it was looked at */
-    bool pulled;             /* something was asked for since */
-    u32 unread;              /* looks in a row at which nothing was */
-    kl_nuisance nuisance;    /* while it has no place */
-    u64 light, opened, lost; /* of yamux, so far, that have counted as such */
+    u64 watched_ns;       /* whether it takes what waits for it was looked at */
+    bool pulled;          /* something was asked for since */
+    u32 unread;           /* looks in a row at which nothing was */
+    kl_nuisance nuisance; /* while it has no place */
+    kl_yamux_ado counted; /* of its ado, so far */
 
     u32 hello_out; /* our stream, until it has said all */
     bool hello_agreed, hello_said, hello_heard;

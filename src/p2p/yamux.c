@@ -211,19 +211,9 @@ usize kl_yamux_stream_count(const struct kl_yamux *y)
     return y->streams.count;
 }
 
-u64 kl_yamux_light(const struct kl_yamux *y)
+kl_yamux_ado kl_yamux_ado_of(const struct kl_yamux *y)
 {
-    return y->light;
-}
-
-u64 kl_yamux_opened(const struct kl_yamux *y)
-{
-    return y->opened;
-}
-
-u64 kl_yamux_lost(const struct kl_yamux *y)
-{
-    return y->lost;
+    return y->ado;
 }
 
 u32 kl_yamux_stuck(struct kl_yamux *y)

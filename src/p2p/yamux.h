@@ -101,12 +101,14 @@ void kl_yamux_go_away(struct kl_yamux *y, u32 reason);
 
 usize kl_yamux_stream_count(const struct kl_yamux *y);
 
-/* Of the peer's, so far: frames that carry next to nothing (pings, data of less than
- * KL_YAMUX_LIGHT_DATA bytes, windows opened by less than KL_YAMUX_LIGHT_WINDOW), and streams. */
-u64 kl_yamux_light(const struct kl_yamux *y);
-u64 kl_yamux_opened(const struct kl_yamux *y);
-/* Bytes on streams that were gone. */
-u64 kl_yamux_lost(const struct kl_yamux *y);
+/* What the peer has done so far that may have been for nothing. */
+typedef struct kl_yamux_ado {
+    u64 light;  /* frames that carry next to nothing: pings, data of less than KL_YAMUX_LIGHT_DATA
+                   bytes, windows opened by less than KL_YAMUX_LIGHT_WINDOW */
+    u64 opened; /* streams */
+    u64 lost;   /* bytes on streams that were gone */
+} kl_yamux_ado;
+kl_yamux_ado kl_yamux_ado_of(const struct kl_yamux *y);
 /* To be asked now and then: the number of times in a row, the longest of any stream, at which
  * bytes waited for a window and it had been opened by less than KL_YAMUX_LIGHT_WINDOW since. */
 u32 kl_yamux_stuck(struct kl_yamux *y);

@@ -25,7 +25,7 @@ static kl_status open_stream(struct kl_yamux *y, u32 id, kl_rule *broken)
         return KL_OK;
     }
     y->peer_last_id = KL_MAX(y->peer_last_id, id);
-    y->opened++;
+    y->ado.opened++;
     if (y->we_leave || y->peer_streams >= y->config.peer_streams_max ||
         y->streams.count >= y->config.streams_max) {
         const struct yamux_head reset = {
@@ -144,7 +144,7 @@ static kl_status hear_head(struct kl_yamux *y, kl_rule *broken)
     *broken = parse_head(&h, y->head);
     if (*broken != KL_RULE_NONE)
         return KL_OK;
-    y->light += is_light(&h);
+    y->ado.light += is_light(&h);
     if (h.type == YAMUX_PING) {
         *broken = hear_ping(y, &h);
     } else if (h.type == YAMUX_GOAWAY) {
@@ -171,7 +171,7 @@ static void take_body(struct kl_yamux *y, kl_span *in)
     *in = kl_span_sub(*in, len, in->len - len);
     y->body_left -= (u32)len;
     if (!yamux_find(y, y->body_stream))
-        y->lost += len;
+        y->ado.lost += len;
     else if (len)
         tell(y, KL_YAMUX_DATA, y->body_stream, data, 0);
 }

@@ -61,7 +61,7 @@ struct kl_yamux {
     u32 body_left, body_stream; /* bytes of a data frame that are still to come */
     bool body_ends;
 
-    u64 light, opened, lost; /* see kl_yamux_light */
+    kl_yamux_ado ado;
 };
 
 /* yamux.c */

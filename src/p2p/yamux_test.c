@@ -370,9 +370,10 @@ KL_TEST(yamux_counts_what_carries_nothing)
     a.lines[1].sent = 1;
     for (usize i = 0; i < KL_COUNT_OF(rows); i++) {
         CHECK_RULE(feed(&b, kl_test_hex(rows[i].frame)), KL_RULE_NONE);
-        CHECK_U64(kl_yamux_light(b.y), rows[i].light);
-        CHECK_U64(kl_yamux_opened(b.y), rows[i].opened);
-        CHECK_U64(kl_yamux_lost(b.y), rows[i].lost);
+        kl_yamux_ado ado = kl_yamux_ado_of(b.y);
+        CHECK_U64(ado.light, rows[i].light);
+        CHECK_U64(ado.opened, rows[i].opened);
+        CHECK_U64(ado.lost, rows[i].lost);
     }
     stop();
 }
