@@ -242,6 +242,26 @@ static kl_status open_key(struct kl_replica *r, kl_replica_report *report)
     return KL_OK;
 }
 
+/* What lies in folders of its own, or of the key's. */
+static kl_status open_beside(struct kl_replica *r, kl_replica_report *report)
+{
+    usize segment = KL_MIN(LOG_SEGMENT, r->config.chain.segment_bytes);
+    report->beside = "consensus";
+    KL_TRY(kl_bft_log_open(&r->log, r->config.log_fs, segment, &report->log));
+    report->beside = "validator";
+    KL_TRY(open_key(r, report));
+    report->beside = NULL;
+    return KL_OK;
+}
+
+static kl_status open_own(struct kl_replica *r, kl_replica_report *report)
+{
+    report->beside = KL_TX_JOURNAL;
+    KL_TRY(replica_local_open(r));
+    report->beside = NULL;
+    return KL_OK;
+}
+
 static kl_status open_execution(struct kl_replica *r)
 {
     const kl_exec_config exec = {
@@ -304,11 +324,9 @@ static kl_status open_all(struct kl_replica *r, struct kl_progress *progress,
     if (spec->engine != KL_ENGINE_SIMPLEX || !r->scheme)
         return KL_UNSUPPORTED;
     r->domain = kl_chain_vote_domain(r->chain);
-    usize segment = KL_MIN(LOG_SEGMENT, r->config.chain.segment_bytes);
-    KL_TRY(kl_bft_log_open(&r->log, r->config.log_fs, segment, &report->log));
-    KL_TRY(open_key(r, report));
+    KL_TRY(open_beside(r, report));
     KL_TRY(open_execution(r));
-    KL_TRY(replica_local_open(r));
+    KL_TRY(open_own(r, report));
     if (r->guard && report->log.damaged) {
         r->observing = true;
         r->observe_above = kl_guard_newest(r->guard);

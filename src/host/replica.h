@@ -133,6 +133,7 @@ typedef struct kl_replica_report {
     kl_chain_report chain;
     kl_bft_log_report log;
     kl_rule guard; /* GUARD_MISSING and the like: it observes; KL_RULE_NONE: it signs, or will */
+    const char *beside; /* what could not be opened, where that is not the chain: its name */
 } kl_replica_report;
 
 /* Watching.  A copy of a guard lacks votes, and nothing in it says so; where the consensus log

@@ -1,8 +1,10 @@
 /* A node whose chain is voted on, over the closing and opening of that chain. */
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/test.h"
@@ -179,5 +181,67 @@ KL_TEST(node_that_cannot_go_on_with_an_opened_chain_ends_with_a_failure)
     CHECK(strstr(rig.fault.text, "no network.json"));
     CHECK_OK(kl_node_run(rig.node, &rig.fault)); /* said once */
     CHECK(kl_node_health(rig.node) == KL_UNSUPPORTED);
+    node_rig_done(&rig);
+}
+
+static void write_file(const char *dir, const char *name, const char *text)
+{
+    char path[256];
+    CHECK(snprintf(path, sizeof path, "%s/%s", dir, name) < (int)sizeof path);
+    FILE *file = fopen(path, "w");
+    CHECK(file && fputs(text, file) >= 0 && fclose(file) == 0 && chmod(path, 0600) == 0);
+}
+
+static void move_file(const char *dir, const char *from, const char *to)
+{
+    char a[256], b[256];
+    CHECK(snprintf(a, sizeof a, "%s/%s", dir, from) < (int)sizeof a);
+    CHECK(snprintf(b, sizeof b, "%s/%s", dir, to) < (int)sizeof b);
+    CHECK(rename(a, b) == 0 || errno == ENOENT);
+}
+
+/* Of a file in the state's folder, which has all its files deleted where the state is. */
+static bool keeps_mark(const char *dir)
+{
+    char path[256];
+    CHECK(snprintf(path, sizeof path, "%s/state/mark", dir) < (int)sizeof path);
+    return access(path, F_OK) == 0;
+}
+
+/* Whoever misspells a file, or loses one, has no state to make again for it. */
+KL_TEST(node_keeps_its_state_when_what_lies_beside_the_chain_is_damaged)
+{
+    static const struct {
+        const char *name, *text, *says;
+    } cases[] = {
+        {"network.json", "{\"version\": 2}", "network.json"},
+        {"node.key", "nothing", "node.key"},
+        {"validator/key.json", "{}", "validator/key.json"},
+        {"transactions.journal", "keel tx\377", "transactions.journal"},
+    };
+    struct node_rig rig;
+    char dir[200];
+    node_rig_init(&rig, true);
+    open_first(&rig, 1, dir);
+    const kl_tx first = transfer(&rig, 0);
+    submit(&rig, &first);
+    run_until_nonce(&rig, 1);
+    node_rig_close(&rig);
+    write_file(dir, "state/mark", "");
+    for (usize i = 0; i < KL_COUNT_OF(cases); i++) {
+        move_file(dir, cases[i].name, "aside");
+        write_file(dir, cases[i].name, cases[i].text);
+        struct kl_node *node;
+        kl_status status = kl_node_open(&node, &rig.config, &rig.report, &rig.fault);
+        if (status == KL_OK || !strstr(rig.fault.text, cases[i].says))
+            kl_test_fail(__FILE__, __LINE__, "%s: %s: %s", cases[i].name, kl_status_text(status),
+                         rig.fault.text);
+        CHECK(keeps_mark(dir));
+        move_file(dir, cases[i].name, "bad");
+        move_file(dir, "aside", cases[i].name);
+    }
+    rig.config.port = 0;
+    node_rig_open(&rig);
+    CHECK(!rig.report.rebuilt && keeps_mark(dir));
     node_rig_done(&rig);
 }

@@ -366,18 +366,18 @@ static kl_status open_chain(struct kl_node *node, kl_node_report *report, kl_nod
 }
 
 /* Can it be the cache, and nothing else, that is at fault?  A record that does not execute to what
- * it says may be judged wrongly because of it. */
-static bool is_cache_fault(kl_status status, const kl_chain_report *r)
+ * it says may be judged wrongly because of it.  What lies beside the chain has been named. */
+static bool is_cache_fault(kl_status status, const kl_chain_report *r, const kl_node_fault *fault)
 {
-    return (status == KL_CORRUPT || status == KL_UNSUPPORTED) && !r->ledger.damage &&
-           !r->other_genesis && !r->off_pin && r->genesis.rule == KL_RULE_NONE;
+    return (status == KL_CORRUPT || status == KL_UNSUPPORTED) && !fault->text[0] &&
+           !r->ledger.damage && !r->other_genesis && !r->off_pin && r->genesis.rule == KL_RULE_NONE;
 }
 
 static kl_status open_with_cache(struct kl_node *node, kl_node_report *report, kl_node_fault *fault)
 {
     kl_status status = open_chain(node, report, fault);
     while (node->config.dir && (!report->rebuilt || node->took_back) &&
-           is_cache_fault(status, &report->chain)) {
+           is_cache_fault(status, &report->chain, fault)) {
         report->rebuilt = status == KL_CORRUPT ? "it was damaged" : "it had another format";
         status = kl_folder_drop_state(&node->folder);
         if (status != KL_OK)

@@ -31,6 +31,13 @@ static kl_status open_key(struct kl_node *node, kl_validator_key *key, bool *has
     return status == KL_NOTFOUND ? KL_OK : status;
 }
 
+/* Of a file with a secret. */
+static const char *why_unread(kl_status status)
+{
+    return status == KL_DENIED ? "others may read it: its mode must be 0600"
+                               : kl_status_text(status);
+}
+
 /* What the folder says of others; *use: there are some. */
 static kl_status open_roster(struct kl_node *node, kl_roster *roster, kl_secret32 *identity,
                              bool *use, kl_node_fault *fault)
@@ -51,8 +58,7 @@ static kl_status open_roster(struct kl_node *node, kl_roster *roster, kl_secret3
     status = kl_node_key_load(node->folder.fs, identity);
     if (status != KL_OK)
         return kl_node_blame(fault, status, "%s/node.key: %s", node->config.dir,
-                             status == KL_DENIED ? "others may read it: its mode must be 0600"
-                                                 : kl_status_text(status));
+                             why_unread(status));
     *use = true;
     return KL_OK;
 }
@@ -133,6 +139,10 @@ static kl_status open_member(struct kl_node *node, kl_replica_config *config,
         (void)kl_node_blame(fault, status, "cannot listen for peers on %s: %s", listen,
                             kl_status_text(status));
     }
+    if (status != KL_OK && found->beside)
+        (void)kl_node_blame(fault, status, "%s/%s: %s",
+                            node->config.dir ? node->config.dir : "memory", found->beside,
+                            kl_status_text(status));
     node->reaches_others = use;
     kl_secret32_wipe(&identity);
     free(roster);
@@ -149,7 +159,10 @@ kl_status kl_node_open_member(struct kl_node *node, const kl_host_config *host,
     bool has_key;
     if (!node->senders)
         KL_TRY(kl_senders_new(&node->senders, SENDERS));
-    KL_TRY(open_key(node, &key, &has_key));
+    kl_status status = open_key(node, &key, &has_key);
+    if (status != KL_OK)
+        return kl_node_blame(fault, status, "%s/" KL_VALIDATOR_FOLDER "/key.json: %s",
+                             node->config.dir, why_unread(status));
     if (has_key)
         kl_validator_key_entry(&entry, &room, &key, 1);
     static const kl_address nobody;
@@ -174,7 +187,7 @@ kl_status kl_node_open_member(struct kl_node *node, const kl_host_config *host,
     };
     config.chain.senders = node->senders;
     kl_validator_key_wipe(&key);
-    kl_status status = open_member(node, &config, &found, fault);
+    status = open_member(node, &config, &found, fault);
     kl_wipe(&config, sizeof config);
     report->chain = found.chain;
     if (status == KL_OK) {
