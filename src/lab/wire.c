@@ -422,13 +422,15 @@ static void drain(struct kl_lab_machine *machine)
     plug->inbox_count = 0;
 }
 
-/* Nobody honest is thought ill of. */
+/* Nobody honest is thought so ill of that its gossip is not listened to.  A little below zero it
+ * may come for a while: what it was asked for is late where connections break all the time. */
 static void check_scores(struct kl_lab_plug *plug)
 {
+    double least = kl_gossip_config_usual().score.gossip;
     for (u32 i = 0; i < KL_SWARM_PEERS_MAX; i++) {
         const struct lab_place *place = &plug->places[i];
         bool gossips = kl_swarm_link(plug->swarm, i) != KL_SWARM_NONE && place->gossip != NOBODY;
-        if (gossips && kl_gossip_score(plug->gossip, place->gossip) < 0)
+        if (gossips && kl_gossip_score(plug->gossip, place->gossip) < least)
             check_honest(plug, place->machine, "thinks ill of", KL_RULE_NONE);
     }
 }
