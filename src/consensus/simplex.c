@@ -381,8 +381,8 @@ void kl_simplex_step(struct kl_simplex *s, const kl_bft_event *event, u64 now_ns
                      kl_bft_effects *out)
 {
     KL_ASSERT(out->cap - out->count >= kl_simplex_effects_max(&s->config));
-    bool restores = event->kind < KL_BFT_START;
-    KL_ASSERT(s->started != (restores || event->kind == KL_BFT_START));
+    bool restores = event->kind <= KL_BFT_START;
+    KL_ASSERT(s->started != restores || event->kind == KL_BFT_SIGNING);
     s->out = out;
     s->now_ns = KL_MAX(now_ns, s->now_ns);
     take(s, event);

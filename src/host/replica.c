@@ -559,10 +559,11 @@ void kl_replica_start(struct kl_replica *r)
     }
     r->started = true;
     replica_stall_begin(r);
-    /* The engine began with whether there is a guard; what was found since, it hears at once. */
-    replica_tell(r, &(kl_bft_event){.kind = KL_BFT_START});
+    /* The engine began with whether there is a guard; what was found since, it hears before it
+     * could sign anything. */
     if (!r->signing)
         replica_tell(r, &(kl_bft_event){.kind = KL_BFT_SIGNING, .on = false});
+    replica_tell(r, &(kl_bft_event){.kind = KL_BFT_START});
     replica_fetch_head(r);
     replica_local_start(r);
     replica_settle(r);
