@@ -53,8 +53,8 @@ usize kl_simplex_effects_max(const kl_simplex_config *config);
 struct kl_simplex *kl_simplex_init(void *room, const kl_simplex_config *config);
 
 /* Appends effects; out->cap - out->count must be at least kl_simplex_effects_max (asserted).  Time
- * is monotonic.  KL_BFT_RESTORE_* come before KL_BFT_START, all others behind it (asserted), but for
- * KL_BFT_SIGNING, which may come at any time: what is restored may speak against signing. */
+ * is monotonic.  KL_BFT_RESTORE_* come before KL_BFT_START, all others behind it (asserted);
+ * KL_BFT_SIGNING comes at any time, since what is restored may speak against it. */
 void kl_simplex_step(struct kl_simplex *s, const kl_bft_event *event, u64 now_ns,
                      kl_bft_effects *out);
 

@@ -19,18 +19,18 @@ static const sim_bug bugs[] = {
     {"gap check off", KL_MUTANT_NO_GAP_CHECK, 0, SIM_OLD_PARENT, '1', 1001},
     {"quorum one less", KL_MUTANT_SMALL_QUORUM, 0, SIM_KINDS, '1', 1015},
     {"finalize after nullify", KL_MUTANT_FINALIZE_AFTER_NULLIFY, 0, SIM_KINDS, '7', 1009},
-    {"nullify after finalize", KL_MUTANT_NULLIFY_AFTER_FINALIZE, 0, SIM_KINDS, '1', 1002},
-    {"guard not synced", 0, SIM_GUARD_UNSYNCED, SIM_KINDS, '7', 1002},
+    {"nullify after finalize", KL_MUTANT_NULLIFY_AFTER_FINALIZE, 0, SIM_KINDS, '1', 1003},
+    {"guard not synced", 0, SIM_GUARD_UNSYNCED, SIM_KINDS, '7', 1034},
     {"guard reset at an epoch", 0, SIM_GUARD_RESET, SIM_KINDS, '7', 1012},
     {"foreign epoch accepted", KL_MUTANT_FOREIGN_EPOCH, 0, SIM_KINDS, 0, 1022},
     {"a signer counted twice", KL_MUTANT_SIGNER_TWICE, 0, SIM_KINDS, '1', 1005},
     {"parent view unbound", KL_MUTANT_PARENT_UNBOUND, 0, SIM_FALSE_PARENT, '1', 1001},
     {"body not durable", KL_MUTANT_BODY_NOT_DURABLE, 0, SIM_KINDS, '8', 1002},
-    {"turn used again", KL_MUTANT_TURN_USED_AGAIN, 0, SIM_KINDS, '7', 2021},
 };
 
-/* Four more are caught by scripts, see simplex_script_test.c: no re-injection, a second vote that
- * replaces the first, a turn that is not durable, and a leader's vote that nobody else keeps. */
+/* Six more are caught by scripts, see simplex_script_test.c: no re-injection, a second vote that
+ * replaces the first, a turn that is not durable or is used again, a leader's vote that nobody else
+ * keeps, and a view that is given up for good. */
 
 static struct sim sim;
 

@@ -132,6 +132,8 @@ KL_TEST(simplex_model_agreement_holds)
     holds("all leaders Byzantine", views - 1, 0, MODEL_ANY_LEADER);
     for (u32 at = 0; at < 4; at++)
         holds("votes of any view at any time", views - 1, at, MODEL_ANY_VIEW);
+    for (u32 at = 0; at < 4; at++)
+        holds("notarize behind nullify", views, at, MODEL_NOTARIZE_BEHIND_NULLIFY);
 }
 
 /* Each state found without reductions has its canonical form among those found with them, and no

@@ -28,6 +28,7 @@ enum {
     KL_MUTANT_TURN_NOT_DURABLE = 1 << 11,
     KL_MUTANT_TURN_USED_AGAIN = 1 << 12, /* in the next life */
     KL_MUTANT_PROPOSAL_NOT_KEPT = 1 << 13,
+    KL_MUTANT_GIVES_UP_FOR_GOOD = 1 << 14, /* no notarize vote behind a nullify vote */
 };
 #ifdef KL_SIMPLEX_MUTANTS
 extern u32 kl_simplex_mutants;

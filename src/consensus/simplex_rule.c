@@ -212,16 +212,35 @@ static void ask_missing(struct kl_simplex *s, kl_simplex_slot *slot, u64 missing
     kl_simplex_ask_certificates(s, slot->source, missing, s->view - 1);
 }
 
+/* So much weight has notarized it that a quorum may have, of which all but the faulty tell it
+ * again: who saw it signs no nullify vote behind its finalize vote, even where a power cut has
+ * taken the Notarization.  A notarize vote excludes no nullify vote, so who has cast one helps it
+ * out. */
+static bool may_be_notarized(const struct kl_simplex *s, const kl_simplex_slot *slot)
+{
+    const kl_vote_subject subject = {.kind = KL_VOTE_NOTARIZE, .proposal = slot->proposal};
+    u64 weight = 0;
+    for (u32 i = 0; i < s->set->count; i++) {
+        u32 at = i * KINDS + KL_VOTE_NOTARIZE - 1;
+        if (slot->has_vote[at] && kl_vote_subject_eq(&slot->votes[at].subject, &subject))
+            weight += s->set->validators[i].weight;
+    }
+    return !MUTANT(GIVES_UP_FOR_GOOD) &&
+           weight >= kl_valset_quorum(s->set) - kl_valset_faulty(s->set);
+}
+
 /* [Simplex R2] */
 static void notarize(struct kl_simplex *s, kl_simplex_slot *slot)
 {
-    if (!slot->has_proposal || slot->gives_up)
+    bool gave_up = slot->gives_up || is_cast(slot, KL_VOTE_NULLIFY);
+    if (!slot->has_proposal || (gave_up && !may_be_notarized(s, slot)))
         return;
     const kl_proposal *p = &slot->proposal;
     u64 missing;
     switch (kl_simplex_link_of(s, p, &missing)) {
     case LINK_BAD:
-        slot->gives_up = s->again = true;
+        s->again |= !slot->gives_up;
+        slot->gives_up = true;
         return;
     case LINK_MISSING:
         ask_missing(s, slot, missing);
@@ -232,10 +251,11 @@ static void notarize(struct kl_simplex *s, kl_simplex_slot *slot)
     bool is_again = kl_hash_eq(&p->block_hash, &p->parent_hash);
     bool is_judged = kl_hash_eq(&slot->judged_hash, &p->block_hash);
     if (is_judged && slot->judged == JUDGED_INVALID) {
-        slot->gives_up = s->again = true;
+        s->again |= !slot->gives_up;
+        slot->gives_up = true;
         return;
     }
-    if (may_sign(s) && !is_cast(slot, KL_VOTE_NOTARIZE) && !is_cast(slot, KL_VOTE_NULLIFY) &&
+    if (may_sign(s) && !is_cast(slot, KL_VOTE_NOTARIZE) &&
         (is_again || (is_judged && slot->judged == JUDGED_VALID)))
         cast(s, slot, KL_VOTE_NOTARIZE, p);
 }

@@ -78,7 +78,8 @@ u64 kl_simplex_propose_at(const struct kl_simplex *s, const kl_proposal *parent)
 static bool is_stuck(const struct kl_simplex *s)
 {
     const kl_simplex_slot *slot = slot_at(s, s->view);
-    return slot->own[KL_VOTE_NULLIFY - 1].state != OWN_NONE || slot->asked_certificates ||
+    return slot->own[KL_VOTE_NULLIFY - 1].state != OWN_NONE ||
+           slot->own[KL_VOTE_FINALIZE - 1].state != OWN_NONE || slot->asked_certificates ||
            slot->judged == JUDGED_MISSING || kl_simplex_is_unsettled(s) ||
            s->committed.view < s->final.view;
 }
@@ -99,21 +100,22 @@ static void retry_bodies(struct kl_simplex *s)
 }
 
 /* Our votes of earlier views of which there is no certificate, and those of this view that are from
- * before a crash: after a crash of all perhaps nobody has one, but for the votes; and the leaders',
- * who may not have their own. */
+ * before a crash, or beside a nullify vote: after a crash of all perhaps nobody has one, but for
+ * the votes; and the leaders', who may not have their own. */
 static void retry_holes(struct kl_simplex *s)
 {
     kl_proposal notarized;
     for (u64 view = KL_MAX(s->base, s->final.view + 1); view <= s->view; view++) {
         const kl_simplex_slot *slot = slot_at(s, view);
         const kl_simplex_own *own = &slot->own[KL_VOTE_NOTARIZE - 1];
+        bool gave_up = slot->own[KL_VOTE_NULLIFY - 1].state != OWN_NONE;
         if (kl_simplex_nullified(s, view) || kl_simplex_notarized(s, &notarized, view) ||
-            (view == s->view && !own->revived))
+            (view == s->view && !own->revived && !gave_up))
             continue;
         if (own->state == OWN_SENT) {
             const kl_vote *leaders = kl_simplex_leaders(s, slot);
             kl_simplex_emit(s, KL_BFT_SEND_VOTE)->vote = &own->vote;
-            if (leaders && own->revived)
+            if (leaders)
                 kl_simplex_emit(s, KL_BFT_SEND_VOTE)->vote = leaders;
         }
         own = &slot->own[KL_VOTE_NULLIFY - 1];

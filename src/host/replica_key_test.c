@@ -121,3 +121,68 @@ KL_TEST(replica_with_an_empty_folder_knows_its_earlier_votes_from_somebody_elses
         rig_done(&rig);
     }
 }
+
+/* Node 1 comes back with a guard that has signed elsewhere, in these views, what excludes what the
+ * log says. */
+static void return_with_other_guard(u64 from, u64 to)
+{
+    struct kl_guard *guard;
+    kl_guard_owner owner = {.domain = kl_chain_vote_domain(kl_replica_chain(rig.nodes[1].replica)),
+                            .scheme = rig.scheme};
+    CHECK(rig.scheme->public_key(owner.key, &rig.nodes[1].vote_secret));
+    rig_crash(&rig, 1);
+    kl_sim_disk_free(rig.nodes[1].key_disk);
+    CHECK_OK(kl_sim_disk_new(&rig.nodes[1].key_disk));
+    CHECK_OK(kl_guard_create(&guard, kl_sim_disk_fs(rig.nodes[1].key_disk), &owner,
+                             (kl_guard_view){0}, 256));
+    for (u64 view = from; view < to; view++) {
+        kl_vote_subject subject = {.kind = KL_VOTE_FINALIZE, .proposal = {.view = view}};
+        kl_rule broken;
+        CHECK_OK(kl_guard_ask(guard, &subject, &broken));
+    }
+    CHECK_OK(kl_guard_sync(guard));
+    kl_guard_close(guard);
+    rig.nodes[1].signs = 0;
+    rig_open(&rig, 1);
+    CHECK(strstr(rig.nodes[1].alarm, "older"));
+    CHECK(!kl_replica_consensus(rig.nodes[1].replica).signing);
+    rig_until(&rig, rig.now_ns + 400 * RIG_MS);
+    CHECK_U64(rig.nodes[1].signs, 0);
+}
+
+KL_TEST(replica_whose_guard_and_log_exclude_one_another_watches)
+{
+    rig_init(&rig, 4, 200, *seed);
+    rig_start(&rig);
+    CHECK(rig_reaches(&rig, 20, 20 * RIG_S));
+    return_with_other_guard(1, 100);
+    rig_done(&rig);
+}
+
+static bool leads(u32 index)
+{
+    const struct rig_node *node = &rig.nodes[index];
+    struct kl_tip *head = kl_chain_head(kl_replica_chain(node->replica));
+    u8 key[KL_VOTE_KEY_MAX];
+    u32 place;
+    CHECK(rig.scheme->public_key(key, &node->vote_secret));
+    CHECK(kl_valset_find(&head->epoch->set, key, &place));
+    kl_tip_unref(head);
+    return kl_replica_consensus(node->replica).leader == place;
+}
+
+/* From the first moment, also where it would give up its own turn at once. */
+KL_TEST(replica_whose_guard_and_log_exclude_one_another_signs_nothing_at_its_start)
+{
+    for (u32 run = 0; run < 8; run++) {
+        rig_init(&rig, 4, 200, *seed + run);
+        rig_start(&rig);
+        CHECK(rig_reaches(&rig, 20, 20 * RIG_S));
+        while (!leads(1))
+            rig_until(&rig, rig.now_ns + RIG_MS);
+        u64 view = kl_replica_consensus(rig.nodes[1].replica).view;
+        rig.cut[1] = true;
+        return_with_other_guard(view - 4, view - 1);
+        rig_done(&rig);
+    }
+}
