@@ -26,7 +26,7 @@ struct fill_work {
     usize note_len;
     kl_message message;      /* of TAKE: blocks; of LAY: leaves or body */
     usize count;             /* of TAKE */
-    u32 peer;                /* that gave it */
+    u32 peer, life;          /* that gave it, see struct peer */
     kl_statesync_effect lay; /* of LAY */
     kl_hash first, last;     /* of LOOK */
     kl_statesync_want wants[KL_STATESYNC_WANTS];
@@ -38,6 +38,7 @@ struct fill_work {
 };
 
 struct peer {
+    u32 life;   /* so many have left this place */
     bool known; /* its height */
     u64 height;
 };
@@ -252,7 +253,8 @@ static void taken(struct kl_filler *f, const struct fill_work *w)
     } else if (w->broken != KL_RULE_NONE) {
         /* The block is final, and binds all that is in its record: whoever gave it has changed it.
          * What stood before it is taken. */
-        f->config.net->penalize(f->config.net, w->peer, w->broken);
+        if (f->peers[w->peer].life == w->life)
+            f->config.net->penalize(f->config.net, w->peer, w->broken);
         fetch(f, &(kl_fetch_event){.kind = KL_FETCH_FAILED, .rule = w->broken});
     }
     tell_head(f);
@@ -359,6 +361,7 @@ static void give_take(struct kl_filler *f, const kl_message *m, u32 peer, usize 
         return;
     w->count = count;
     w->peer = peer;
+    w->life = f->peers[peer].life;
     if (copy_blocks(w, m)) {
         give(f, w);
         return;
@@ -508,13 +511,13 @@ static void settle(struct kl_filler *f)
 void kl_filler_connected(struct kl_filler *f, u32 peer)
 {
     KL_ASSERT(peer < KL_REPLICA_PEERS_MAX);
-    f->peers[peer] = (struct peer){0};
+    f->peers[peer] = (struct peer){.life = f->peers[peer].life};
 }
 
 void kl_filler_disconnected(struct kl_filler *f, u32 peer)
 {
     KL_ASSERT(peer < KL_REPLICA_PEERS_MAX);
-    f->peers[peer] = (struct peer){0};
+    f->peers[peer] = (struct peer){.life = f->peers[peer].life + 1};
     fetch(f, &(kl_fetch_event){.kind = KL_FETCH_GONE, .peer = peer});
     sync_step(f, &(kl_statesync_event){.kind = KL_STATESYNC_GONE, .peer = peer});
     settle(f);

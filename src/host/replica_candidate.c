@@ -58,7 +58,7 @@ struct replica_candidate *replica_candidate_for(struct kl_replica *r, const kl_p
     c->height = proposal->height;
     c->epoch = proposal->epoch;
     c->view = proposal->view;
-    c->source = KL_REPLICA_ALL;
+    c->source.peer = KL_REPLICA_ALL;
     if (kl_map_put(&r->by_hash, c) != KL_OK) {
         free(c);
         return NULL;

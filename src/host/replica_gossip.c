@@ -35,7 +35,7 @@ struct replica_heard {
 
 /* A message that it came in. */
 struct replica_said {
-    u32 peer;
+    struct replica_who who;
     bool gossiped; /* a verdict is awaited */
     u8 id[KL_REPLICA_GOSSIP_ID_LEN];
     kl_rule broken;
@@ -187,8 +187,8 @@ static void admit(struct kl_replica *r, struct take_work *w, usize i)
         return;
     if (is_broken(broken))
         said->broken = broken;
-    if (broken == KL_RULE_TX_FUNDS && !said->gossiped)
-        replica_blame(r, said->peer, UNFUNDED_UNITS);
+    if (broken == KL_RULE_TX_FUNDS && !said->gossiped && replica_is_there(r, said->who))
+        replica_blame(r, said->who.peer, UNFUNDED_UNITS);
     if (broken != KL_RULE_NONE)
         return;
     said->taken = r->pool_grown = true;
@@ -213,8 +213,8 @@ static void judge_said(struct kl_replica *r, const struct replica_said *said)
                 said->broken != KL_RULE_NONE ? KL_REPLICA_REJECT
                 : said->taken                ? KL_REPLICA_ACCEPT
                                              : KL_REPLICA_IGNORE);
-    else if (said->broken != KL_RULE_NONE)
-        r->config.net->penalize(r->config.net, said->peer, said->broken);
+    else if (said->broken != KL_RULE_NONE && replica_is_there(r, said->who))
+        r->config.net->penalize(r->config.net, said->who.peer, said->broken);
 }
 
 static void begin(struct kl_replica *r);
@@ -312,7 +312,7 @@ static bool hear_all(struct kl_replica *r, const struct replica_said *how,
     if (!room)
         return false;
     for (usize i = 0; i < message->transaction_count; i++)
-        if (!hear(r, how->peer, b->said_count, message->transactions[i]))
+        if (!hear(r, how->who.peer, b->said_count, message->transactions[i]))
             break;
     if (b->count == before)
         return false;
@@ -323,7 +323,7 @@ static bool hear_all(struct kl_replica *r, const struct replica_said *how,
 
 void replica_gossip_hear(struct kl_replica *r, u32 peer, const kl_message *message)
 {
-    (void)hear_all(r, &(struct replica_said){.peer = peer}, message);
+    (void)hear_all(r, &(struct replica_said){.who = replica_who_is(r, peer)}, message);
 }
 
 void kl_replica_gossiped(struct kl_replica *r, const u8 id[KL_REPLICA_GOSSIP_ID_LEN], u32 peer,
@@ -332,7 +332,7 @@ void kl_replica_gossiped(struct kl_replica *r, const u8 id[KL_REPLICA_GOSSIP_ID_
     kl_message message;
     kl_rule broken = KL_RULE_NONE;
     KL_ASSERT(peer < KL_REPLICA_PEERS_MAX && !r->stepping);
-    struct replica_said said = {.peer = peer, .gossiped = true};
+    struct replica_said said = {.who = replica_who_is(r, peer), .gossiped = true};
     memcpy(said.id, id, sizeof said.id);
     kl_arena_reset(&r->peer_arena, GATHER_BYTES);
     kl_status status = kl_message_decode(&message, frame, r->scheme, &r->peer_arena, &broken);

@@ -104,6 +104,16 @@ KL_TEST(gossip_is_worth_what_its_transactions_are)
     rig_until(&rig, rig.now_ns + 20 * RIG_MS);
     CHECK_U64(rig.nodes[3].penalties, 1);
     CHECK_RULE(rig.nodes[3].penalty, KL_RULE_TX_SIGNATURE);
+
+    /* Not who has come into its place before that was found out. */
+    rig_deliver(&rig, 3, 1,
+                &(kl_message){.kind = KL_MESSAGE_TRANSACTIONS,
+                              .transactions = &envelope,
+                              .transaction_count = 1});
+    kl_replica_disconnected(rig.nodes[3].replica, 1);
+    kl_replica_connected(rig.nodes[3].replica, 1);
+    rig_until(&rig, rig.now_ns + 20 * RIG_MS);
+    CHECK_U64(rig.nodes[3].penalties, 1);
     rig_done(&rig);
 }
 

@@ -25,6 +25,17 @@ void replica_blame(struct kl_replica *r, u32 peer, u64 units)
         r->config.net->blame(r->config.net, peer, units);
 }
 
+struct replica_who replica_who_is(const struct kl_replica *r, u32 peer)
+{
+    u32 life = peer < KL_REPLICA_PEERS_MAX ? r->peers[peer].life : 0;
+    return (struct replica_who){peer, life};
+}
+
+bool replica_is_there(const struct kl_replica *r, struct replica_who who)
+{
+    return who.peer < KL_REPLICA_PEERS_MAX && r->peers[who.peer].life == who.life;
+}
+
 u32 replica_somebody(struct kl_replica *r, u32 peer)
 {
     u32 count = 0;
@@ -70,6 +81,7 @@ void kl_replica_disconnected(struct kl_replica *r, u32 peer)
 {
     KL_ASSERT(peer < KL_REPLICA_PEERS_MAX);
     r->peers[peer].connected = false;
+    r->peers[peer].life++;
     kl_replica_set_rank(r, peer, KL_REPLICA_PEER);
     replica_fetch(r, &(kl_fetch_event){.kind = KL_FETCH_GONE, .peer = peer});
     replica_settle(r);
@@ -86,7 +98,7 @@ bool replica_keep(struct kl_replica *r, const kl_proposal *proposal, u32 peer,
         return false;
     }
     replica_candidate_read(r, c, body, parts);
-    c->source = peer;
+    c->source = replica_who_is(r, peer);
     replica_tell(r,
                  &(kl_bft_event){.kind = KL_BFT_BODY, .peer = KL_BFT_NO_PEER, .hash = parts->hash});
     return true;

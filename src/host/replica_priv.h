@@ -90,6 +90,11 @@ typedef enum replica_state {
     REPLICA_INVALID,
 } replica_state;
 
+/* A peer, and not just its place; peer KL_REPLICA_ALL: nobody. */
+struct replica_who {
+    u32 peer, life;
+};
+
 /* A block that is proposed and not final, or whose body is asked for. */
 struct replica_candidate {
     kl_hash hash;
@@ -98,7 +103,7 @@ struct replica_candidate {
     kl_hash parent_hash; /* when read */
     u64 height, epoch, view, time_ms;
     struct replica_body *body; /* NULL: in the log, or nowhere here */
-    u32 source;                /* who brought the body */
+    struct replica_who source; /* who brought the body */
     bool wanted;               /* a body is asked for */
     bool rebuilding;           /* it is about to be there, see replica_compact.c */
     kl_hash *order;            /* of its transactions, where it was built here; or NULL */
@@ -205,6 +210,7 @@ struct replica_report {
 
 struct replica_peer {
     bool connected;
+    u32 life; /* so many have left this place */
     kl_replica_rank rank;
     u32 serves; /* answers that are being read */
     u32 heard;  /* its transactions that wait for a job */
@@ -548,6 +554,10 @@ bool replica_may_keep(struct kl_replica *r, const kl_vote *vote, const kl_body *
 bool replica_keep(struct kl_replica *r, const kl_proposal *proposal, u32 peer,
                   struct replica_body *body, const kl_body *parts);
 void replica_send(struct kl_replica *r, u32 peer, const kl_message *message);
+/* What is found out by a job is the fault of who was there then: whoever came into its place
+ * meanwhile has nothing to do with it. */
+struct replica_who replica_who_is(const struct kl_replica *r, u32 peer);
+bool replica_is_there(const struct kl_replica *r, struct replica_who who);
 void replica_blame(struct kl_replica *r, u32 peer, u64 units);
 /* A peer that can be asked: the one that is named, or one at random; KL_REPLICA_ALL: nobody. */
 u32 replica_somebody(struct kl_replica *r, u32 peer);

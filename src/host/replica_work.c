@@ -21,7 +21,7 @@ struct found {
 struct judge_work {
     struct replica_work work;
     kl_hash hash;
-    u32 source;
+    struct replica_who source;
     struct replica_body *body; /* NULL: it is in the log */
     struct found found;
 };
@@ -117,8 +117,8 @@ static void judge_finish(struct replica_work *work)
     }
     if (f->status == KL_OK && f->false_body) {
         replica_candidate_unread(r, c);
-        if (w->source != KL_REPLICA_ALL)
-            r->config.net->penalize(r->config.net, w->source, f->broken);
+        if (replica_is_there(r, w->source))
+            r->config.net->penalize(r->config.net, w->source.peer, f->broken);
     } else if (f->status == KL_OK && f->broken != KL_RULE_NONE) {
         c->state = REPLICA_INVALID;
         replica_refused(r, c, f->broken);
