@@ -1,4 +1,5 @@
-/* A key that somebody else has too: a copy of its folder on another machine. */
+/* A key that somebody else has too, or had: a copy of its folder on another machine, and a guard
+ * and a log of which one knows what the other does not. */
 #include "host/replica_rig_test.h"
 #include "sim/disk.h"
 
@@ -185,4 +186,44 @@ KL_TEST(replica_whose_guard_and_log_exclude_one_another_signs_nothing_at_its_sta
         return_with_other_guard(view - 4, view - 1);
         rig_done(&rig);
     }
+}
+
+static void is_none_of(void *ctx, const kl_vote_subject *subject)
+{
+    CHECK(!kl_vote_subject_eq(ctx, subject));
+}
+
+/* A vote in a turn of an earlier life, both in the log and neither in the guard: it may have been
+ * asked for by the life behind that one, and refused, while another has left. */
+KL_TEST(replica_takes_no_vote_over_in_a_turn_of_an_earlier_life)
+{
+    struct rig_node *node = &rig.nodes[1];
+    struct kl_bft_log *log;
+    struct kl_guard *guard;
+    kl_bft_log_report report;
+    kl_rule broken = KL_RULE_COUNT;
+    kl_vote_subject subject = {.kind = KL_VOTE_NOTARIZE, .proposal = {.height = 1}};
+    rig_init(&rig, 4, 200, *seed);
+    rig_start(&rig);
+    CHECK(rig_reaches(&rig, 5, 20 * RIG_S));
+    kl_guard_owner owner = {.domain = kl_chain_vote_domain(kl_replica_chain(node->replica)),
+                            .scheme = rig.scheme};
+    CHECK(rig.scheme->public_key(owner.key, &node->vote_secret));
+    subject.proposal.view = kl_replica_consensus(node->replica).view + 3;
+    rig_crash(&rig, 1);
+    CHECK_OK(kl_bft_log_open(&log, kl_sim_disk_fs(node->disk), 1 << 20, &report));
+    CHECK_OK(kl_bft_log_turn(log, 0, subject.proposal.view));
+    CHECK_OK(kl_bft_log_vote(log, &subject, (kl_span){NULL, 0}));
+    CHECK_OK(kl_bft_log_sync(log));
+    kl_bft_log_close(log);
+    rig_open(&rig, 1);
+    CHECK(!node->alarm[0]);
+    rig_crash(&rig, 1);
+    CHECK_OK(kl_guard_open(&guard, kl_sim_disk_fs(node->key_disk), &owner, &broken));
+    CHECK_RULE(broken, KL_RULE_NONE);
+    kl_guard_each(guard, is_none_of, &subject);
+    CHECK_OK(kl_guard_ask(guard, &subject, &broken));
+    CHECK_RULE(broken, KL_RULE_GUARD_TURN);
+    kl_guard_close(guard);
+    rig_done(&rig);
 }
