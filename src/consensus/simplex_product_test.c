@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { ENGINES = WORLD_VALIDATORS - 1 };
+enum { ENGINES = WORLD_VALIDATORS - 1, EVERYBODY = (1 << WORLD_VALIDATORS) - 1 };
 
 typedef struct product_state {
     u32 at[ENGINES];
@@ -133,22 +133,24 @@ static void visit(product *p, const product_state *s, u32 from, u32 engine, u32 
     *place_of(p, s) = p->count + 1;
     p->count++;
     p->broken = p->w.broken ? p->w.broken : judge(p, s);
-    for (u32 i = 0; i < ENGINES && !p->broken && !p->w.o.mutants && !p->w.o.forgets; i++)
-        p->broken = judge_key(&p->w, local(p, s, i)->signed_for);
+    const u32 of_turns = KL_MUTANT_TURN_NOT_DURABLE | KL_MUTANT_TURN_USED_AGAIN;
+    bool judges_keys = (p->w.o.mutants | of_turns) == of_turns && !p->w.o.forgets;
+    for (u32 i = 0; i < ENGINES && !p->broken && judges_keys; i++)
+        p->broken = judge_key(&p->w, local(p, s, i)->signed_for | local(p, s, i)->cast);
 }
 
 /* Whether the event can come to the engine. */
-static bool may_come(const product *p, const product_state *s, u32 engine, const world_event *event)
+static bool may_come(const product *p, const product_state *s, const world_event *event)
 {
     const world *w = &p->w;
-    if (event->kind == WORLD_TIMEOUT || event->kind == WORLD_CRASH || event->kind == WORLD_KILL)
+    if (event->kind != WORLD_VOTE && event->kind != WORLD_CERTIFICATE)
         return true;
     if (event->kind == WORLD_CERTIFICATE)
         return has_quorum(p, s, event->subject);
     if (event->by == w->o.byzantine)
         return true;
     u32 by = event->by - (event->by > w->o.byzantine);
-    return by != engine && (local(p, s, by)->cast >> event->subject & 1);
+    return local(p, s, by)->cast >> event->subject & 1;
 }
 
 /* Engines that behave alike are exchanged for each other; not on the way to a counterexample, which
@@ -181,7 +183,7 @@ static void explore(product *p, const world_options *options)
             for (u32 event = 0; event < p->w.event_count && !p->broken; event++) {
                 product_state s = p->states[at];
                 u32 to = local(p, &s, engine)->next[event];
-                if (to == s.at[engine] || !may_come(p, &s, engine, &p->w.events[event]))
+                if (to == s.at[engine] || !may_come(p, &s, &p->w.events[event]))
                     continue;
                 s.at[engine] = to;
                 canonical(p, &s);
@@ -201,13 +203,19 @@ static void done(product *p)
 static void summarize(const product *p)
 {
     const world_engine *e = p->w.engines;
+    const world_options *o = &p->w.o;
     printf(
-        "world, %u views by %s%s, validator %u Byzantine: %u states of engines with %u, %u and %u "
-        "states in %u, %u and %u classes; %llu steps of an engine\n",
-        p->w.o.views, p->w.o.by_vote ? "vote" : "certificate",
-        p->w.o.crashes ? " with crashes" : "", p->w.o.byzantine, p->count, e[0].count, e[1].count,
+        "world, %u views by %s%s%s, validator %u Byzantine: %u states of engines with %u, %u and "
+        "%u states in %u, %u and %u classes; %llu steps of an engine; %llu votes left before "
+        "their barrier, %llu crashes took one, behind %llu a turn was over\n",
+        o->views, o->by_vote ? "vote" : "certificate",
+        !o->crash               ? ""
+        : o->crash == EVERYBODY ? " with crashes"
+                                : " with crashes of one",
+        o->anew ? " and other blocks" : "", o->byzantine, p->count, e[0].count, e[1].count,
         e[2].count, e[0].class_count, e[1].class_count, e[2].class_count,
-        (unsigned long long)p->w.steps);
+        (unsigned long long)p->w.steps, (unsigned long long)p->w.hurried,
+        (unsigned long long)p->w.lost, (unsigned long long)p->w.forfeit);
 }
 
 static void tell(const product *p)
@@ -231,24 +239,38 @@ static void holds(const world_options *options)
     const char *broken = p.broken;
     if (broken)
         tell(&p);
+    bool has_turns = options->crash && (options->views > 1 || options->byzantine != 1);
+    bool is_reached = p.w.hurried && p.w.lost && p.w.forfeit;
     done(&p);
     if (broken)
         kl_test_fail(__FILE__, __LINE__, "%s", broken);
+    CHECK(is_reached || !has_turns);
 }
 
-/* KEEL_WORLD_ALL: also with the Byzantine validator as the leader of the first of two views, and
- * with crashes in two views. */
+/* KEEL_WORLD_ALL: also with the Byzantine validator as the leader of the first of two views, with
+ * crashes of everybody in two views, and of a leader that then builds another block. */
 KL_TEST(simplex_world_agreement_holds)
 {
     bool all = getenv("KEEL_WORLD_ALL");
     for (u32 byzantine = 0; byzantine < WORLD_VALIDATORS; byzantine++) {
-        holds(&(world_options){.views = 1, .byzantine = byzantine, .by_vote = true});
-        holds(&(world_options){.views = 1, .byzantine = byzantine, .crashes = true});
-        if (byzantine != 1 || all)
-            holds(&(world_options){.views = 2, .byzantine = byzantine});
-        if (byzantine != 1 && all)
-            holds(
-                &(world_options){.views = 2, .byzantine = byzantine, .crashes = true, .few = true});
+        world_options o = {.views = 1, .byzantine = byzantine, .by_vote = true};
+        holds(&o);
+        holds(&(world_options){.views = 1, .byzantine = byzantine, .crash = EVERYBODY, .anew = 1});
+        o = (world_options){.views = 2, .byzantine = byzantine};
+        if (byzantine == 2 || all)
+            holds(&o);
+        o.few = true;
+        o.crash = EVERYBODY;
+        if (all)
+            holds(&o);
+    }
+    for (u32 leader = 1; leader <= 2; leader++) {
+        world_options o = {.views = 2, .byzantine = 3, .few = true, .crash = 1u << leader};
+        if (leader == 2 || all) /* all that is reached without a crash is reached here too */
+            holds(&o);
+        o.anew = leader;
+        if (all)
+            holds(&o);
     }
 }
 
@@ -271,7 +293,18 @@ KL_TEST(simplex_world_catches_bugs)
          {.views = 2, .byzantine = 2, .few = true, .mutants = KL_MUTANT_PARENT_UNBOUND}},
         {"a signer counted twice",
          {.views = 1, .by_vote = true, .few = true, .mutants = KL_MUTANT_SIGNER_TWICE}},
-        {"guard lost", {.views = 2, .byzantine = 3, .few = true, .crashes = true, .forgets = true}},
+        {"a turn that is not durable",
+         {.views = 1, .crash = EVERYBODY, .anew = 1, .mutants = KL_MUTANT_TURN_NOT_DURABLE}},
+        {"a turn that is used again",
+         {.views = 1, .crash = EVERYBODY, .anew = 1, .mutants = KL_MUTANT_TURN_USED_AGAIN}},
+        {"the same, on another parent",
+         {.views = 2,
+          .byzantine = 3,
+          .few = true,
+          .crash = 4,
+          .mutants = KL_MUTANT_TURN_USED_AGAIN}},
+        {"guard lost",
+         {.views = 2, .byzantine = 3, .few = true, .crash = EVERYBODY, .forgets = true}},
     };
     usize count = KL_COUNT_OF(bugs) - (getenv("KEEL_WORLD_ALL") ? 0 : 1);
     for (usize i = 0; i < count; i++) {

@@ -163,7 +163,7 @@ static void tell_case(const twins_family *f)
 }
 
 typedef struct twins_sum {
-    u64 cases, through, finals, nullified, both, evidence;
+    u64 cases, through, finals, nullified, both, evidence, hurried;
 } twins_sum;
 
 static bool is_through(void)
@@ -215,6 +215,7 @@ static bool run_case(const twins_family *f, u64 number, u32 mutants, twins_sum *
     sum->nullified += sim.sometimes[SOMETIMES_NULLIFIED] != 0;
     sum->both += sim.sometimes[SOMETIMES_BOTH] != 0;
     sum->evidence += sim.sometimes[SOMETIMES_EVIDENCE] != 0;
+    sum->hurried += sim.sometimes[SOMETIMES_HURRIED] != 0;
     sim.passes = NULL;
     u64 height = sim.height;
     u64 heal_ns = at_ns;
@@ -307,12 +308,15 @@ KL_TEST(simplex_twins)
         }
     printf(
         "twins: %llu cases, %llu of them through the script, in which blocks were final in %llu, "
-        "a view nullified in %llu, a notarized one in %llu, evidence found in %llu\n",
+        "a view nullified in %llu, a notarized one in %llu, evidence found in %llu, a leader's "
+        "vote "
+        "hurried in %llu\n",
         (unsigned long long)sum.cases, (unsigned long long)sum.through,
         (unsigned long long)sum.finals, (unsigned long long)sum.nullified,
-        (unsigned long long)sum.both, (unsigned long long)sum.evidence);
+        (unsigned long long)sum.both, (unsigned long long)sum.evidence,
+        (unsigned long long)sum.hurried);
     CHECK(sum.cases >= wanted * 99 / 100 && sum.through == sum.cases);
-    CHECK(sum.finals && sum.nullified && sum.evidence);
+    CHECK(sum.finals && sum.nullified && sum.evidence && sum.hurried);
 }
 
 KL_TEST(simplex_twins_catch_bugs)

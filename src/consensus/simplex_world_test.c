@@ -5,8 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define ROUND_NS (100 * 1000000000ull) /* later than every deadline of a view */
-
 /* --- what there is to say --- */
 
 static u32 add_block(world *w, u32 view, u32 names, u32 parent)
@@ -22,23 +20,25 @@ static u32 add_block(world *w, u32 view, u32 names, u32 parent)
     return id;
 }
 
-/* An honest leader has one block for each parent that it may find.  The Byzantine one has two on
- * the anchor, and in the second view one more on each block of the first and one that is on the
- * anchor and names the first view. */
+/* An honest leader has one block for each parent that it may find, or two: what it builds in its
+ * second life is another one.  The Byzantine one has two on the anchor, and in the second view one
+ * more on each block of the first and one that is on the anchor and names the first view. */
 static void make_blocks(world *w)
 {
     w->block_count = 1;
     w->blocks[0].proposal.block_hash.b[0] = 1;
     u32 first = kl_valset_leader(&w->set, 0, 1), second = kl_valset_leader(&w->set, 0, 2);
     u32 a = add_block(w, 1, 0, 0), b = 0;
-    if (first == w->o.byzantine && !w->o.few)
+    if (first == w->o.byzantine ? !w->o.few : w->o.anew == 1)
         b = add_block(w, 1, 0, 0);
     if (w->o.views < 2)
         return;
-    add_block(w, 2, 0, 0);
-    add_block(w, 2, 1, a);
-    if (b)
-        add_block(w, 2, 1, b);
+    for (u32 i = 0; i < (w->o.anew == 2 ? 2 : 1); i++) {
+        add_block(w, 2, 0, 0);
+        add_block(w, 2, 1, a);
+        if (b)
+            add_block(w, 2, 1, b);
+    }
     if (second != w->o.byzantine)
         return;
     if (!w->o.few)
@@ -79,28 +79,32 @@ static void make_subjects(world *w)
     }
 }
 
-static void add_event(world *w, world_event_kind kind, u32 subject, u32 by)
+static void add_event(world *w, world_event event)
 {
     KL_ASSERT(w->event_count < WORLD_EVENTS_MAX);
-    w->events[w->event_count++] = (world_event){kind, subject, by};
+    w->events[w->event_count++] = event;
 }
 
 static void make_events(world *w)
 {
     w->event_count = 0;
-    add_event(w, WORLD_TIMEOUT, 0, 0);
-    if (w->o.crashes) {
-        add_event(w, WORLD_CRASH, 0, 0);
-        add_event(w, WORLD_KILL, 0, 0);
+    add_event(w, (world_event){.kind = WORLD_TIMEOUT});
+    add_event(w, (world_event){.kind = WORLD_PERSISTED});
+    if (w->o.crash) {
+        add_event(w, (world_event){.kind = WORLD_BUILT});
+        for (u32 view = 1; view <= w->o.views; view++)
+            add_event(w, (world_event){.kind = WORLD_RESERVED, .view = view});
+        for (u32 keeps = 0; keeps <= (WORLD_KEEPS_LOG | WORLD_KEEPS_GUARD); keeps++)
+            add_event(w, (world_event){.kind = WORLD_CRASH, .keeps = keeps});
     }
     for (u32 s = 0; s < w->subject_count; s++) {
         const kl_vote_subject *subject = &w->subjects[s];
         u32 leader = kl_valset_leader(&w->set, 0, subject->proposal.view);
         for (u32 by = 0; by < WORLD_VALIDATORS; by++)
             if (w->o.by_vote || (by == leader && subject->kind == KL_VOTE_NOTARIZE))
-                add_event(w, WORLD_VOTE, s, by);
+                add_event(w, (world_event){.kind = WORLD_VOTE, .subject = s, .by = by});
         if (!w->o.by_vote)
-            add_event(w, WORLD_CERTIFICATE, s, 0);
+            add_event(w, (world_event){.kind = WORLD_CERTIFICATE, .subject = s});
     }
 }
 
@@ -116,8 +120,10 @@ static void *room(void *old, usize count, usize size)
 /* Four chains at a time: they do not wait for each other. */
 static void key_of(const world *w, const u8 *memory, const world_local *like, u64 key[2])
 {
-    u64 lane[4] = {like->cast, like->signed_for, like->logged,
-                   (u64)like->synced << 1 | like->crashed};
+    u64 lane[4] = {(u64)like->cast << 32 | like->barred,
+                   (u64)like->signed_for << 32 | like->durable,
+                   (u64)like->logged << 32 | like->synced,
+                   like->turns | like->taken << 8 | like->over << 16 | (u32)like->crashed << 24};
     for (usize i = 0; i < w->memory_len; i += 32)
         for (u32 k = 0; k < 4; k++) {
             u64 word = kl_load_le64(memory + i + 8 * k);
@@ -168,127 +174,6 @@ static u32 keep(world *w, world_engine *e, world_local *like)
     return e->count++;
 }
 
-static u32 block_of(const world *w, const kl_hash *hash)
-{
-    u32 id = hash->b[0] - 1u;
-    KL_ASSERT(id < w->block_count);
-    return id;
-}
-
-static u32 subject_of(const world *w, const kl_vote_subject *subject)
-{
-    for (u32 s = 0; s < w->subject_count; s++)
-        if (kl_vote_subject_eq(&w->subjects[s], subject))
-            return s;
-    KL_UNREACHABLE();
-}
-
-/* What an honest leader builds. */
-static kl_hash built_on(const world *w, const kl_proposal *p)
-{
-    for (u32 id = 1; id < w->block_count; id++) {
-        const kl_proposal *have = &w->blocks[id].proposal;
-        if (have->view == p->view && have->parent_view == p->parent_view &&
-            kl_hash_eq(&have->parent_hash, &p->parent_hash))
-            return have->block_hash;
-    }
-    KL_UNREACHABLE();
-}
-
-typedef struct answers {
-    kl_bft_event list[32];
-    kl_vote votes[32];
-    kl_proposal proposals[32];
-    u32 count;
-} answers;
-
-/* What the host says to an effect; views beyond the world's are never answered. */
-static void answer(world *w, world_engine *e, world_local *state, const kl_bft_effect *effect,
-                   answers *to)
-{
-    KL_ASSERT(to->count < KL_COUNT_OF(to->list));
-    kl_bft_event *event = &to->list[to->count];
-    kl_proposal *p = &to->proposals[to->count];
-    *event = (kl_bft_event){.peer = KL_BFT_NO_PEER};
-    *p = effect->proposal;
-    switch (effect->kind) {
-    case KL_BFT_SIGN:
-        event->kind = KL_BFT_SIGNED;
-        state->signed_for |= 1u << subject_of(w, &effect->subject);
-        to->votes[to->count] = w->votes[subject_of(w, &effect->subject)][e->validator];
-        event->vote = &to->votes[to->count];
-        break;
-    case KL_BFT_BARRIER:
-        event->kind = KL_BFT_PERSISTED;
-        event->token = effect->token;
-        state->synced = state->logged;
-        break;
-    case KL_BFT_BUILD:
-        if (p->view > w->o.views)
-            return;
-        event->kind = KL_BFT_BUILT;
-        event->view = p->view;
-        event->hash = built_on(w, p);
-        break;
-    case KL_BFT_EXECUTE:
-        event->kind = KL_BFT_EXECUTED;
-        event->hash = p->block_hash;
-        event->verdict = KL_BFT_VALID;
-        break;
-    case KL_BFT_SYNC:
-        event->kind = KL_BFT_SYNCED;
-        event->proposal = p;
-        state->committed = block_of(w, &p->block_hash);
-        break;
-    case KL_BFT_COMMIT:
-        state->committed = block_of(w, &p->block_hash);
-        return;
-    case KL_BFT_SEND_VOTE:
-    case KL_BFT_SEND_PROPOSAL:
-        state->cast |= 1u << subject_of(w, &effect->vote->subject);
-        return;
-    case KL_BFT_PERSIST:
-        if (w->o.crashes) /* else it is never asked for */
-            state->logged |= 1u << subject_of(w, &effect->certificate->subject);
-        return;
-    case KL_BFT_PENALIZE:
-    case KL_BFT_KEY_IS_USED:
-        w->broken = "an engine accuses who is honest";
-        return;
-    case KL_BFT_RESERVE: /* turns are not taken */
-    case KL_BFT_FORKED:
-    case KL_BFT_SEND_CERTIFICATE:
-    case KL_BFT_SERVE_LOG:
-    case KL_BFT_FETCH_BODY:
-    case KL_BFT_FETCH_CERTIFICATES:
-    case KL_BFT_SET_TIMER:
-    case KL_BFT_EPOCH_DONE:
-    case KL_BFT_FOUND:
-        return;
-    }
-    to->count++;
-}
-
-static void run(world *w, world_engine *e, world_local *state, const kl_bft_event *event)
-{
-    struct kl_simplex *s = (void *)e->memory;
-    u64 now_ns = s->now_ns + (event->kind == KL_BFT_TIMER ? ROUND_NS : 0);
-    static answers to;
-    to.count = 0;
-    kl_simplex_mutants = w->o.mutants;
-    for (u32 i = 0;; i++) {
-        kl_bft_effects out = {w->effects, 0, w->effects_cap};
-        kl_simplex_step(s, event, now_ns, &out);
-        w->steps++;
-        for (usize k = 0; k < out.count; k++)
-            answer(w, e, state, &out.list[k], &to);
-        if (i == to.count)
-            break;
-        event = &to.list[i];
-    }
-    kl_simplex_mutants = 0;
-}
-
 /* What cannot come, since others are honest or certificates agree, is left out: the product looks
  * for what would break that.  Where certificates come whole, a leader's second proposal is left
  * out too: all it does is to forbid a vote. */
@@ -296,13 +181,25 @@ static bool may_come(const world *w, const world_engine *e, const world_local *s
                      const world_event *event)
 {
     const struct kl_simplex *s = (const void *)e->memory;
-    if (event->kind == WORLD_TIMEOUT)
+    switch (event->kind) {
+    case WORLD_TIMEOUT:
         return s->view <= w->o.views &&
                slot_at(s, s->view)->own[KL_VOTE_NULLIFY - 1].state == OWN_NONE;
-    if (event->kind == WORLD_CRASH || event->kind == WORLD_KILL)
-        return !state->crashed;
-    if (event->kind == WORLD_VOTE && event->by == e->validator)
-        return false;
+    case WORLD_PERSISTED:
+        return s->token > s->token_persisted;
+    case WORLD_BUILT:
+        return world_build(w, e, state, &(kl_bft_event){0});
+    case WORLD_RESERVED:
+        return (state->turns & ~state->taken & ~state->over) >> event->view & 1;
+    case WORLD_CRASH:
+        return !state->crashed && (w->o.crash >> e->validator & 1);
+    case WORLD_VOTE:
+    case WORLD_CERTIFICATE:
+        break;
+    }
+    bool is_lost = state->crashed && (state->cast >> event->subject & 1);
+    if (event->kind == WORLD_VOTE && event->by == e->validator && !is_lost)
+        return false; /* behind a crash others tell it its own proposal */
     const kl_vote_subject *subject = &w->subjects[event->subject];
     const kl_simplex_slot *slot = slot_at(s, subject->proposal.view);
     kl_vote_kind other = subject->kind == KL_VOTE_NULLIFY    ? KL_VOTE_FINALIZE
@@ -316,29 +213,6 @@ static bool may_come(const world *w, const world_engine *e, const world_local *s
         return !has_certificate(slot, other);
     const bool *has_vote = &slot->has_vote[event->by * KINDS];
     return !has_vote[other - 1] && !has_vote[subject->kind - 1];
-}
-
-/* From the guard and the log, which are nothing at first. */
-static void start(world *w, world_engine *e, world_local *state)
-{
-    w->config.epoch.self = e->validator;
-    memset(e->memory, 0, w->memory_len);
-    kl_simplex_init(e->memory, &w->config);
-    kl_bft_event event = {.peer = KL_BFT_NO_PEER};
-    for (u32 s = 0; s < w->subject_count; s++) {
-        event.kind = KL_BFT_RESTORE_CERTIFICATE;
-        event.certificate = &w->certificates[s];
-        if (state->logged >> s & 1)
-            run(w, e, state, &event);
-    }
-    for (u32 s = 0; s < w->subject_count; s++) {
-        event.kind = KL_BFT_RESTORE_VOTE;
-        event.vote = &w->votes[s][e->validator];
-        if ((state->signed_for >> s & 1) && !w->o.forgets)
-            run(w, e, state, &event);
-    }
-    event.kind = KL_BFT_START;
-    run(w, e, state, &event);
 }
 
 static u32 step(world *w, world_engine *e, u32 state, u32 event)
@@ -362,17 +236,29 @@ static u32 step(world *w, world_engine *e, u32 state, u32 event)
     case WORLD_TIMEOUT:
         tell.kind = KL_BFT_TIMER;
         break;
+    case WORLD_BUILT:
+        world_build(w, e, &after, &tell);
+        break;
+    case WORLD_PERSISTED:
+        tell.kind = KL_BFT_PERSISTED;
+        tell.token = ((const struct kl_simplex *)(const void *)e->memory)->token;
+        after.synced |= after.barred;
+        after.barred = 0;
+        break;
+    case WORLD_RESERVED:
+        tell.kind = KL_BFT_RESERVED;
+        tell.view = what->view;
+        after.taken |= 1u << what->view;
+        break;
     case WORLD_CRASH:
-    case WORLD_KILL:
-        if (what->kind == WORLD_CRASH)
-            after.logged = after.synced;
-        after.synced = after.logged;
-        after.crashed = true;
-        after.committed = 0; /* the ledger is the anchor's */
-        start(w, e, &after);
+        if (world_kept(&after, what->keeps) !=
+            what->keeps) /* it is that one, which has been tried */
+            return after.next[event - what->keeps + world_kept(&after, what->keeps)];
+        world_crash(w, &after, what->keeps);
+        world_start(w, e, &after);
         return keep(w, e, &after);
     }
-    run(w, e, &after, &tell);
+    world_run(w, e, &after, &tell);
     return keep(w, e, &after);
 }
 
@@ -382,7 +268,7 @@ static void explore(world *w, world_engine *e)
     e->memory = aligned_alloc(64, w->memory_len);
     KL_ASSERT(e->memory);
     world_local first = {0};
-    start(w, e, &first);
+    world_start(w, e, &first);
     keep(w, e, &first);
     while (e->todo_count) {
         u32 at = e->todo[--e->todo_count];
@@ -508,7 +394,7 @@ void world_begin(world *w, const world_options *options)
         .validators_max = WORLD_VALIDATORS,
         .window = KL_SIMPLEX_WINDOW_MIN,
         .delta_ns = 1000000000,
-        .retry_ns = 1000 * ROUND_NS,
+        .retry_ns = 1000 * WORLD_ROUND_NS,
         .signing = true,
         /* Certificates name everybody, whoever has voted. */
         .epoch = {.set = &w->set, .last_height = 1000, .signed_view = UINT64_MAX}};
@@ -550,14 +436,24 @@ void world_tell(const world *w, u32 engine, u32 event)
         printf("its timer\n");
         return;
     }
-    if (what->kind == WORLD_CRASH || what->kind == WORLD_KILL) {
-        printf(what->kind == WORLD_KILL ? "is killed\n" : "crashes\n");
+    if (what->kind == WORLD_BUILT || what->kind == WORLD_PERSISTED) {
+        printf(what->kind == WORLD_BUILT ? "its block is built\n" : "its barrier ends\n");
+        return;
+    }
+    if (what->kind == WORLD_RESERVED) {
+        printf("its turn of view %u is durable\n", what->view);
+        return;
+    }
+    if (what->kind == WORLD_CRASH) {
+        printf("crashes, and keeps of what was not synced%s%s%s\n",
+               what->keeps & WORLD_KEEPS_LOG ? " the log" : "",
+               what->keeps & WORLD_KEEPS_GUARD ? " the guard" : "", what->keeps ? "" : " nothing");
         return;
     }
     printf("%s %s", what->kind == WORLD_VOTE ? "vote" : "certificate", kinds[subject->kind]);
     if (what->kind == WORLD_VOTE)
         printf(" of %u", what->by);
     if (subject->kind != KL_VOTE_NULLIFY)
-        printf(" block %u", block_of(w, &subject->proposal.block_hash));
+        printf(" block %u", world_block_of(w, &subject->proposal.block_hash));
     printf(" in view %llu\n", (unsigned long long)subject->proposal.view);
 }
