@@ -66,7 +66,8 @@ int LLVMFuzzerTestOneInput(const u8 *bytes, usize len)
 {
     kl_rpc_limits limits = {
         .response_bytes = 500, .batch_max = 8, .batch_bytes = 500, .call_timeout_ns = 5000000000};
-    kl_rpc_config config = {.limits = limits};
+    struct kl_rpc_backend backend = {0};
+    kl_rpc_config config = {.backend = &backend, .limits = limits};
     struct kl_rpc_core core = {.config = &config, .methods = {rows, KL_COUNT_OF(rows)}};
     struct kl_rpc_worker worker;
     struct kl_buf out;
