@@ -143,6 +143,7 @@ void evil_huge_proposal(struct evil_wire *w)
 {
     static const u8 body[KL_MESSAGE_BODY_MAX];
     kl_vote vote = some_vote(w);
+    vote.subject.kind = KL_VOTE_NOTARIZE;
     evil_message(
         w, EVIL_PROPOSAL,
         &(kl_message){.kind = KL_MESSAGE_PROPOSAL, .vote = vote, .body = KL_SPAN_OF(body)});
