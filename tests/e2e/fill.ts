@@ -8,15 +8,13 @@ import assert from "node:assert/strict";
 import { readdirSync, rmSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 import { sleep, theme, until } from "./lib/harness.ts";
-import { init, verify, verifyState } from "./lib/keel.ts";
+import { verify, verifyState } from "./lib/keel.ts";
 import { lacksStates, lowestState, sameHistory, type Subject } from "./lib/history.ts";
-import { agree, CHAIN_ID, funded, Load, type Member, operatorOf, PATIENCE_MS, Processes } from "./lib/network.ts";
+import { addressOf, agree, CHAIN_ID, funded, Load, type Member, operatorOf, PATIENCE_MS, Processes, signed } from "./lib/network.ts";
 import type { Node } from "./lib/node.ts";
-import { type Hex, quantity, type RpcLog, type RpcReceipt } from "./lib/rpc.ts";
+import { type Hex, quantity, type RpcLog } from "./lib/rpc.ts";
 import { output, run } from "./lib/tool.ts";
 
-/* What is no data: who it is, and whom it knows. */
-const KEPT = ["validator", "genesis.json", "network.json", "node.key"];
 const LOST = 3;
 /* Slot 1 is set.  Called, it puts the block's number into slot 0 and into a log, and gives back what
  * was in slot 0. */
@@ -55,12 +53,6 @@ await theme("fill", {
     const taken: Hex[] = [];
     const subject: Subject = { account: operatorOf(net.folder(0)).address, contract: "" };
 
-    const wipe = async (): Promise<void> => {
-        for (const name of readdirSync(net.folder(LOST)).filter((name) => !KEPT.includes(name))) {
-            rmSync(join(net.folder(LOST), name), { recursive: true });
-        }
-        await init(t, join(net.dir, "genesis.json"), net.folder(LOST));
-    };
     /* So much room is asked for that the chain has it, and work behind the chain has not. */
     const waits = (): string[] => {
         const { bavail, bsize } = statfsSync(net.dir);
@@ -80,25 +72,17 @@ await theme("fill", {
 
     await t.test("four make blocks, with storage and code", async () => {
         await net.startAll();
-        const wallet = operatorOf(net.folder(0));
-        const raw = await wallet.signTransaction({
-            chainId: CHAIN_ID, type: 2, nonce: 0, value: 0n, data: CONTRACT, gasLimit: 200_000n,
-            maxFeePerGas: 100_000_000_000n, maxPriorityFeePerGas: 1n,
-        });
-        const hash = await net.rpc(0).call<Hex>("eth_sendRawTransaction", [raw]);
-        const receipt = await until("the contract", async () =>
-            await net.rpc(0).call<RpcReceipt | null>("eth_getTransactionReceipt", [hash]) ?? undefined, PATIENCE_MS);
-        subject.contract = receipt.contractAddress ?? "";
-        taken.push(hash);
+        const raw = await signed(operatorOf(net.folder(0)), { nonce: 0, data: CONTRACT, gasLimit: 200_000n });
+        const { contractAddress, transactionHash } = await net.rpc(0).sent(raw, PATIENCE_MS);
+        subject.contract = contractAddress ?? "";
+        taken.push(transactionHash);
         const caller = await funded(net, 1);
         const load = new Load(net, 2);
         for (let nonce = 0; nonce < CALLS; nonce++) {
             const least = (blocks * nonce) / CALLS;
             await until(`block ${least}`, async () => (await net.height(0)) >= least || undefined, 4 * PATIENCE_MS);
-            taken.push(await net.rpc(0).call<Hex>("eth_sendRawTransaction", [await caller.signTransaction({
-                chainId: CHAIN_ID, type: 2, nonce, to: subject.contract, gasLimit: 100_000n,
-                maxFeePerGas: 100_000_000_000n, maxPriorityFeePerGas: 1n,
-            })]));
+            taken.push(await net.rpc(0).call<Hex>("eth_sendRawTransaction", [
+                await signed(caller, { nonce, to: subject.contract, gasLimit: 100_000n })]));
         }
         await until(`${blocks} blocks`, async () => (await net.height(0)) >= blocks || undefined, 4 * PATIENCE_MS);
         await load.stop();
@@ -107,7 +91,7 @@ await theme("fill", {
 
     await t.test("without its data one takes no transaction, and says how far it is", async () => {
         await net.stop(LOST);
-        await wipe();
+        await net.wipe(LOST);
         await net.start(LOST, waits());
         /* It may be over between two questions. */
         const isFilled = (): null | undefined => /filled: /.test(net.node(LOST).log) ? null : undefined;
@@ -203,8 +187,7 @@ await theme("fill", {
     await t.test("who joins takes a chain with its checkpoint, and no other", async () => {
         const height = Math.floor((await net.height(0)) / 2);
         const right = (await net.rpc(0).block(quantity(height))).hash;
-        const address = /^Peers: +(\/ip4\/127\.0\.0\.1\/tcp\/\d+\/p2p\/12D3KooW\w+)$/m.exec(net.node(0).log)?.[1];
-        assert.ok(address, "node 0 says where it is");
+        const address = await addressOf(net.node(0));
         const follow = async (hash: Hex, extra: readonly string[]): Promise<[Node, () => Promise<Checkpoint | undefined>, string]> => {
             const dir = join(t.folder(), "follower");
             await output(t.target.command, ["join", join(net.dir, "genesis.json"), address, "--dir", dir, "--listen",

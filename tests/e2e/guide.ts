@@ -7,7 +7,7 @@ import { randomInt } from "node:crypto";
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Theme, theme, until, within } from "./lib/harness.ts";
-import { agree, freePorts, operatorOf, PATIENCE_MS, type Status } from "./lib/network.ts";
+import { agree, freePorts, operatorOf, PATIENCE_MS, signed, type Status } from "./lib/network.ts";
 import { HERE } from "./lib/node.ts";
 import { type Hex, Rpc } from "./lib/rpc.ts";
 import { output } from "./lib/tool.ts";
@@ -195,8 +195,7 @@ await theme("guide", {
         const rpc = machines.rpc(3);
         await until(what, async () => {
             nonce = Number(await rpc.call("eth_getTransactionCount", [wallet.address, "latest"]));
-            const raw = await wallet.signTransaction({ chainId: 4242, type: 2, nonce, to: wallet.address, gasLimit: 21_000n,
-                                                       maxFeePerGas: 100_000_000_000n, maxPriorityFeePerGas: 1n });
+            const raw = await signed(wallet, { chainId: 4242, nonce, to: wallet.address, gasLimit: 21_000n });
             await rpc.call("eth_sendRawTransaction", [raw]).catch(() => undefined);
             return holds(await machines.status(i)) || undefined;
         }, 2 * PATIENCE_MS);

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import type { Wallet } from "ethers";
 import { theme, until } from "./lib/harness.ts";
 import { verify, verifyState } from "./lib/keel.ts";
-import { agree, operatorOf, PATIENCE_MS, Processes, transfer } from "./lib/network.ts";
+import { addressOf, agree, operatorOf, PATIENCE_MS, Processes, transfer } from "./lib/network.ts";
 import { Random } from "./lib/random.ts";
 import type { Hex, RpcReceipt } from "./lib/rpc.ts";
 import { output } from "./lib/tool.ts";
@@ -80,8 +80,7 @@ await theme("network", {
     });
 
     await t.test("a fifth joins from the genesis file and one address, follows, and passes transactions on", async () => {
-        const address = /^Peers: +(\/ip4\/127\.0\.0\.1\/tcp\/\d+\/p2p\/12D3KooW\w+)$/m.exec(net.node(0).log)?.[1];
-        assert.ok(address, "node 0 says where it is");
+        const address = await addressOf(net.node(0));
         await output(t.target.command, ["join", join(net.dir, "genesis.json"), address, "--dir", net.folder(COUNT),
                                         "--listen", "/ip4/127.0.0.1/tcp/0"], { cwd: t.folder() });
         await net.start(COUNT);

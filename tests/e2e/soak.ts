@@ -15,7 +15,9 @@ import { id, type Wallet, zeroPadValue } from "ethers";
 import { sleep, type Theme, theme, until } from "./lib/harness.ts";
 import { sameHistory } from "./lib/history.ts";
 import { verify } from "./lib/keel.ts";
-import { agree, CHAIN_ID, Devnet, freePorts, funded, Load, type Net, operatorOf, PATIENCE_MS, peerId, Processes, type Status, THERE, transfer } from "./lib/network.ts";
+import {
+    addressOf, agree, Devnet, freePorts, funded, Load, type Net, operatorOf, PATIENCE_MS, peerId, Processes, signed, type Status, THERE, transfer,
+} from "./lib/network.ts";
 import type { Node, Target } from "./lib/node.ts";
 import { Random } from "./lib/random.ts";
 import type { Hex, RpcReceipt } from "./lib/rpc.ts";
@@ -227,14 +229,8 @@ async function oneWay(net: Devnet, random: Random): Promise<void> {
 /* --- folders, keys, disks --- */
 
 async function wiped(net: Processes): Promise<void> {
-    const folder = net.folder(2);
     await net.stop(2);
-    for (const name of readdirSync(folder)) {
-        if (!["validator", "node.key", "network.json", "genesis.json"].includes(name)) {
-            rmSync(join(folder, name), { recursive: true });
-        }
-    }
-    await output(net.t.target.command, ["init", "--genesis", join(net.dir, "genesis.json"), "--dir", folder], { cwd: net.t.folder() });
+    await net.wipe(2);
     await net.start(2);
     await caughtUp(net, [2]);
     await until("it signs", async () => (await net.status(2)).signing || undefined, PATIENCE_MS);
@@ -580,7 +576,7 @@ async function noMemory(net: Processes): Promise<void> {
     await net.stop(0);
     await net.start(0, ["--max-memory", String(LITTLE_MEMORY)]);
     await caughtUp(net, [0]);
-    const address = await until("where it is", () => /^Peers: +(\S+)$/m.exec(net.node(0).log)?.[1]);
+    const address = await addressOf(net.node(0));
     await output(net.t.target.command, ["join", join(net.dir, "genesis.json"), address, "--dir", folder, "--listen", "/ip4/127.0.0.1/tcp/0"],
                  { cwd: net.t.folder() });
     const stranger = await net.t.start({ dir: folder, plain: true });
@@ -644,8 +640,7 @@ async function longLife(t: Theme): Promise<void> {
     let over = false;
     let bytes = 0;
     const make = async (wallet: Wallet, nonce: number, to: string | null, data: string): Promise<RpcReceipt> =>
-        net.rpc(0).sent(await wallet.signTransaction({ chainId: CHAIN_ID, type: 2, nonce, to, data, gasLimit: 14_000_000n,
-                                                       maxFeePerGas: 100_000_000_000n, maxPriorityFeePerGas: 1n }) as Hex);
+        net.rpc(0).sent(await signed(wallet, { nonce, to, data, gasLimit: 14_000_000n }));
     const { contractAddress } = await make(await funded(net, 0, SENDERS), 0, null, LOGS);
     const flow = async (wallet: Wallet): Promise<void> => {
         for (let nonce = 0; !over; nonce++) {
@@ -694,18 +689,8 @@ async function longLife(t: Theme): Promise<void> {
 const FORK_IN_S = 15;
 /* Its code is PUSH1 1 CLZ PUSH1 0 SSTORE; without Osaka a call of it fails [EIP-7939]. */
 const CLZ = "0x6006600c60003960066000f360011e600055";
-const KEPT = ["validator", "node.key", "network.json"];
 
 const nowS = (): number => Math.floor(Date.now() / MS_PER_S);
-
-/* The chain begins anew from a genesis file; who the node is stays. */
-async function beginAnew(net: Processes, i: number, file: string): Promise<void> {
-    const folder = net.folder(i);
-    for (const name of readdirSync(folder).filter((name) => !KEPT.includes(name))) {
-        rmSync(join(folder, name), { recursive: true });
-    }
-    await output(net.t.target.command, ["init", "--genesis", file, "--dir", folder], { cwd: net.t.folder() });
-}
 
 /* The network's genesis file with Osaka at a time, and no fork behind it. */
 function withOsaka(net: Processes, time: number, name: string): string {
@@ -726,18 +711,13 @@ async function forkBegins(net: Processes): Promise<void> {
     const time = nowS() + FORK_IN_S;
     const right = withOsaka(net, time, "right.json");
     const wrong = withOsaka(net, time + 86_400, "wrong.json");
-    await Promise.all(net.all.map((i) => beginAnew(net, i, i === last ? wrong : right)));
+    await Promise.all(net.all.map((i) => net.wipe(i, i === last ? wrong : right)));
     await net.startAll();
     await under(net, async () => {
         const caller = await funded(net, 0, 1);
         let nonce = 0;
-        const send = async (to: string | null, data: string): Promise<RpcReceipt> => {
-            const raw = await caller.signTransaction({ chainId: CHAIN_ID, type: 2, nonce: nonce++, to, data, gasLimit: 200_000n,
-                                                       maxFeePerGas: 100_000_000_000n, maxPriorityFeePerGas: 1n });
-            const hash = await net.rpc(0).call("eth_sendRawTransaction", [raw]);
-            return until("a receipt", async () =>
-                await net.rpc(0).call<RpcReceipt | null>("eth_getTransactionReceipt", [hash]) ?? undefined, PATIENCE_MS);
-        };
+        const send = async (to: string | null, data: string): Promise<RpcReceipt> =>
+            net.rpc(0).sent(await signed(caller, { nonce: nonce++, to, data, gasLimit: 200_000n }), PATIENCE_MS);
         const { contractAddress } = await send(null, CLZ);
         const { status, blockNumber } = await until("the fork", async () => {
             const receipt = await send(contractAddress, "0x");
@@ -768,7 +748,7 @@ async function forkBegins(net: Processes): Promise<void> {
         const told = await run(command, ["init", "--genesis", right, "--dir", net.folder(last)], { cwd: net.t.folder() });
         assert.equal(told.code, 1);
         assert.match(told.err, new RegExp(`has another genesis: it has "osakaTime": ${time + 86_400} where "osakaTime": ${time}`));
-        await beginAnew(net, last, right);
+        await net.wipe(last, right);
         await net.start(last);
         net.up.delete(last);
         /* It may take the state of the others, and answers nothing while it opens that. */

@@ -2,10 +2,11 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { createPrivateKey, createPublicKey } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { Wallet } from "ethers";
+import { type TransactionRequest, Wallet } from "ethers";
 import { sleep, type Theme, until, within } from "./harness.ts";
+import { init } from "./keel.ts";
 import { freePort, type Node, type Target } from "./node.ts";
 import { type Hex, quantity, Rpc, type RpcReceipt, type RpcTx, RpcError } from "./rpc.ts";
 import { output, type Ran, run } from "./tool.ts";
@@ -41,12 +42,18 @@ export interface Status {
 export const operatorOf = (folder: string): Wallet =>
     new Wallet((JSON.parse(readFileSync(join(folder, "validator", "key.json"), "utf8")) as { operator: Hex }).operator);
 
-/* A transfer, signed, that is worth its gas on any of these networks. */
-export const transfer = (from: Wallet, nonce: number, to: string = THERE, value = 1n): Promise<Hex> =>
+/* A transaction, signed, that is worth its gas on any of these networks. */
+export const signed = (from: Wallet, fields: TransactionRequest): Promise<Hex> =>
     from.signTransaction({
-        chainId: CHAIN_ID, type: 2, nonce, to, value, gasLimit: 21_000n,
-        maxFeePerGas: 100_000_000_000n, maxPriorityFeePerGas: 1n,
+        chainId: CHAIN_ID, type: 2, maxFeePerGas: 100_000_000_000n, maxPriorityFeePerGas: 1n, ...fields,
     }) as Promise<Hex>;
+
+export const transfer = (from: Wallet, nonce: number, to: string = THERE, value = 1n): Promise<Hex> =>
+    signed(from, { nonce, to, value, gasLimit: 21_000n });
+
+/* Where a node's peers find it, as it says itself. */
+export const addressOf = (node: Node): Promise<string> => until("where the node is", () =>
+    /^Peers: +(\/ip4\/127\.0\.0\.1\/tcp\/\d+\/p2p\/12D3KooW\w+)$/m.exec(node.log)?.[1]);
 
 const BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
 
@@ -126,6 +133,9 @@ export abstract class Net {
     }
 }
 
+/* What is no data: who a node is, and whom it knows. */
+const KEPT = ["validator", "node.key", "network.json"];
+
 /* Each node a process of the test. */
 export class Processes extends Net {
     readonly nodes: Node[] = [];
@@ -148,6 +158,15 @@ export class Processes extends Net {
         this.nodes[i] = node;
         this.up.add(i);
         return node;
+    }
+
+    /* A node that is stopped loses its data, and its chain begins anew. */
+    async wipe(i: number, genesis = join(this.dir, "genesis.json")): Promise<void> {
+        const folder = this.folder(i);
+        for (const name of readdirSync(folder).filter((name) => !KEPT.includes(name))) {
+            rmSync(join(folder, name), { recursive: true });
+        }
+        await init(this.t, genesis, folder);
     }
 
     async startAll(): Promise<void> {

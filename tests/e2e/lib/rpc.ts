@@ -210,8 +210,8 @@ export class Rpc {
     }
 
     /* Sends a signed transaction and gives its receipt. */
-    async sent(raw: Hex): Promise<RpcReceipt> {
-        return this.receipt(await this.call("eth_sendRawTransaction", [raw]));
+    async sent(raw: Hex, limit_ms?: number): Promise<RpcReceipt> {
+        return this.receipt(await this.call("eth_sendRawTransaction", [raw]), limit_ms);
     }
 
     async receipt(hash: Hex, limit_ms = 120_000): Promise<RpcReceipt> {
