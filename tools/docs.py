@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Checks that documents agree with the tree: every link leads somewhere, every source is named in its
 layer's page of docs/internals, so that a page is a whole map of its folder, every test that
-docs/operators.md rests on is there, and what others have published stands beside Keel's figures."""
+docs/operators.md rests on is there, soak's rows and attacks among them, and what others have published
+stands beside Keel's figures."""
 import pathlib
 import re
 import subprocess
@@ -42,17 +43,30 @@ def check_names(files):
             yield f"{file}: {page.relative_to(ROOT)} does not name it"
 
 
+def theme_text(theme):
+    """A program of tests/e2e, with its constants put into its names of tests."""
+    file = ROOT / f"tests/e2e/{theme}.ts"
+    text = file.read_text() if file.exists() else ""
+    numbers = {name: value.replace("_", "") for name, value in re.findall(r"^const (\w+) = ([\d_]+);", text, re.M)}
+    return re.sub(r"\$\{(\w+)\}", lambda m: numbers.get(m[1], m[0]), text)
+
+
 def check_tests(page):
-    """Names of tests, in code, and programs of tests/e2e that a page of promises rests on."""
+    """Names of tests, in code, and programs of tests/e2e, with names of tests there or of attacks,
+    that a page of promises rests on."""
+    attacks = set(re.findall(r'^EVIL_\w+\("([\w-]+)"', (ROOT / "src/evil/attack.def").read_text(), re.M)) | {"every attack"}
     sources = [p.read_text() for p in (ROOT / "src").rglob("*_test.c")]
     there = set(re.findall(r"KL_TEST\((\w+)\)", "".join(sources)))
     for cell in re.findall(r"^\|.*\| (.*) \|$", page.read_text(), re.M):
         for name in re.findall(r"`(\w+)`", cell):
             if name not in there:
                 yield f"{page.relative_to(ROOT)}: test {name} is not there"
-        for theme in re.findall(r"\*e2e/(\w+)\*", cell):
-            if not (ROOT / f"tests/e2e/{theme}.ts").exists():
+        for theme, names in re.findall(r"\*(?:e2e/)?(\w+)\*(?:: (.*?)(?=, [*`]|$))?", cell):
+            text = theme_text(theme)
+            if not text:
                 yield f"{page.relative_to(ROOT)}: theme {theme} is not there"
+            elif names not in text and not set(names.split(", ")) <= attacks:
+                yield f"{page.relative_to(ROOT)}: {theme} has no test named {names}"
 
 
 def check_published():
