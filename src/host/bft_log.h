@@ -60,8 +60,8 @@ KL_MUST_USE kl_status kl_bft_log_find_body(struct kl_bft_log *log, const kl_hash
                                            struct kl_arena *arena, kl_span *out);
 bool kl_bft_log_has_body(struct kl_bft_log *log, const kl_hash *hash);
 
-/* All own votes that it holds, in the order in which they were appended, with the leaders'
- * signatures; and all turns. */
+/* All own votes that it holds and that are not forgotten, in the order in which they were appended,
+ * with the leaders' signatures; and all turns. */
 void kl_bft_log_votes(struct kl_bft_log *log,
                       void (*each)(void *ctx, const kl_vote_subject *subject, kl_span leader),
                       void *ctx);

@@ -166,6 +166,16 @@ usize log_index_from(const log_index *index, u64 epoch, u64 view)
     return find(index, &wanted, &found);
 }
 
+/* Of the votes those of records below first. */
+static void drop_votes(log_index *index, u64 first)
+{
+    usize old = 0;
+    while (old < index->vote_count && index->votes[old].seq < first)
+        old++;
+    memmove(index->votes, index->votes + old, (index->vote_count - old) * sizeof(log_vote));
+    index->vote_count -= old;
+}
+
 u64 log_index_needed(log_index *index, u64 epoch, u64 view)
 {
     while (index->needless < index->count) {
@@ -174,7 +184,9 @@ u64 log_index_needed(log_index *index, u64 epoch, u64 view)
             break;
         index->needless++;
     }
-    return index->first + index->needless;
+    u64 needed = index->first + index->needless;
+    drop_votes(index, needed); /* all of them are looked through for each that comes */
+    return needed;
 }
 
 void log_index_drop(log_index *index, u64 first)
@@ -193,11 +205,6 @@ void log_index_drop(log_index *index, u64 first)
         if (index->certificates[i].seq >= first)
             index->certificates[kept++] = index->certificates[i];
     index->certificate_count = kept;
-    usize old = 0;
-    while (old < index->vote_count && index->votes[old].seq < first)
-        old++;
-    memmove(index->votes, index->votes + old, (index->vote_count - old) * sizeof(log_vote));
-    index->vote_count -= old;
     memmove(index->entries, index->entries + gone, (index->count - gone) * sizeof(log_entry));
     index->count -= gone;
     index->needless -= KL_MIN(index->needless, gone);

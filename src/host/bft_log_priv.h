@@ -38,7 +38,7 @@ typedef struct log_index {
     log_certificate *certificates; /* by epoch, view, kind, hash */
     usize certificate_count, certificate_cap;
     struct kl_map bodies;
-    log_vote *votes; /* and turns, in order of seq */
+    log_vote *votes; /* and turns, in order of seq, of views that are needed */
     usize vote_count, vote_cap;
 } log_index;
 
@@ -58,9 +58,10 @@ bool log_index_has_vote(const log_index *index, const kl_vote_subject *subject);
 bool log_index_has(const log_index *index, const kl_vote_subject *subject);
 /* Where the first certificate of (epoch, view) or behind is, or would be. */
 usize log_index_from(const log_index *index, u64 epoch, u64 view);
-/* The first record that is needed from (epoch, view) on, of what the oldest ones are not. */
+/* The first record that is needed from (epoch, view) on, of what the oldest ones are not.  Votes
+ * and turns before it are known no more. */
 u64 log_index_needed(log_index *index, u64 epoch, u64 view);
-/* Records below first are gone. */
+/* Records below first, none of which is needed, are gone. */
 void log_index_drop(log_index *index, u64 first);
 
 #endif
