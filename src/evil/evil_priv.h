@@ -30,9 +30,9 @@ typedef enum evil_habit {
     EVIL_MUXLESS = 64, /* names no muxer inside noise */
     EVIL_BRIEF = 128,  /* hangs up itself once the stage is reached */
     EVIL_VOTES = 256,  /* needs a validator's key */
-    EVIL_SPIES = 1024, /* is let in with its first connection, and nobody with the others */
     EVIL_LEADS = 512,  /* proposes when it is that validator's turn; the rule is what refuses the
                           block, "": it is good */
+    EVIL_SPIES = 1024, /* is let in with its first connection, and nobody with the others */
 } evil_habit;
 
 /* Streams of ours, and names that we listen to. */
