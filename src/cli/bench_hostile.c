@@ -17,6 +17,7 @@
 #include "cli/bench.h"
 #include "cli/bench_fleet.h"
 #include "cli/command.h"
+#include "codec/hex.h"
 #include "node/roster.h"
 #include "node/validator_key.h"
 #include "sys/env.h"
@@ -96,8 +97,8 @@ static kl_status invite_to(struct hostile *h, u32 i, const kl_multiaddr *peers)
 
 static void digits_of(char out[65], const kl_secret32 *secret)
 {
-    for (usize i = 0; i < sizeof secret->b; i++)
-        snprintf(out + 2 * i, 3, "%02x", secret->b[i]);
+    kl_hex_digits(out, KL_SPAN_OF(secret->b));
+    out[64] = '\0';
 }
 
 static kl_status save_identity(const struct hostile *h, u32 i, const kl_secret32 *identity)
