@@ -13,7 +13,7 @@
 #define WHOLE_NS        (20 * KL_S) /* calm until all are connected */
 #define WHOLE_FRIEND_NS (50 * KL_S) /* the same, of observers, who are dialled less often */
 
-enum { PORT = 9000, VOTES_MAX = 4 << 20 };
+enum { PORT = 9000 };
 #define NOBODY KL_LAB_NO_PIPE
 
 u64 kl_lab_wire_below(struct kl_lab *lab, u64 n)
@@ -538,7 +538,7 @@ static void open_swarm(struct kl_lab_plug *plug)
         .limits = kl_swarm_limits_usual(),
     };
     for (usize i = 0; i < KL_SWARM_CLASSES; i++)
-        config.frame_max[i] = i == KL_SWARM_BFT ? VOTES_MAX : KL_MESSAGE_MAX;
+        config.frame_max[i] = i == KL_SWARM_BFT ? KL_MESSAGE_BFT_MAX : KL_MESSAGE_MAX;
     memcpy(config.digest, w->digest, sizeof config.digest);
     plug->user = (struct kl_swarm_user){.dial = on_dial,
                                         .close = on_close,

@@ -7,11 +7,6 @@
 
 #define SAVE_NS UINT64_C(300000000000) /* between two writings of peers.json */
 
-/* Of a frame beside which no block travels: more than a certificate of as many validators as there
- * may be, or a question for every transaction of a block, takes. */
-#define VOTES_MAX ((usize)4 << 20)
-_Static_assert(VOTES_MAX > KL_CERTIFICATE_RLP_MAX + 1024 && VOTES_MAX > 6 * KL_COMPACT_MAX, "");
-
 /* Of nuisance: who comes says all that are known, one of each validator. */
 enum { ANNOUNCEMENT_UNITS = 64 };
 _Static_assert(ANNOUNCEMENT_UNITS *KL_VALIDATORS_MAX <= KL_NUISANCE_MAX / 2, "");
@@ -463,7 +458,7 @@ static kl_status open_wire(struct kl_member *m, const kl_member_network *network
         .addresses = kl_peers_addresses(m->peers),
         .open = network->roster->open,
         .frame_max = KL_MESSAGE_MAX,
-        .votes_max = VOTES_MAX,
+        .votes_max = KL_MESSAGE_BFT_MAX,
         .topics = {[TOPIC_TX] = "tx", [TOPIC_PEERS] = "peers"},
         .topic_count = TOPICS,
         .memory_max = network->memory_max,

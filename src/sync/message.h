@@ -57,6 +57,11 @@ enum {
 /* Bytes of one message, of any kind: a body, or blocks and transactions in the number that fits. */
 #define KL_MESSAGE_MAX      (KL_MESSAGE_BODY_MAX + KL_CERTIFICATE_RLP_MAX + 1024u)
 #define KL_MESSAGE_BODY_MAX (8388608u + 1024u)
+/* Of one in KL_STREAM_BFT, for whoever carries it: more than a certificate of as many validators as
+ * there may be, or a question for every transaction of a block, takes. */
+#define KL_MESSAGE_BFT_MAX ((usize)4 << 20)
+_Static_assert(KL_MESSAGE_BFT_MAX > KL_CERTIFICATE_RLP_MAX + 1024, "");
+_Static_assert(KL_MESSAGE_BFT_MAX > 6 * KL_COMPACT_MAX, "");
 
 /* A final block: its body and, unless it is final through a later one, its Finalization. */
 typedef struct kl_message_block {
