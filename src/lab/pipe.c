@@ -13,8 +13,8 @@
 
 enum { PULL = 32 << 10, AGAIN_MAX = 5 };
 
-/* An event's `lane`: what, and of which end, or of the way from which end. */
-enum { SYN, ACCEPT, OPENED, ARRIVE, SHUT };
+/* What an event is about; its `lane` says of which end too, or of the way from which end. */
+typedef enum pipe_event { SYN, ACCEPT, OPENED, ARRIVE, SHUT } pipe_event;
 
 enum { NOT_YET, WAITS, OPEN, OVER };
 
@@ -57,13 +57,13 @@ static struct kl_lab_machine *machine_of(struct kl_lab *lab, const struct lab_pi
     return lab->machines[p->end[e].machine];
 }
 
-static void post(struct kl_lab *lab, const struct lab_pipe *p, u32 what, u32 e, u64 at_ns)
+static void post(struct kl_lab *lab, const struct lab_pipe *p, pipe_event what, u32 e, u64 at_ns)
 {
     const kl_lab_event event = {.kind = KL_LAB_PIPE,
                                 .machine = p->end[e].machine,
                                 .peer = p->index,
                                 .life = p->serial,
-                                .lane = what << 1 | e};
+                                .lane = (u32)what << 1 | e};
     kl_lab_post(lab, &event, at_ns);
 }
 
@@ -427,7 +427,8 @@ static void on_arrive(struct kl_lab *lab, struct lab_pipe *p, u32 from)
 void kl_lab_pipe_happen(struct kl_lab *lab, const kl_lab_event *event)
 {
     struct lab_pipe *p = pipe_at(lab, event->peer, event->life);
-    u32 what = event->lane >> 1, e = event->lane & 1;
+    pipe_event what = (pipe_event)(event->lane >> 1);
+    u32 e = event->lane & 1;
     if (!p)
         return;
     /* What the machine itself does waits until it goes on; its kernel answers all the same. */
@@ -448,13 +449,14 @@ void kl_lab_pipe_happen(struct kl_lab *lab, const kl_lab_event *event)
     case OPENED:
         on_opened(lab, p);
         break;
-    case SHUT:
-        tell_closed(lab, p, e);
-        break;
-    default:
+    case ARRIVE:
         if (event->at_ns >= p->way[e].event_ns)
             p->way[e].event_ns = UINT64_MAX;
         on_arrive(lab, p, e);
+        break;
+    case SHUT:
+        tell_closed(lab, p, e);
+        break;
     }
 }
 

@@ -640,7 +640,6 @@ static void draw_paths(struct kl_lab *lab)
 void kl_lab_wire_begin(struct kl_lab *lab)
 {
     struct kl_lab_wire *w = lab->wire = kl_lab_memory(sizeof *w);
-    w->lab = lab;
     w->dice = lab->options.seed ^ 0x77697265;
     w->entropy.fill = fill;
     kl_hex_digits(w->digest, kl_span_of(lab->genesis_hash.b, 4));

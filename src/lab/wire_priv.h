@@ -63,7 +63,6 @@ struct kl_lab_plug {
 struct lab_pipe;
 
 struct kl_lab_wire {
-    struct kl_lab *lab;
     u64 dice;
     struct kl_entropy entropy;
     char digest[9], topic[32];
