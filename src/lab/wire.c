@@ -239,16 +239,9 @@ static void on_event(struct kl_gossip_user *user, const kl_gossip_event *e)
 static void on_gossips(struct kl_swarm_user *user, u32 at, kl_gossip_version version)
 {
     struct kl_lab_plug *plug = of(user);
-    struct lab_place *place = &plug->places[at];
-    const kl_gossip_peer_info info = {
-        .id = *kl_swarm_id(plug->swarm, at),
-        .outbound = place->outbound,
-        .direct = kl_swarm_standing_of(plug->swarm, at) == KL_SWARM_VALIDATOR,
-        .version = version,
-        .tag = at,
-    };
-    KL_ASSERT(kl_gossip_up(plug->gossip, plug->machine->lab->now_ns, &info, &place->gossip) ==
-              KL_OK);
+    const kl_gossip_peer_info info = kl_swarm_gossip_info(plug->swarm, at, version);
+    KL_ASSERT(kl_gossip_up(plug->gossip, plug->machine->lab->now_ns, &info,
+                           &plug->places[at].gossip) == KL_OK);
 }
 
 static void on_silent(struct kl_swarm_user *user, u32 at)

@@ -3,7 +3,6 @@
 
 #include "node/net_priv.h"
 #include "p2p/peer_record.h"
-#include "p2p/reach.h"
 
 static struct kl_net *of_gossip(struct kl_gossip_user *user)
 {
@@ -45,41 +44,11 @@ static void on_event(struct kl_gossip_user *user, const kl_gossip_event *e)
 
 /* --- what it is told --- */
 
-/* Who shares an address with many others counts less [gossipsub 1.1, P6]; an IPv6 owner has a /64.
- */
-static void ip_of(u8 out[16], const kl_multiaddr *remote)
-{
-    if (kl_reach_of(remote) != KL_REACH_WORLD)
-        return;
-    if (remote->host == KL_HOST_IP6) {
-        memcpy(out, remote->ip, 8);
-    } else {
-        out[10] = out[11] = 0xff;
-        memcpy(out + 12, remote->ip, 4);
-    }
-}
-
-static bool is_direct(const struct kl_net *net, u32 peer)
-{
-    return kl_swarm_standing_of(net->swarm, peer) == KL_SWARM_VALIDATOR;
-}
-
 static void on_gossips(struct kl_swarm_user *user, u32 peer, kl_gossip_version version)
 {
     struct kl_net *net = net_of(user);
-    struct net_place *place = &net->places[peer];
-    kl_gossip_peer_info info = {
-        .id = *kl_swarm_id(net->swarm, peer),
-        .outbound = place->outbound,
-        .direct = is_direct(net, peer),
-        .version = version,
-        .tag = peer,
-    };
-    u32 link = (u32)kl_swarm_link(net->swarm, peer), number;
-    if (!info.direct)
-        ip_of(info.ip, kl_swarm_link_remote(net->swarm, link));
-    KL_ASSERT(kl_gossip_up(net->gossip, net_now(net), &info, &number) == KL_OK);
-    place->gossip = number;
+    const kl_gossip_peer_info info = kl_swarm_gossip_info(net->swarm, peer, version);
+    KL_ASSERT(kl_gossip_up(net->gossip, net_now(net), &info, &net->places[peer].gossip) == KL_OK);
     net->changed = true;
     net_gossip_record(net, peer);
 }
@@ -114,7 +83,8 @@ void net_gossip_standing(struct kl_net *net, u32 peer)
     const struct net_place *place = &net->places[peer];
     net->changed = true;
     if (place->used && place->gossip != NET_NOBODY)
-        kl_gossip_set_direct(net->gossip, net_now(net), place->gossip, is_direct(net, peer));
+        kl_gossip_set_direct(net->gossip, net_now(net), place->gossip,
+                             kl_swarm_standing_of(net->swarm, peer) == KL_SWARM_VALIDATOR);
 }
 
 /* What cannot be said is lost: too long, or no memory. */

@@ -5,17 +5,13 @@ static void on_met(struct kl_swarm_user *user, u32 peer)
 {
     struct kl_net *net = net_of(user);
     u32 link = (u32)kl_swarm_link(net->swarm, peer);
-    struct net_place *place = &net->places[peer];
-    *place = (struct net_place){
-        .used = true,
-        .outbound = kl_swarm_link_is_outbound(net->swarm, link),
-        .gossip = NET_NOBODY,
-    };
+    net->places[peer] = (struct net_place){.used = true, .gossip = NET_NOBODY};
     net->changed = true;
     net_dial_ended(net, link);
     if (net->user->met)
         net->user->met(net->user, peer, kl_swarm_id(net->swarm, peer),
-                       kl_swarm_link_remote(net->swarm, link), place->outbound);
+                       kl_swarm_link_remote(net->swarm, link),
+                       kl_swarm_link_is_outbound(net->swarm, link));
 }
 
 static void on_lost(struct kl_swarm_user *user, u32 peer)

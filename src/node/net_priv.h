@@ -39,7 +39,7 @@ struct net_dial {
 
 /* Who stands in a place of the swarm's. */
 struct net_place {
-    bool used, outbound;
+    bool used;
     bool gray;  /* gossip listens to it no more: to be sent away */
     u32 gossip; /* its number there, or NET_NOBODY */
     usize record_len;

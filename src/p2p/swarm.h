@@ -174,6 +174,10 @@ bool kl_swarm_send(struct kl_swarm *swarm, u32 peer, kl_swarm_class class, kl_sp
 /* Queues an RPC behind its length; false when the peer does not gossip, or too much is queued for
  * it.  keep: the connection ends when it cannot be queued. */
 bool kl_swarm_gossip(struct kl_swarm *swarm, u32 peer, kl_span rpc, bool keep);
+/* What a router is to know of a peer that gossips; the tag is the peer's number.  Validators are
+ * direct; of others an address of the world counts [gossipsub 1.1, P6]. */
+kl_gossip_peer_info kl_swarm_gossip_info(const struct kl_swarm *swarm, u32 peer,
+                                         kl_gossip_version version);
 /* Ends the connection with a peer that broke a rule; who is wanted is dialled again after a pause.
  */
 void kl_swarm_drop(struct kl_swarm *swarm, u32 peer, kl_rule why, u64 now_ns);

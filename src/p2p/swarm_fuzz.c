@@ -104,7 +104,7 @@ static void on_frame(KL_UNUSED struct kl_swarm_user *user, u32 peer, kl_swarm_cl
 
 static void on_gossips(KL_UNUSED struct kl_swarm_user *user, u32 peer, kl_gossip_version version)
 {
-    kl_gossip_peer_info info = {.id = *kl_swarm_id(w.swarm, peer), .version = version, .tag = peer};
+    const kl_gossip_peer_info info = kl_swarm_gossip_info(w.swarm, peer, version);
     KL_ASSERT(w.met && !w.gossips);
     w.gossips = true;
     KL_ASSERT(kl_gossip_up(w.gossip, w.now_ns, &info, &w.number) == KL_OK);

@@ -1,6 +1,7 @@
 /* Gossip's streams: one of each side, RPCs behind their lengths.  A peer is said to gossip as soon
  * as it is known that it does, so that nothing of its first RPC is lost; what is said to it before
  * our stream is agreed on waits. */
+#include "p2p/reach.h"
 #include "p2p/swarm_priv.h"
 
 void swarm_begin_gossip(struct swarm_link *link, kl_gossip_version version)
@@ -105,4 +106,33 @@ bool kl_swarm_gossip(struct kl_swarm *s, u32 place, kl_span rpc, bool keep)
     }
     s->user->writable(s->user, (u32)at);
     return true;
+}
+
+/* An IPv6 owner has a /64. */
+static void ip_of(u8 out[16], const kl_multiaddr *remote)
+{
+    if (kl_reach_of(remote) != KL_REACH_WORLD)
+        return;
+    if (remote->host == KL_HOST_IP6) {
+        memcpy(out, remote->ip, 8);
+    } else {
+        out[10] = out[11] = 0xff;
+        memcpy(out + 12, remote->ip, 4);
+    }
+}
+
+kl_gossip_peer_info kl_swarm_gossip_info(const struct kl_swarm *s, u32 peer,
+                                         kl_gossip_version version)
+{
+    u32 link = (u32)kl_swarm_link(s, peer);
+    kl_gossip_peer_info info = {
+        .id = *kl_swarm_id(s, peer),
+        .outbound = kl_swarm_link_is_outbound(s, link),
+        .direct = kl_swarm_standing_of(s, peer) == KL_SWARM_VALIDATOR,
+        .version = version,
+        .tag = peer,
+    };
+    if (!info.direct)
+        ip_of(info.ip, kl_swarm_link_remote(s, link));
+    return info;
 }

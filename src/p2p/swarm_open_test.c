@@ -30,6 +30,7 @@ struct node {
     kl_multiaddr last_addr, observed;
     char agent[64];
     u32 numbers[KL_SWARM_PEERS_MAX]; /* in gossip, by place */
+    kl_gossip_peer_info info;        /* of the newest there */
     u32 delivered;
 };
 
@@ -163,13 +164,9 @@ static void on_identified(struct kl_swarm_user *user, KL_UNUSED u32 peer,
 static void on_gossips(struct kl_swarm_user *user, u32 peer, kl_gossip_version version)
 {
     struct node *n = of(user);
-    kl_gossip_peer_info info = {
-        .id = *kl_swarm_id(n->swarm, peer),
-        .outbound = kl_swarm_link_is_outbound(n->swarm, (u32)kl_swarm_link(n->swarm, peer)),
-        .version = version,
-        .tag = peer};
+    n->info = kl_swarm_gossip_info(n->swarm, peer, version);
     CHECK_U64(version, KL_GOSSIP_V12);
-    CHECK_OK(kl_gossip_up(n->gossip, now_ns, &info, &n->numbers[peer]));
+    CHECK_OK(kl_gossip_up(n->gossip, now_ns, &n->info, &n->numbers[peer]));
 }
 
 static void on_silent(struct kl_swarm_user *user, u32 peer)
@@ -735,6 +732,32 @@ KL_TEST(swarm_gossip_goes_through_the_middle)
     settle();
     CHECK(nodes[line[1]].delivered == 1 && nodes[line[2]].delivered == 1);
     CHECK_U64(nodes[line[0]].delivered, 0);
+    done();
+}
+
+/* Who shares an address of the world with many others counts less; our own site and validators are
+ * spared. */
+KL_TEST(swarm_gossip_tells_whose_address_counts)
+{
+    static const u8 none[16] = {0}, counted[16] = {[10] = 0xff, [11] = 0xff, 2, 2, 2, 2};
+    begin(seed);
+    u32 us = add(9, 9, 9, 9), world = add(2, 2, 2, 2), site = add(10, 0, 0, 1),
+        validator = add(3, 3, 3, 3);
+    for (u32 i = us; i <= validator; i++)
+        open(i, true);
+    for (u32 from = world; from <= validator; from++) {
+        if (from == validator)
+            CHECK(kl_swarm_want(nodes[us].swarm, &nodes[from].id, KL_SWARM_VALIDATOR, now_ns) !=
+                  KL_SWARM_NONE);
+        CHECK(visit(from, us));
+        run(500);
+        const kl_gossip_peer_info *info = &nodes[us].info;
+        CHECK(kl_peer_id_eq(&info->id, &nodes[from].id));
+        CHECK(info->direct == (from == validator) && !info->outbound);
+        CHECK(memcmp(info->ip, from == world ? counted : none, 16) == 0);
+        CHECK_U64(info->tag, (u64)kl_swarm_find(nodes[us].swarm, &nodes[from].id));
+    }
+    CHECK(nodes[site].info.outbound);
     done();
 }
 
