@@ -1,7 +1,7 @@
 /* Reading is writing backwards: what was read is written again and compared, so a sector has one
  * meaning, and every bit of it is judged. */
 #include "crypto/digest.h"
-#include "guard/guard_priv.h"
+#include "guard/format_priv.h"
 
 static const u8 magic[8] = {'K', 'L', 'S', 'I', 'G', 'N', 'G', 'D'};
 

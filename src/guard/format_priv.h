@@ -8,6 +8,9 @@
 
 enum { GUARD_SECTOR = 512, GUARD_VERSION = 1 };
 
+/* A turn is the subject of a kind that no vote has; behind the view's votes. */
+#define GUARD_TURN ((kl_vote_kind)4)
+
 typedef struct guard_header {
     kl_guard_owner owner;
     kl_guard_view floor;

@@ -10,9 +10,6 @@ typedef struct guard_entry {
     bool past;  /* it was there when the guard was opened */
 } guard_entry;
 
-/* A turn is remembered as the subject of a kind that no vote has; behind the view's votes. */
-#define GUARD_TURN ((kl_vote_kind)4)
-
 struct kl_guard {
     struct kl_fs *fs;
     struct kl_file *lock, *file;

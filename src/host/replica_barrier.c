@@ -211,9 +211,7 @@ static kl_status sign(struct kl_replica *r, struct replica_ask *ask)
     return kl_guard_sign(r->guard, &ask->vote, &ask->subject, ask->signer, &r->config.vote_secret);
 }
 
-/* The one of a batch that does not wait for its sync, or NULL: there is one leader's vote at a
- * time.
- */
+/* The one of a batch that does not wait for its sync, or NULL: a leader has one vote at a time. */
 static struct replica_ask *hurried(const struct replica_guard *guard)
 {
     for (usize i = 0; i < guard->batch_count; i++)

@@ -152,8 +152,7 @@ struct replica_log {
 struct replica_ask {
     kl_vote_subject subject; /* of a turn: its epoch and view */
     bool is_turn;
-    bool
-        in_turn; /* signed before it is synced, and told before the log has it: the turn is there */
+    bool in_turn; /* its turn is there: signed before it is synced, told before the log has it */
     u32 signer;
     u64 log_batch; /* that holds it */
     kl_rule broken;
