@@ -46,14 +46,6 @@ KL_MUST_USE static inline bool kl_add_u64(u64 *out, u64 a, u64 b)
     return true;
 }
 
-KL_MUST_USE static inline bool kl_sub_u64(u64 *out, u64 a, u64 b)
-{
-    if (a < b)
-        return false;
-    *out = a - b;
-    return true;
-}
-
 KL_MUST_USE static inline bool kl_mul_u64(u64 *out, u64 a, u64 b)
 {
     u64 product;
@@ -69,15 +61,6 @@ KL_MUST_USE static inline bool kl_add_usize(usize *out, usize a, usize b)
     if (__builtin_add_overflow(a, b, &sum))
         return false;
     *out = sum;
-    return true;
-}
-
-KL_MUST_USE static inline bool kl_mul_usize(usize *out, usize a, usize b)
-{
-    usize product;
-    if (__builtin_mul_overflow(a, b, &product))
-        return false;
-    *out = product;
     return true;
 }
 

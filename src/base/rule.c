@@ -3,10 +3,10 @@
 #include "base/int.h"
 
 static const struct row {
-    const char *name, *source, *text, *fixture;
+    const char *name, *text, *fixture;
 } rows[KL_RULE_COUNT] = {
-    [KL_RULE_NONE] = {"NONE", "", "no rule is broken", ""},
-#define KL_RULE_X(name, source, text, fixture) [KL_RULE_##name] = {#name, source, text, fixture},
+    [KL_RULE_NONE] = {"NONE", "no rule is broken", ""},
+#define KL_RULE_X(name, source, text, fixture) [KL_RULE_##name] = {#name, text, fixture},
 #include "base/rule.def"
 #undef KL_RULE_X
 };
@@ -20,11 +20,6 @@ static const struct row *row_of(kl_rule rule)
 const char *kl_rule_text(kl_rule rule)
 {
     return row_of(rule)->text;
-}
-
-const char *kl_rule_source(kl_rule rule)
-{
-    return row_of(rule)->source;
 }
 
 const char *kl_rule_name(kl_rule rule)

@@ -20,9 +20,6 @@ typedef enum kl_rule {
 /* The message a user sees ("nonce too low"); static storage, never NULL. */
 const char *kl_rule_text(kl_rule rule);
 
-/* Where the rule is written down ("EIP-2718"); static storage. */
-const char *kl_rule_source(kl_rule rule);
-
 /* "TX_NONCE_LOW"; static storage. */
 const char *kl_rule_name(kl_rule rule);
 
