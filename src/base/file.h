@@ -99,7 +99,8 @@ KL_MUST_USE static inline kl_status kl_fs_sync_dir(struct kl_fs *fs, const char 
     return fs->ops->sync_dir(fs, path);
 }
 
-/* Calls each(ctx, name) for every entry of the folder but "." and "..", in byte order. */
+/* Calls each(ctx, name) for every entry of the folder but "." and "..", in byte order; each may
+ * change the folder: what is listed is what was there before. */
 KL_MUST_USE static inline kl_status kl_fs_list(struct kl_fs *fs, const char *path,
                                                void (*each)(void *ctx, const char *name), void *ctx)
 {
@@ -175,5 +176,16 @@ KL_MUST_USE kl_status kl_fs_read_whole(struct kl_fs *fs, const char *path, usize
 KL_MUST_USE kl_status kl_fs_write_new(struct kl_fs *fs, const char *name, kl_span text);
 KL_MUST_USE kl_status kl_fs_replace(struct kl_fs *fs, const char *name, const char *unfinished,
                                     kl_span text);
+
+/* --- what is there, and what is to go --- */
+
+/* Is there a file of that name? */
+KL_MUST_USE kl_status kl_fs_has(struct kl_fs *fs, const char *path, bool *out);
+/* Has the folder any entry?  One that is not there has none. */
+KL_MUST_USE kl_status kl_fs_has_any(struct kl_fs *fs, const char *dir, bool *out);
+/* Deletes the file, if there is one; the folder still needs a sync. */
+KL_MUST_USE kl_status kl_fs_remove(struct kl_fs *fs, const char *path);
+/* Deletes the files of the folder, which stays, if there is one; durable when it returns KL_OK. */
+KL_MUST_USE kl_status kl_fs_empty(struct kl_fs *fs, const char *dir);
 
 #endif

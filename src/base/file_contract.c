@@ -126,6 +126,35 @@ static void renames_folders(struct kl_fs *fs)
     CHECK(kl_fs_list(fs, "m/to", add_name, &(struct listing){{0}}) == KL_NOTFOUND);
 }
 
+static void check_has(struct kl_fs *fs, bool file, bool any)
+{
+    bool is = !file;
+    CHECK_OK(kl_fs_has(fs, "r/x", &is));
+    CHECK(is == file);
+    is = !any;
+    CHECK_OK(kl_fs_has_any(fs, "r", &is));
+    CHECK(is == any);
+}
+
+static void removes(struct kl_fs *fs)
+{
+    check_has(fs, false, false); /* nor the folder */
+    CHECK_OK(kl_fs_remove(fs, "r/x"));
+    CHECK_OK(kl_fs_empty(fs, "r"));
+    CHECK_OK(kl_fs_make_dir(fs, "r"));
+    check_has(fs, false, false);
+    put_text(fs, "r/x", "nine");
+    put_text(fs, "r/y", "ten");
+    check_has(fs, true, true);
+    CHECK_OK(kl_fs_remove(fs, "r/x"));
+    check_has(fs, false, true);
+    put_text(fs, "r/x", "nine");
+    put_text(fs, "r/z", "eleven");
+    CHECK_OK(kl_fs_empty(fs, "r"));
+    check_has(fs, false, false);
+    check_list(fs, "r", "");
+}
+
 static void bytes(struct kl_fs *fs)
 {
     struct kl_file *f, *again;
@@ -198,6 +227,7 @@ void kl_file_contract(struct kl_fs *fs)
     names(fs);
     renames(fs);
     renames_folders(fs);
+    removes(fs);
     bytes(fs);
     locks(fs);
     wholes(fs);

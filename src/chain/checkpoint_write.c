@@ -89,8 +89,7 @@ static kl_status write_all(struct writing *w, struct kl_state *state, const kl_c
 
 static kl_status remove_unfinished(struct kl_fs *fs)
 {
-    kl_status status = kl_fs_unlink(fs, KL_CHECKPOINT_DIR "/" KL_CHECKPOINT_UNNAMED);
-    return status == KL_NOTFOUND ? KL_OK : status;
+    return kl_fs_remove(fs, KL_CHECKPOINT_DIR "/" KL_CHECKPOINT_UNNAMED);
 }
 
 static kl_status write_unnamed(struct kl_fs *fs, struct kl_state *state, const kl_checkpoint *c,

@@ -26,60 +26,22 @@ static kl_status name_past(char out[KL_PATH_MAX + 1], const char *name)
     return len <= KL_PATH_MAX ? KL_OK : KL_UNSUPPORTED;
 }
 
-struct emptying {
-    struct kl_fs *fs;
-    const char *dir;
-    usize count;
-    kl_status status;
-};
-
-static void remove_one(void *ctx, const char *name)
+static void pass(KL_UNUSED void *ctx, KL_UNUSED const char *name)
 {
-    struct emptying *e = ctx;
-    char path[KL_PATH_MAX + 1];
-    int len = snprintf(path, sizeof path, "%s/%s", e->dir, name);
-    e->count++;
-    if (e->status == KL_OK)
-        e->status = len > KL_PATH_MAX ? KL_UNSUPPORTED : kl_fs_unlink(e->fs, path);
-}
-
-/* Deletes the files of a folder, if there is one. */
-static kl_status empty(struct kl_fs *fs, const char *dir)
-{
-    struct emptying e = {.fs = fs, .dir = dir};
-    kl_status status = kl_fs_list(fs, dir, remove_one, &e);
-    if (status != KL_OK)
-        return status == KL_NOTFOUND ? KL_OK : status;
-    KL_TRY(e.status);
-    return e.count ? kl_fs_sync_dir(fs, dir) : KL_OK;
-}
-
-static void count_one(void *ctx, KL_UNUSED const char *name)
-{
-    ++*(usize *)ctx;
 }
 
 static kl_status replace(struct kl_fs *fs, const struct place *place)
 {
     char past[KL_PATH_MAX + 1];
     KL_TRY(name_past(past, place->name));
-    usize count = 0;
-    kl_status status = kl_fs_list(fs, past, count_one, &count);
+    kl_status status = kl_fs_list(fs, past, pass, NULL); /* is it there, empty or not? */
     if (status == KL_OK)
-        status = empty(fs, place->name);
+        status = kl_fs_empty(fs, place->name);
     if (status == KL_OK)
         status = kl_fs_rename(fs, past, place->name);
     if (status != KL_OK && status != KL_NOTFOUND)
         return status;
     return kl_fs_sync_dir(fs, place->parent); /* also of a move whose name was never made durable */
-}
-
-static kl_status has_mark(struct kl_fs *fs, bool *out)
-{
-    KL_CLEANUP(kl_file_closep) struct kl_file *file = NULL;
-    kl_status status = kl_fs_open(fs, &file, KL_PAST_WHOLE, KL_OPEN_READ);
-    *out = status == KL_OK;
-    return status == KL_NOTFOUND ? KL_OK : status;
 }
 
 static kl_status drop_mark(struct kl_fs *fs)
@@ -100,7 +62,7 @@ kl_status kl_past_settle(struct kl_fs *fs, const char *state, bool *taken)
 {
     struct place place[FOLDERS];
     bool is_whole;
-    KL_TRY(has_mark(fs, &is_whole));
+    KL_TRY(kl_fs_has(fs, KL_PAST_WHOLE, &is_whole));
     places_of(place, state);
     for (usize i = 0; i < FOLDERS && is_whole; i++)
         if (place[i].name)
@@ -115,11 +77,8 @@ kl_status kl_past_settle(struct kl_fs *fs, const char *state, bool *taken)
 static kl_status is_there(struct kl_fs *fs, const char *state, bool *out)
 {
     char past[KL_PATH_MAX + 1];
-    usize count = 0;
     KL_TRY(name_past(past, state));
-    kl_status status = kl_fs_list(fs, past, count_one, &count);
-    *out = count > 0;
-    return status == KL_NOTFOUND ? KL_OK : status;
+    return kl_fs_has_any(fs, past, out);
 }
 
 /* The database last: until it moves the chain has its state, if not those before it. */
@@ -162,7 +121,7 @@ kl_status kl_past_drop(struct kl_fs *fs, const char *state)
         if (!place[i].name)
             continue;
         KL_TRY(name_past(past, place[i].name));
-        KL_TRY(empty(fs, past));
+        KL_TRY(kl_fs_empty(fs, past));
     }
     return KL_OK;
 }

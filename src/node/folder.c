@@ -97,67 +97,9 @@ void kl_folder_close(struct kl_folder *folder)
     folder->suspect = folder->past_suspect = NULL;
 }
 
-/* Names in a folder, each with its NUL, one behind the other. */
-struct names {
-    struct kl_arena arena;
-    kl_status status;
-    struct name {
-        struct name *next;
-        const char *text;
-    } * first;
-};
-
-static void each_name(void *ctx, const char *text)
-{
-    struct names *names = ctx;
-    struct name *name = KL_TAKE(&names->arena, struct name, 1);
-    kl_span copy = kl_arena_copy(&names->arena, kl_span_of(text, strlen(text) + 1));
-    if (!name || !copy.p) {
-        names->status = KL_NOMEM;
-        return;
-    }
-    *name = (struct name){names->first, (const char *)copy.p};
-    names->first = name;
-}
-
-/* A folder that is not there has no names. */
-static kl_status list(struct names *names, struct kl_fs *fs, const char *dir)
-{
-    *names = (struct names){0};
-    kl_arena_init(&names->arena, (usize)64 << 20);
-    kl_status status = kl_fs_list(fs, dir, each_name, names);
-    return status == KL_NOTFOUND ? KL_OK : status == KL_OK ? names->status : status;
-}
-
-static kl_status remove_file(struct kl_fs *fs, const char *path)
-{
-    kl_status status = kl_fs_unlink(fs, path);
-    return status == KL_NOTFOUND ? KL_OK : status;
-}
-
-/* Deletes the files of a folder; the folder itself stays. */
-static kl_status empty_folder(struct kl_fs *fs, const char *dir)
-{
-    struct names names;
-    kl_status status = list(&names, fs, dir);
-    for (struct name *name = names.first; name && status == KL_OK; name = name->next) {
-        char path[KL_PATH_MAX + 1];
-        int len = snprintf(path, sizeof path, "%s/%s", dir, name->text);
-        status = len > KL_PATH_MAX ? KL_UNSUPPORTED : remove_file(fs, path);
-    }
-    bool any = names.first != NULL;
-    kl_arena_done(&names.arena);
-    return status == KL_OK && any ? kl_fs_sync_dir(fs, dir) : status;
-}
-
 kl_status kl_folder_has_chain(struct kl_folder *folder, bool *out)
 {
-    struct names names;
-    kl_status status = list(&names, folder->fs, KL_FOLDER_LEDGER);
-    if (status == KL_OK)
-        *out = names.first != NULL;
-    kl_arena_done(&names.arena);
-    return status;
+    return kl_fs_has_any(folder->fs, KL_FOLDER_LEDGER, out);
 }
 
 kl_status kl_folder_genesis(struct kl_folder *folder, struct kl_arena *arena, kl_span *out)
@@ -178,38 +120,28 @@ kl_status kl_folder_drop_state(struct kl_folder *folder)
         KL_FOLDER_HISTORY "/index",
     };
     for (usize i = 0; i < KL_COUNT_OF(caches); i++)
-        KL_TRY(empty_folder(folder->fs, caches[i]));
-    KL_TRY(remove_file(folder->fs, KL_FOLDER_SUSPECT));
+        KL_TRY(kl_fs_empty(folder->fs, caches[i]));
+    KL_TRY(kl_fs_remove(folder->fs, KL_FOLDER_SUSPECT));
     return kl_fs_sync_dir(folder->fs, "");
 }
 
 kl_status kl_folder_reset(struct kl_folder *folder)
 {
-    KL_TRY(remove_file(folder->fs, KL_FOLDER_GENESIS));
+    KL_TRY(kl_fs_remove(folder->fs, KL_FOLDER_GENESIS));
     KL_TRY(kl_folder_drop_state(folder));
     KL_TRY(kl_folder_drop_past(folder));
-    KL_TRY(empty_folder(folder->fs, LEDGER_GONE));
+    KL_TRY(kl_fs_empty(folder->fs, LEDGER_GONE));
     kl_status status = kl_fs_rename(folder->fs, KL_FOLDER_LEDGER, LEDGER_GONE);
     if (status != KL_OK && status != KL_NOTFOUND)
         return status;
     KL_TRY(kl_fs_sync_dir(folder->fs, ""));
-    KL_TRY(empty_folder(folder->fs, KL_FOLDER_CHECKPOINT)); /* the ledger may not stand without */
-    return empty_folder(folder->fs, LEDGER_GONE);
-}
-
-static kl_status has_mark(struct kl_folder *folder, const char *name, bool *out)
-{
-    KL_CLEANUP(kl_file_closep) struct kl_file *file = NULL;
-    kl_status status = kl_fs_open(folder->fs, &file, name, KL_OPEN_READ);
-    if (status != KL_OK && status != KL_NOTFOUND)
-        return status;
-    *out = status == KL_OK;
-    return KL_OK;
+    KL_TRY(kl_fs_empty(folder->fs, KL_FOLDER_CHECKPOINT)); /* the ledger may not stand without */
+    return kl_fs_empty(folder->fs, LEDGER_GONE);
 }
 
 kl_status kl_folder_is_suspect(struct kl_folder *folder, bool *out)
 {
-    return has_mark(folder, KL_FOLDER_SUSPECT, out);
+    return kl_fs_has(folder->fs, KL_FOLDER_SUSPECT, out);
 }
 
 /* Only what signal-safety(7) allows. */
@@ -235,7 +167,7 @@ void kl_folder_suspect_past(const struct kl_folder *folder)
 kl_status kl_folder_drop_past(struct kl_folder *folder)
 {
     KL_TRY(kl_past_drop(folder->fs, KL_FOLDER_STATE));
-    KL_TRY(remove_file(folder->fs, KL_FOLDER_PAST_BAD));
+    KL_TRY(kl_fs_remove(folder->fs, KL_FOLDER_PAST_BAD));
     return kl_fs_sync_dir(folder->fs, "");
 }
 
@@ -252,11 +184,11 @@ kl_status kl_folder_take_back(struct kl_folder *folder, bool *taken)
 kl_status kl_folder_settle_past(struct kl_folder *folder)
 {
     bool bad, taken;
-    KL_TRY(has_mark(folder, KL_FOLDER_PAST_BAD, &bad));
+    KL_TRY(kl_fs_has(folder->fs, KL_FOLDER_PAST_BAD, &bad));
     if (bad)
         return kl_folder_drop_past(folder);
     KL_TRY(kl_past_settle(folder->fs, KL_FOLDER_STATE, &taken));
     if (taken) /* what was suspect has gone */
-        KL_TRY(remove_file(folder->fs, KL_FOLDER_SUSPECT));
+        KL_TRY(kl_fs_remove(folder->fs, KL_FOLDER_SUSPECT));
     return taken ? kl_fs_sync_dir(folder->fs, "") : KL_OK;
 }

@@ -74,8 +74,7 @@ static bool measure(kl_room *room)
 static bool can_write(struct kl_fs *fs)
 {
     static const u8 zeros[PROBE_SIZE];
-    kl_status left = kl_fs_unlink(fs, PROBE); /* by a process that ended in between */
-    if (left != KL_OK && left != KL_NOTFOUND)
+    if (kl_fs_remove(fs, PROBE) != KL_OK) /* left by a process that ended in between */
         return false;
     kl_status written = kl_fs_write_new(fs, PROBE, KL_SPAN_OF(zeros));
     return kl_fs_unlink(fs, PROBE) == KL_OK && written == KL_OK;

@@ -113,14 +113,13 @@ static usize write_text(char out[TEXT_MAX], const kl_validator_key *key)
 
 kl_status kl_validator_key_save(struct kl_fs *fs, const kl_validator_key *key)
 {
-    struct kl_file *there;
     char text[TEXT_MAX];
-    kl_status status = kl_fs_open(fs, &there, FILE_NAME, KL_OPEN_READ);
-    if (status == KL_OK)
-        kl_file_close(there);
-    if (status != KL_NOTFOUND)
-        return status == KL_OK ? KL_BUSY : status;
-    status = kl_fs_replace(fs, FILE_NAME, FILE_TMP, kl_span_of(text, write_text(text, key)));
+    bool is_there;
+    KL_TRY(kl_fs_has(fs, FILE_NAME, &is_there));
+    if (is_there)
+        return KL_BUSY;
+    kl_status status =
+        kl_fs_replace(fs, FILE_NAME, FILE_TMP, kl_span_of(text, write_text(text, key)));
     kl_wipe(text, sizeof text);
     return status;
 }
