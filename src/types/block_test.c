@@ -6,6 +6,7 @@
 #include "types/fixture_test.h"
 #include "types/genesis.h"
 #include "types/random_test.h"
+#include "types/senders.h"
 
 /* A block of random transactions with a header of Prague's form. */
 static kl_block random_block(u64 *seed, struct kl_arena *arena)
@@ -190,7 +191,7 @@ KL_TEST(block_execution_apis_chain)
         CHECK_U64(h->tail, kl_header_tail(fork));
         CHECK(block.has_withdrawals == (fork >= KL_SHANGHAI));
         CHECK(block.tx_count <= KL_COUNT_OF(senders));
-        kl_tx_recover_all(block.txs, senders, block.tx_count, fork, NULL);
+        kl_senders_recover_all(NULL, block.txs, senders, block.tx_count, fork, NULL);
         for (usize i = 0; i < block.tx_count; i++) {
             CHECK_RULE(senders[i], KL_RULE_NONE);
             CHECK(!block.txs[i].replay_safe || block.txs[i].chain_id == genesis.spec.chain_id);

@@ -17,9 +17,11 @@ struct kl_senders;
 KL_MUST_USE kl_status kl_senders_new(struct kl_senders **out, usize entries);
 void kl_senders_free(struct kl_senders *senders); /* NULL is fine */
 
-/* As kl_tx_recover and kl_tx_recover_all; remembered senders are taken, others remembered.  Decoded
- * transactions, which have their hash.  senders may be NULL. */
+/* As kl_tx_recover; remembered senders are taken, others remembered.  Decoded transactions, which
+ * have their hash.  senders may be NULL. */
 kl_rule kl_senders_recover(struct kl_senders *senders, kl_tx *tx, kl_fork fork);
+/* The same for many on all workers; broken[i] is the verdict on txs[i].  Skips those that have a
+ * sender. */
 void kl_senders_recover_all(struct kl_senders *senders, kl_tx *txs, kl_rule *broken, usize count,
                             kl_fork fork, struct kl_workers *workers);
 

@@ -236,26 +236,6 @@ bool kl_tx_impersonates(const kl_tx *tx, kl_address *sender)
     return true;
 }
 
-struct recovery {
-    kl_tx *txs;
-    kl_rule *broken;
-    kl_fork fork;
-};
-
-static void recover_part(void *ctx, usize index)
-{
-    const struct recovery *r = ctx;
-    kl_tx *tx = &r->txs[index];
-    r->broken[index] = tx->has_sender ? KL_RULE_NONE : kl_tx_recover(tx, r->fork);
-}
-
-void kl_tx_recover_all(kl_tx *txs, kl_rule *broken, usize count, kl_fork fork,
-                       struct kl_workers *workers)
-{
-    struct recovery r = {txs, broken, fork};
-    kl_workers_run(workers, recover_part, &r, count);
-}
-
 kl_u256 kl_tx_gas_price(const kl_tx *tx, kl_u256 base_fee)
 {
     kl_u256 room = kl_u256_sub(tx->max_fee, base_fee);

@@ -6,7 +6,6 @@
 #define KL_TYPES_TX_H
 
 #include "base/arena.h"
-#include "base/env.h"
 #include "base/rule.h"
 #include "base/status.h"
 #include "crypto/secp256k1.h"
@@ -92,11 +91,6 @@ void kl_tx_recover_authorities(kl_tx *tx);
 /* Does tx name its sender instead of carrying a signature?  On dev chains impersonated accounts
  * send so: r is the sender's address, s is 0, which no signature has. */
 bool kl_tx_impersonates(const kl_tx *tx, kl_address *sender);
-
-/* The same for many on all workers; broken[i] is the verdict on txs[i].  Skips those that have a
- * sender. */
-void kl_tx_recover_all(kl_tx *txs, kl_rule *broken, usize count, kl_fork fork,
-                       struct kl_workers *workers);
 
 /* What the message of an authorization hashes to: keccak(0x05 ‖ rlp([chain_id, address, nonce])).
  */

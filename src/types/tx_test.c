@@ -4,6 +4,7 @@
 #include "codec/rlp.h"
 #include "crypto/keccak.h"
 #include "types/random_test.h"
+#include "types/senders.h"
 
 /* Two transactions with the same fields, those that come from the envelope. */
 static void check_same(const kl_tx *a, const kl_tx *b)
@@ -391,7 +392,7 @@ KL_TEST(tx_recover_all_agrees_with_one_by_one)
     }
     txs[1].has_sender = true; /* left alone */
     struct kl_workers workers = {.run = run_backwards, .threads = 1};
-    kl_tx_recover_all(txs, broken, KL_COUNT_OF(txs), KL_PRAGUE, &workers);
+    kl_senders_recover_all(NULL, txs, broken, KL_COUNT_OF(txs), KL_PRAGUE, &workers);
     CHECK_RULE(broken[1], KL_RULE_NONE);
     CHECK(kl_address_is_zero(&txs[1].sender));
     for (usize i = 0; i < KL_COUNT_OF(txs); i++) {
@@ -399,7 +400,7 @@ KL_TEST(tx_recover_all_agrees_with_one_by_one)
         CHECK(i == 1 || txs[i].has_sender == alone[i].has_sender);
         CHECK(i == 1 || kl_address_eq(&txs[i].sender, &alone[i].sender));
     }
-    kl_tx_recover_all(txs, broken, KL_COUNT_OF(txs), KL_PRAGUE, NULL);
+    kl_senders_recover_all(NULL, txs, broken, KL_COUNT_OF(txs), KL_PRAGUE, NULL);
     kl_arena_done(&arena);
 }
 
