@@ -16,5 +16,7 @@ kl_rule fill_world_take(struct bft_world *own, struct kl_fill *fill, struct kl_r
 void fill_world_state(struct bft_world *own, struct kl_fill *fill, struct kl_view *view);
 /* All of it, from a new chain that is open to one that is open and stands where its peer does. */
 void fill_world(struct bft_world *own, struct bft_world *peer);
+/* The next block of both, which stand at the same one: made by the peer, judged by own. */
+void fill_world_grow(struct bft_world *own, struct bft_world *peer);
 
 #endif

@@ -88,3 +88,16 @@ void fill_world(struct bft_world *own, struct bft_world *peer)
     kl_reader_close(reader);
     CHECK_OK(bft_world_try_open(own, true));
 }
+
+void fill_world_grow(struct bft_world *own, struct bft_world *peer)
+{
+    struct kl_tip *head = kl_chain_head(peer->chain), *mine = kl_chain_head(own->chain), *copy;
+    CHECK(kl_hash_eq(&head->hash, &mine->hash));
+    CHECK(kl_hash_eq(&head->epoch->set.hash, &mine->epoch->set.hash));
+    struct kl_tip *tip = bft_world_build(peer, head, 2, 300);
+    CHECK_RULE(bft_world_judge(own, mine, bft_world_body(own, tip), &copy), KL_RULE_NONE);
+    bft_world_take(own, copy, true);
+    bft_world_take(peer, tip, true);
+    kl_tip_unref(head);
+    kl_tip_unref(mine);
+}

@@ -158,7 +158,6 @@ kl_status kl_past_step(struct kl_past *past)
     };
     kl_status status = kl_chain_roll(past->chain, &roll);
     at->transactions += roll.transactions;
-    at->gas = kl_add_sat_u64(at->gas, roll.gas);
     if (status == KL_CORRUPT && roll.bad_rule != KL_RULE_NONE) {
         at->bad_version = roll.bad_version;
         at->bad_rule = roll.bad_rule;

@@ -43,9 +43,9 @@ KL_MUST_USE kl_status kl_past_open(struct kl_past **out, const kl_past_config *c
 void kl_past_close(struct kl_past *past); /* NULL is fine */
 
 typedef struct kl_past_status {
-    u64 height, target;    /* the newest block that is executed, and that is durable */
-    bool any;              /* some block is: the genesis, at least */
-    u64 transactions, gas; /* executed since it was opened */
+    u64 height, target; /* the newest block that is executed, and that is durable */
+    bool any;           /* some block is: the genesis, at least */
+    u64 transactions;   /* executed since it was opened */
     bool whole;
     u64 bad_version; /* after KL_CORRUPT: a record that does not execute to what it says; or 0 */
     kl_rule bad_rule;
