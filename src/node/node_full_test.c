@@ -10,15 +10,35 @@
 
 #include "base/test.h"
 
-/* A node whose files can be written no more, as on a full disk: its exit code. */
+/* In a process of its own, which limits what files may grow to; what run gives is its exit code. */
+static void run_apart(struct node_rig *rig, int (*run)(struct node_rig *rig))
+{
+    int end;
+    pid_t pid = fork();
+    CHECK(pid >= 0);
+    if (pid == 0)
+        _exit(run(rig));
+    CHECK(waitpid(pid, &end, 0) == pid && WIFEXITED(end));
+    CHECK_U64((u64)WEXITSTATUS(end), 0);
+}
+
+/* No file grows beyond so many bytes; the limit can be raised to the other. */
+static bool limit_files(u64 bytes, u64 raised)
+{
+    const struct rlimit limit = {bytes, raised};
+    return signal(SIGXFSZ, SIG_IGN) != SIG_ERR && setrlimit(RLIMIT_FSIZE, &limit) == 0;
+}
+
+/* A node whose files can be written no more, as on a full disk. */
 static int run_when_full(struct node_rig *rig)
 {
     char answer[2000];
     kl_rule broken;
     kl_devop op = {.kind = KL_DEVOP_SNAPSHOT};
-    const struct rlimit none = {1, 1};
+    node_rig_open(rig);
+    (void)node_rig_send_value(rig, 1);
     struct kl_host *host = kl_node_host(rig->node);
-    if (signal(SIGXFSZ, SIG_IGN) == SIG_ERR || setrlimit(RLIMIT_FSIZE, &none) != 0)
+    if (!limit_files(1, 1))
         return 1;
     if (kl_host_mine(host, 1, 0) != KL_FULL || kl_node_run(rig->node, &rig->fault) != KL_FULL ||
         !strstr(rig->fault.text, "no more blocks are made: "))
@@ -36,17 +56,8 @@ static int run_when_full(struct node_rig *rig)
 KL_TEST(node_says_once_why_no_more_blocks_are_made)
 {
     struct node_rig rig;
-    int end;
     node_rig_init(&rig, true);
-    pid_t pid = fork();
-    CHECK(pid >= 0);
-    if (pid == 0) {
-        node_rig_open(&rig);
-        (void)node_rig_send_value(&rig, 1);
-        _exit(run_when_full(&rig));
-    }
-    CHECK(waitpid(pid, &end, 0) == pid && WIFEXITED(end));
-    CHECK_U64((u64)WEXITSTATUS(end), 0);
+    run_apart(&rig, run_when_full);
     node_rig_open(&rig);
     CHECK_U64(node_rig_block_number(&rig), 1);
     node_rig_done(&rig);
@@ -63,10 +74,9 @@ struct log_reader {
 static void *stop_when_told(void *ctx)
 {
     const struct log_reader *reader = ctx;
-    const struct rlimit any = {RLIM_INFINITY, RLIM_INFINITY};
     char text[4000] = "";
     usize len = 0;
-    CHECK(setrlimit(RLIMIT_FSIZE, &any) == 0);
+    CHECK(limit_files(RLIM_INFINITY, RLIM_INFINITY));
     while (!strstr(text, reader->until)) {
         CHECK(len < sizeof text - 1);
         ssize_t got = read(reader->log, text + len, sizeof text - 1 - len);
@@ -81,7 +91,6 @@ static void *stop_when_told(void *ctx)
 /* A node for which there is no room for a while; what it has heard of is not lost. */
 static int run_until_there_is_room(struct node_rig *rig)
 {
-    const struct rlimit little = {1, RLIM_INFINITY};
     int ends[2];
     pthread_t thread;
     CHECK(pipe(ends) == 0);
@@ -91,7 +100,7 @@ static int run_until_there_is_room(struct node_rig *rig)
     kl_hash first = node_rig_send_value(rig, 1);
     kl_host_set_automine(kl_node_host(rig->node), false);
     kl_hash waits = node_rig_send_value(rig, 2);
-    if (signal(SIGXFSZ, SIG_IGN) == SIG_ERR || setrlimit(RLIMIT_FSIZE, &little) != 0)
+    if (!limit_files(1, RLIM_INFINITY))
         return 1;
     if (kl_host_mine(kl_node_host(rig->node), 1, 0) != KL_FULL ||
         kl_node_run(rig->node, &rig->fault) != KL_FULL)
@@ -114,14 +123,8 @@ static int run_until_there_is_room(struct node_rig *rig)
 KL_TEST(node_goes_on_by_itself_when_there_is_room_again)
 {
     struct node_rig rig;
-    int end;
     node_rig_init(&rig, true);
-    pid_t pid = fork();
-    CHECK(pid >= 0);
-    if (pid == 0)
-        _exit(run_until_there_is_room(&rig));
-    CHECK(waitpid(pid, &end, 0) == pid && WIFEXITED(end));
-    CHECK_U64((u64)WEXITSTATUS(end), 0);
+    run_apart(&rig, run_until_there_is_room);
     node_rig_done(&rig);
 }
 
@@ -141,7 +144,6 @@ static void *ask_then_give_room(void *ctx)
 /* Where there is room for a probe and none for the state database, which is to be made again. */
 static int run_where_it_is_full_again(struct node_rig *rig)
 {
-    const struct rlimit none = {1, RLIM_INFINITY}, little = {65536, RLIM_INFINITY};
     int ends[2];
     pthread_t thread;
     char path[128];
@@ -149,13 +151,13 @@ static int run_where_it_is_full_again(struct node_rig *rig)
     rig->config.log_fd = ends[1];
     node_rig_open(rig);
     kl_hash first = node_rig_send_value(rig, 1);
-    if (signal(SIGXFSZ, SIG_IGN) == SIG_ERR || setrlimit(RLIMIT_FSIZE, &none) != 0)
+    if (!limit_files(1, RLIM_INFINITY))
         return 1;
     if (kl_host_mine(kl_node_host(rig->node), 1, 0) != KL_FULL ||
         kl_node_run(rig->node, &rig->fault) != KL_FULL)
         return 2;
     snprintf(path, sizeof path, "%s/state/data.mdb", rig->dir);
-    if (unlink(path) != 0 || setrlimit(RLIMIT_FSIZE, &little) != 0)
+    if (unlink(path) != 0 || !limit_files(65536, RLIM_INFINITY))
         return 3;
     struct log_reader reader = {rig->node, ends[0], "Room again: ", kl_node_port(rig->node)};
     if (pthread_create(&thread, NULL, ask_then_give_room, &reader) != 0)
@@ -169,14 +171,8 @@ static int run_where_it_is_full_again(struct node_rig *rig)
 KL_TEST(node_that_finds_no_room_to_open_its_chain_says_so)
 {
     struct node_rig rig;
-    int end;
     node_rig_init(&rig, true);
-    pid_t pid = fork();
-    CHECK(pid >= 0);
-    if (pid == 0)
-        _exit(run_where_it_is_full_again(&rig));
-    CHECK(waitpid(pid, &end, 0) == pid && WIFEXITED(end));
-    CHECK_U64((u64)WEXITSTATUS(end), 0);
+    run_apart(&rig, run_where_it_is_full_again);
     node_rig_done(&rig);
 }
 
