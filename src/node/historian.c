@@ -34,7 +34,7 @@ static u64 now_ns(void)
 static void say(struct kl_node *node, const char *line)
 {
     if (node->log)
-        kl_node_log_stall(node->log, line);
+        kl_node_log_line(node->log, line);
 }
 
 static void set_phase(struct kl_node *node, kl_historian_phase phase)
@@ -109,18 +109,17 @@ static void note(struct kl_node *node, const struct kl_past *past, bool begins)
 static kl_status open_kv_and_past(struct kl_node *node, struct kl_past **out)
 {
     struct kl_node_historian *h = &node->historian;
+    h->progress.step = on_progress;
+    KL_TRY(kl_node_open_kv(node, past_state, &h->kv));
     const kl_past_config config = {
         .chain = kl_node_chain(node),
+        .kv = h->kv,
         .segment_bytes = KL_NODE_SEGMENT_BYTES,
         .progress = &h->progress,
         .go_on = go_on,
         .ctx = node,
     };
-    kl_past_config with_kv = config;
-    h->progress.step = on_progress;
-    KL_TRY(kl_node_open_kv(node, past_state, &h->kv));
-    with_kv.kv = h->kv;
-    return kl_past_open(out, &with_kv);
+    return kl_past_open(out, &config);
 }
 
 static void close_all(struct kl_node *node, struct kl_past *past)

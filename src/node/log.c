@@ -29,7 +29,7 @@ enum {
     REASONS = 64,
     REASON_MAX = 300,
     ALARMS_MAX = 8, /* untold ones; of more the oldest are told */
-    STALL_MAX = 1600,
+    LINES_MAX = 1600,
 };
 
 /* Why a transaction failed: nothing on disk says. */
@@ -52,7 +52,7 @@ struct kl_node_log {
     usize alarm_count;
     kl_drops drops;
     kl_refusals refusals;
-    char stall[STALL_MAX]; /* untold lines, of many the newest */
+    char lines[LINES_MAX]; /* untold lines, of many the newest */
     u64 reasons;           /* so far; the last REASONS of them are kept */
     struct reason reason[REASONS];
 };
@@ -123,13 +123,13 @@ void kl_node_log_refused(struct kl_node_log *log, const kl_replica_refusal *refu
         kl_bell_ring(&log->node->bell);
 }
 
-void kl_node_log_stall(struct kl_node_log *log, const char *line)
+void kl_node_log_line(struct kl_node_log *log, const char *line)
 {
     kl_lock(&log->lock);
-    usize len = strlen(log->stall);
-    if (len + strlen(line) + 2 > sizeof log->stall)
+    usize len = strlen(log->lines);
+    if (len + strlen(line) + 2 > sizeof log->lines)
         len = 0;
-    snprintf(log->stall + len, sizeof log->stall - len, "%s\n", line);
+    snprintf(log->lines + len, sizeof log->lines - len, "%s\n", line);
     kl_unlock(&log->lock);
     kl_bell_ring(&log->node->bell);
 }
@@ -363,12 +363,12 @@ static void write_line(struct kl_node_log *log, const char *line)
     kl_buf_str(&log->text, "\n");
 }
 
-static void write_stall(struct kl_node_log *log)
+static void write_lines(struct kl_node_log *log)
 {
-    char lines[STALL_MAX];
+    char lines[LINES_MAX];
     kl_lock(&log->lock);
-    memcpy(lines, log->stall, sizeof lines);
-    log->stall[0] = '\0';
+    memcpy(lines, log->lines, sizeof lines);
+    log->lines[0] = '\0';
     kl_unlock(&log->lock);
     for (char *line = lines, *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
         *end = '\0';
@@ -384,7 +384,7 @@ static bool put_together(struct kl_node_log *log)
     write_revert(log);
     write_alarms(log);
     write_drops(log);
-    write_stall(log);
+    write_lines(log);
     if (kl_reader_open(kl_node_chain(log->node), &reader) != KL_OK)
         return false; /* the next step rings again */
     u64 head = kl_reader_tip(reader)->header.number;

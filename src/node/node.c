@@ -121,7 +121,7 @@ static void on_member_stalls(struct kl_member_listener *listener, const char *li
 {
     struct kl_node *node = node_of_member(listener);
     if (node->log)
-        kl_node_log_stall(node->log, line);
+        kl_node_log_line(node->log, line);
 }
 
 static void on_member_broken(struct kl_member_listener *listener, kl_status status)
@@ -228,7 +228,7 @@ static void on_member_filling(struct kl_member_listener *listener, const kl_fill
         break;
     }
     if (node->log)
-        kl_node_log_stall(node->log, line);
+        kl_node_log_line(node->log, line);
     if (s->off_pin)
         on_member_broken(listener, s->status);
     else if (s->phase != KL_FILLER_RECORDS && s->phase != KL_FILLER_STATE)

@@ -162,8 +162,9 @@ void kl_node_log_alarm(struct kl_node_log *log, const char *what);
 void kl_node_log_dropped(struct kl_node_log *log, const kl_net_dropped *dropped);
 /* A block that was proposed was refused; on the replica's thread. */
 void kl_node_log_refused(struct kl_node_log *log, const kl_replica_refusal *refusal);
-/* Why no block is being made, or that one is again; how filling goes; copied. */
-void kl_node_log_stall(struct kl_node_log *log, const char *line);
+/* A line for a person, copied: why no block is being made, or that one is again; how filling and
+ * the making of old states go; room on the disks. */
+void kl_node_log_line(struct kl_node_log *log, const char *line);
 /* A transaction was executed; on the execution thread. */
 void kl_node_log_executed(struct kl_node_log *log, const kl_tx *tx, const kl_tx_result *result);
 /* Writes what is to be written; gives up when the bell says stop and nobody reads. */

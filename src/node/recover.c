@@ -43,7 +43,7 @@ static void say(struct kl_node *node)
     kl_room_text(&node->room, text);
     snprintf(line, sizeof line, "%s: %s", node->room.low ? "Little room" : "Room again", text);
     if (node->log)
-        kl_node_log_stall(node->log, line);
+        kl_node_log_line(node->log, line);
 }
 
 static void halt(struct kl_node *node)
