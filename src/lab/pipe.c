@@ -299,7 +299,7 @@ static void tell_closed(struct kl_lab *lab, struct lab_pipe *p, u32 e)
     is_over(lab, p, e);
     if (was == OVER || !plug || (e == 1 && was != OPEN))
         return;
-    plug->pipe_of[p->end[e].link] = KL_LAB_NO_PIPE;
+    plug->pipe_of[p->end[e].link] = KL_LAB_WIRE_NONE;
     plug->touched = true;
     kl_swarm_closed(plug->swarm, p->end[e].link, lab->now_ns);
 }

@@ -14,7 +14,6 @@
 #define WHOLE_FRIEND_NS (50 * KL_S) /* the same, of observers, who are dialled less often */
 
 enum { PORT = 9000 };
-#define NOBODY KL_LAB_NO_PIPE
 
 u64 kl_lab_wire_below(struct kl_lab *lab, u64 n)
 {
@@ -124,7 +123,7 @@ static void on_close(struct kl_swarm_user *user, u32 link, kl_rule why)
     struct kl_lab *lab = plug->machine->lab;
     u32 pipe = plug->pipe_of[link], peer = kl_lab_pipe_peer(lab, pipe, plug->machine->index);
     plug->touched = true;
-    plug->pipe_of[link] = KL_LAB_NO_PIPE;
+    plug->pipe_of[link] = KL_LAB_WIRE_NONE;
     kl_lab_tell(plug->machine, "ends a connection with # for rule #", peer, (u64)why, 0);
     lab->result->silences += why == KL_RULE_SWARM_SILENT;
     if (!is_fine(why))
@@ -136,7 +135,7 @@ static void on_writable(struct kl_swarm_user *user, u32 link)
 {
     struct kl_lab_plug *plug = of(user);
     plug->touched = true;
-    if (plug->pipe_of[link] != KL_LAB_NO_PIPE)
+    if (plug->pipe_of[link] != KL_LAB_WIRE_NONE)
         kl_lab_pipe_writable(plug->machine->lab, plug->pipe_of[link], plug->machine->index, link);
 }
 
@@ -156,21 +155,19 @@ static void put_item(struct kl_lab_plug *plug, const struct lab_item *item)
 static void on_met(struct kl_swarm_user *user, u32 place)
 {
     struct kl_lab_plug *plug = of(user);
-    u32 link = (u32)kl_swarm_link(plug->swarm, place);
     plug->places[place] = (struct lab_place){
         .machine = machine_of(plug->machine->lab, kl_swarm_id(plug->swarm, place)),
-        .outbound = kl_swarm_link_is_outbound(plug->swarm, link),
-        .gossip = NOBODY,
+        .gossip = KL_LAB_WIRE_NONE,
     };
 }
 
 static void on_up(struct kl_swarm_user *user, u32 place)
 {
     struct kl_lab_plug *plug = of(user);
-    u32 peer = plug->places[place].machine;
+    u32 peer = plug->places[place].machine, link = (u32)kl_swarm_link(plug->swarm, place);
     plug->up[peer] = true;
     kl_lab_tell(plug->machine, "is joined with #", peer, 0, 0);
-    plug->machine->lab->result->connections += plug->places[place].outbound;
+    plug->machine->lab->result->connections += kl_swarm_link_is_outbound(plug->swarm, link);
     put_item(plug, &(struct lab_item){.peer = peer, .up = true});
 }
 
@@ -248,7 +245,7 @@ static void on_silent(struct kl_swarm_user *user, u32 at)
 {
     struct kl_lab_plug *plug = of(user);
     kl_gossip_down(plug->gossip, plug->machine->lab->now_ns, plug->places[at].gossip);
-    plug->places[at].gossip = NOBODY;
+    plug->places[at].gossip = KL_LAB_WIRE_NONE;
 }
 
 static void on_rpc(struct kl_swarm_user *user, u32 at, kl_span rpc)
@@ -265,11 +262,12 @@ static void on_identified(struct kl_swarm_user *user, u32 at, const kl_identify 
     struct kl_lab_plug *plug = of(user);
     struct lab_place *place = &plug->places[at];
     kl_peer_record record;
-    bool good = kl_peer_record_open(&record, identify->record) == KL_RULE_NONE &&
-                kl_peer_id_eq(&record.peer, kl_swarm_id(plug->swarm, at));
-    if (!good)
-        check_honest(plug, place->machine, "has no record of", KL_RULE_RECORD_SIGNATURE);
-    else if (place->gossip != NOBODY)
+    kl_rule broken = kl_peer_record_open(&record, identify->record);
+    if (broken == KL_RULE_NONE && !kl_peer_id_eq(&record.peer, kl_swarm_id(plug->swarm, at)))
+        broken = KL_RULE_RECORD_PEER;
+    if (broken != KL_RULE_NONE)
+        check_honest(plug, place->machine, "has no record of", broken);
+    else if (place->gossip != KL_LAB_WIRE_NONE)
         kl_gossip_set_record(plug->gossip, place->gossip, identify->record);
 }
 
@@ -341,7 +339,7 @@ static u32 judged_of(const struct kl_lab_plug *plug, const u8 id[KL_GOSSIP_ID_LE
         if (memcmp(plug->judged[at].id, id, KL_GOSSIP_ID_LEN) == 0)
             return plug->judged[at].peer;
     }
-    return UINT32_MAX;
+    return KL_LAB_WIRE_NONE;
 }
 
 void kl_lab_wire_verdict(struct kl_lab_machine *machine, const u8 id[KL_GOSSIP_ID_LEN],
@@ -357,7 +355,7 @@ void kl_lab_wire_verdict(struct kl_lab_machine *machine, const u8 id[KL_GOSSIP_I
         return;
     u32 peer = judged_of(plug, id);
     kl_lab_trace(machine->lab, kl_load_be64(id) << 2 ^ (u64)verdict);
-    if (verdict == KL_REPLICA_REJECT && peer != UINT32_MAX)
+    if (verdict == KL_REPLICA_REJECT && peer != KL_LAB_WIRE_NONE)
         check_honest(plug, peer, "rejects the transactions of", KL_RULE_NONE);
     if (verdict == KL_REPLICA_ACCEPT)
         kl_lab_saw(machine->lab, KL_LAB_SAW_PASSED_ON);
@@ -422,7 +420,8 @@ static void check_scores(struct kl_lab_plug *plug)
     double least = kl_gossip_config_usual().score.gossip;
     for (u32 i = 0; i < KL_SWARM_PEERS_MAX; i++) {
         const struct lab_place *place = &plug->places[i];
-        bool gossips = kl_swarm_link(plug->swarm, i) != KL_SWARM_NONE && place->gossip != NOBODY;
+        bool gossips =
+            kl_swarm_link(plug->swarm, i) != KL_SWARM_NONE && place->gossip != KL_LAB_WIRE_NONE;
         if (gossips && kl_gossip_score(plug->gossip, place->gossip) < least)
             check_honest(plug, place->machine, "thinks ill of", KL_RULE_NONE);
     }

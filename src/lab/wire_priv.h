@@ -13,7 +13,7 @@
 #include "lab/world_priv.h"
 #include "p2p/swarm.h"
 
-#define KL_LAB_NO_PIPE UINT32_MAX
+#define KL_LAB_WIRE_NONE UINT32_MAX /* no pipe, no number in gossip, no peer */
 
 /* What an event of a machine's wire is about: kl_lab_event.lane. */
 typedef enum kl_lab_wire_event {
@@ -25,8 +25,8 @@ typedef enum kl_lab_wire_event {
 /* Of those that were met. */
 struct lab_place {
     u32 machine; /* who stands there */
-    bool outbound, gray;
-    u32 gossip; /* its number in the router, or KL_LAB_NO_PIPE */
+    bool gray;
+    u32 gossip; /* its number in the router, or KL_LAB_WIRE_NONE */
 };
 
 /* What came for the replica: a frame, or word of a connection. */
@@ -44,7 +44,7 @@ struct kl_lab_plug {
     struct kl_lab_machine *machine;
     struct kl_swarm *swarm;
     struct kl_gossip *gossip;
-    u32 pipe_of[KL_SWARM_LINKS_MAX]; /* of a link, or KL_LAB_NO_PIPE */
+    u32 pipe_of[KL_SWARM_LINKS_MAX]; /* of a link, or KL_LAB_WIRE_NONE */
     struct lab_place places[KL_SWARM_PEERS_MAX];
     bool up[KL_LAB_MACHINES_MAX]; /* frames flow to that machine */
     u64 since_ns;                 /* it is up */
