@@ -144,11 +144,10 @@ kl_status kl_guard_create(struct kl_guard **out, struct kl_fs *fs, const kl_guar
     KL_ASSERT(room >= KL_GUARD_ROOM_MIN && room <= KL_GUARD_ROOM_MAX);
     KL_CLEANUP(closep) struct kl_guard *guard = NULL;
     KL_TRY(guard_new(&guard, fs, &(guard_header){.owner = *owner, .floor = floor, .room = room}));
-    struct kl_file *old = NULL;
-    kl_status status = kl_fs_open(fs, &old, GUARD_NAME, KL_OPEN_READ);
-    kl_file_close(old);
-    if (status != KL_NOTFOUND)
-        return status == KL_OK ? KL_BUSY : status;
+    bool is_there;
+    KL_TRY(kl_fs_has(fs, GUARD_NAME, &is_there));
+    if (is_there)
+        return KL_BUSY;
     guard->entries = calloc(room, sizeof *guard->entries);
     if (!guard->entries)
         return KL_NOMEM;

@@ -3,14 +3,6 @@
 
 #include "guard/guard_priv.h"
 
-static kl_status marked(struct kl_fs *fs, const char *name, bool *out)
-{
-    KL_CLEANUP(kl_file_closep) struct kl_file *file = NULL;
-    kl_status status = kl_fs_open(fs, &file, name, KL_OPEN_READ);
-    *out = status == KL_OK;
-    return status == KL_NOTFOUND ? KL_OK : status;
-}
-
 /* Also one that is there is made durable: it may have outlived the process that made it by chance.
  */
 static kl_status mark(struct kl_fs *fs, const char *name, const char *text)
@@ -28,8 +20,8 @@ static kl_status unmark(struct kl_fs *fs, const char *name)
 
 kl_status guard_marks(struct kl_guard *guard)
 {
-    KL_TRY(marked(guard->fs, GUARD_NAME_USED, &guard->used));
-    return marked(guard->fs, GUARD_NAME_DOUBT, &guard->doubted);
+    KL_TRY(kl_fs_has(guard->fs, GUARD_NAME_USED, &guard->used));
+    return kl_fs_has(guard->fs, GUARD_NAME_DOUBT, &guard->doubted);
 }
 
 kl_status kl_guard_bar(struct kl_guard *guard)
@@ -55,7 +47,7 @@ kl_status kl_guard_resume(struct kl_fs *fs)
     KL_CLEANUP(kl_file_closep) struct kl_file *lock = NULL;
     bool is_there;
     KL_TRY(kl_fs_lock(fs, &lock, GUARD_NAME_LOCK));
-    KL_TRY(marked(fs, GUARD_NAME, &is_there));
+    KL_TRY(kl_fs_has(fs, GUARD_NAME, &is_there));
     if (!is_there)
         return KL_NOTFOUND;
     KL_TRY(mark(fs, GUARD_NAME_DOUBT,
