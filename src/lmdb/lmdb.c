@@ -334,9 +334,16 @@ static kl_status status_of_write(MDB_env *env, int error)
     const char *path;
     mdb_filehandle_t fd;
     struct statvfs room;
+    MDB_txn *alone = NULL; /* while it is tried nobody else makes the file longer */
     if (error != EIO || mdb_env_get_path(env, &path) != 0 || mdb_env_get_fd(env, &fd) != 0)
         return status_of(error);
-    bool lacks_room = (statvfs(path, &room) == 0 && room.f_bavail < ROOM_BLOCKS) || is_at_end(fd);
+    if (statvfs(path, &room) == 0 && room.f_bavail < ROOM_BLOCKS)
+        return KL_FULL;
+    enter();
+    int begun = left(mdb_txn_begin(env, NULL, 0, &alone));
+    bool is_alone = begun == 0 || begun == MDB_PANIC; /* nobody writes there any more */
+    bool lacks_room = is_alone && is_at_end(fd);
+    mdb_txn_abort(alone);
     return lacks_room ? KL_FULL : KL_IO;
 }
 
