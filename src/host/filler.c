@@ -579,14 +579,6 @@ void kl_filler_tick(struct kl_filler *f)
     settle(f);
 }
 
-/* Done so far, and in all, of anything that goes on evenly. */
-static u64 eta_s(u64 passed_ns, u64 done, u64 all)
-{
-    if (!done || all < done)
-        return UINT64_MAX;
-    return (u64)((double)passed_ns / (double)done * (double)(all - done) / 1e9);
-}
-
 void kl_filler_status_of(const struct kl_filler *f, kl_filler_status *out)
 {
     u64 passed_ns = now_of(f) - f->began_ns;
@@ -605,13 +597,14 @@ void kl_filler_status_of(const struct kl_filler *f, kl_filler_status *out)
     if (f->off_pin)
         out->found = kl_fill_off_pin(f->fill);
     if (f->phase == KL_FILLER_RECORDS)
-        out->eta_s = eta_s(passed_ns, f->height - f->began_height, out->target - f->began_height);
+        out->eta_s =
+            replica_eta_s(passed_ns, f->height - f->began_height, out->target - f->began_height);
     if (f->phase != KL_FILLER_STATE)
         return;
     kl_statesync_progress progress = kl_statesync_progress_of(f->sync);
     out->state_ppm = progress.ppm;
     out->leaves += progress.leaves;
-    out->eta_s = eta_s(passed_ns, progress.ppm - f->began_ppm, 1000000 - f->began_ppm);
+    out->eta_s = replica_eta_s(passed_ns, progress.ppm - f->began_ppm, 1000000 - f->began_ppm);
 }
 
 /* --- life --- */

@@ -272,7 +272,13 @@ KL_TEST(away_for_ten_thousand_blocks)
         rig_until(&rig, rig.now_ns + RIG_S);
     CHECK(rig.nodes[1].height < 100);
     rig.cut[1] = false;
+    u64 tenth = rig.nodes[1].height + AWAY / 10;
+    while (rig.nodes[1].height < tenth)
+        rig_until(&rig, rig.now_ns + 50 * RIG_MS);
+    u64 since_ns = rig.now_ns, eta_s = kl_replica_sync_of(rig.nodes[1].replica).eta_s;
     CHECK(rig_reaches(&rig, 20 + AWAY, 600 * RIG_S));
+    u64 took_s = (rig.now_ns - since_ns) / RIG_S;
+    CHECK(eta_s >= took_s / 2 && eta_s <= 2 * took_s + 2);
     CHECK_U64(rig.nodes[1].life, life);
     CHECK_U64(rig.nodes[1].far, 0);
     rig_done(&rig);

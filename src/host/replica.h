@@ -218,6 +218,7 @@ kl_simplex_status kl_replica_consensus(const struct kl_replica *replica);
  * or that more than a third of the peers say they have. */
 typedef struct kl_replica_sync {
     u64 first, height, target; /* first: at the start; target: not below the pinned block */
+    u64 eta_s;                 /* by what came since it fell behind; UINT64_MAX: cannot be told */
     bool off_pin;              /* `found` is final where the pinned block belongs */
     kl_hash found;
     kl_fetch_lack lack;

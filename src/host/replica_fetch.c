@@ -267,21 +267,49 @@ static void look_far(struct kl_replica *r)
     watch->far(watch, target);
 }
 
+#define BEHIND         4 /* blocks that are on their way do not count */
+#define STOOD_STILL_NS UINT64_C(5000000000)
+
+/* Where it began to catch up.  Who neither heard nor made anything for long begins then. */
+static void look_behind(struct kl_replica *r)
+{
+    u64 now = replica_now(r), height = r->head->header.number;
+    bool goes_on = r->behind && now - r->looked_ns < STOOD_STILL_NS;
+    r->looked_ns = now;
+    r->behind = kl_fetch_credible(r->fetch, 1) >= height + BEHIND;
+    if (goes_on || !r->behind)
+        return;
+    r->behind_ns = now;
+    r->behind_height = height;
+}
+
 void replica_fetch_height(struct kl_replica *r, u32 peer, u64 height)
 {
     replica_fetch(r, &(kl_fetch_event){.kind = KL_FETCH_HEIGHT, .peer = peer, .height = height});
+    look_behind(r);
     look_far(r);
+}
+
+u64 replica_eta_s(u64 passed_ns, u64 done, u64 all)
+{
+    if (!done || all < done)
+        return UINT64_MAX;
+    return (u64)((double)passed_ns / (double)done * (double)(all - done) / 1e9);
 }
 
 kl_replica_sync kl_replica_sync_of(const struct kl_replica *r)
 {
-    u64 height = r->head->header.number;
-    u64 final = kl_simplex_status_of(r->engine, replica_now(r)).final.height;
+    u64 now = replica_now(r), height = r->head->header.number;
+    u64 final = kl_simplex_status_of(r->engine, now).final.height;
     u64 target = KL_MAX(height, KL_MAX(final, kl_fetch_credible(r->fetch, 1)));
+    target = KL_MAX(target, kl_chain_pin(r->chain)->number);
     return (kl_replica_sync){
         .first = r->first_height,
         .height = height,
-        .target = KL_MAX(target, kl_chain_pin(r->chain)->number),
+        .target = target,
+        .eta_s = r->behind ? replica_eta_s(now - r->behind_ns, height - r->behind_height,
+                                           target - r->behind_height)
+                           : UINT64_MAX,
         .off_pin = r->off_pin,
         .found = r->found,
         .lack = kl_fetch_lack_of(r->fetch),
@@ -290,6 +318,7 @@ kl_replica_sync kl_replica_sync_of(const struct kl_replica *r)
 
 void replica_fetch_head(struct kl_replica *r)
 {
+    look_behind(r);
     if (r->taking)
         return; /* it hears when the blocks are taken */
     const struct kl_epoch *epoch = r->head->epoch;

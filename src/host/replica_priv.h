@@ -355,7 +355,9 @@ struct kl_replica {
     bool taking;              /* blocks are being executed */
     bool told_far;
     bool head_fetched; /* the newest block came from a peer, and not by votes */
-    u64 first_height;  /* at the start */
+    bool behind;       /* since behind_ns, at behind_height */
+    u64 behind_ns, behind_height, looked_ns;
+    u64 first_height; /* at the start */
     u64 fetch_due_ns;
 
     struct replica_stall stall;
@@ -388,6 +390,9 @@ void replica_fail(struct kl_replica *r, kl_status status, const char *what);
 /* On where there is a guard and no reason against it. */
 void replica_signing(struct kl_replica *r);
 u64 replica_now(const struct kl_replica *r);
+
+/* Until all is done of what goes on evenly; UINT64_MAX: cannot be told. */
+u64 replica_eta_s(u64 passed_ns, u64 done, u64 all);
 u64 replica_random(struct kl_replica *r, u64 below);
 /* What follows once an event has been dealt with: the engine hears of transactions, peers of our
  * height. */

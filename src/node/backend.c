@@ -361,10 +361,9 @@ static void syncing(struct kl_rpc_backend *backend, kl_rpc_syncing *out)
     kl_fetch_lack_text(out->lack, p.filling ? &p.fill.lack : &p.blocks.lack);
     out->state_ppm = p.fill.state_ppm;
     out->leaves = p.fill.leaves;
-    if (p.filling) {
-        out->eta_s = p.fill.eta_s;
+    out->eta_s = p.filling ? p.fill.eta_s : p.blocks.eta_s;
+    if (p.filling)
         return;
-    }
     const kl_filler_status *filled = &node->filled;
     out->filled = (kl_rpc_filled){
         .number = filled->height,

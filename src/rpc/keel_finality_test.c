@@ -144,6 +144,11 @@ KL_TEST(status_says_how_far_behind_it_is)
     CHECK_SPAN(chain_rig_member(&rig, got, "currentBlock"), kl_span_str("0xa"));
     CHECK_SPAN(chain_rig_member(&rig, got, "highestBlock"), kl_span_str("0xe"));
     CHECK_U64(chain_rig_member(&rig, got, "stage").len, 0);
+    CHECK_U64(chain_rig_member(&rig, got, "secondsToGo").len, 0);
+    rig.syncing.eta_s = 2;
+    got = chain_rig_result(&rig, "eth_syncing", "[]");
+    CHECK_SPAN(chain_rig_member(&rig, got, "secondsToGo"), kl_span_str("0x2"));
+    rig.syncing.eta_s = UINT64_MAX;
     rig.syncing.by_state = true;
     got = chain_rig_result(&rig, "eth_syncing", "[]");
     CHECK_SPAN(chain_rig_member(&rig, got, "stage"), kl_span_str("records"));

@@ -5,13 +5,13 @@
 
 enum { BEHIND = 4 }; /* blocks that are on their way do not count */
 
-static void put_filling(struct kl_json_out *out, const kl_rpc_syncing *s)
+static void put_progress(struct kl_json_out *out, const kl_rpc_syncing *s)
 {
-    if (!s->by_state)
-        return;
-    kl_json_add_text(out, "stage", s->state_ppm ? "state" : "records");
-    kl_json_add_quantity(out, "statePpm", s->state_ppm);
-    kl_json_add_quantity(out, "stateLeaves", s->leaves);
+    if (s->by_state) {
+        kl_json_add_text(out, "stage", s->state_ppm ? "state" : "records");
+        kl_json_add_quantity(out, "statePpm", s->state_ppm);
+        kl_json_add_quantity(out, "stateLeaves", s->leaves);
+    }
     if (s->eta_s != UINT64_MAX)
         kl_json_add_quantity(out, "secondsToGo", s->eta_s);
 }
@@ -29,7 +29,7 @@ bool kl_rpc_eth_syncing(struct kl_rpc_call *call)
     kl_json_add_quantity(out, "startingBlock", s.first);
     kl_json_add_quantity(out, "currentBlock", s.height);
     kl_json_add_quantity(out, "highestBlock", s.target);
-    put_filling(out, &s);
+    put_progress(out, &s);
     kl_json_put_object_end(out);
     return true;
 }
@@ -79,6 +79,6 @@ void kl_rpc_put_syncing(struct kl_rpc_call *call)
     kl_json_add_quantity(out, "target", s.target);
     if (s.lack[0])
         kl_json_add_text(out, "why", s.lack);
-    put_filling(out, &s);
+    put_progress(out, &s);
     kl_json_put_object_end(out);
 }
